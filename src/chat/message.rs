@@ -1,0 +1,79 @@
+//! What is said in a room.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A text that can be said: 1 byte to 64 KiB of UTF-8, not blank. It may have several lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageText(String);
+
+/// Why this text cannot be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageTextError {
+    /// Nothing but white space.
+    #[error("nothing to say: the text is blank")]
+    Blank,
+    /// More than the limit.
+    #[error("the text has {0} bytes, more than 65536: send it in parts")]
+    TooLong(usize),
+}
+
+impl MessageText {
+    /// The longest text, in bytes of UTF-8.
+    pub const BYTES_MAX: usize = 65_536;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MessageText {
+    type Err = MessageTextError;
+
+    /// Takes trailing white space off.
+    fn from_str(given: &str) -> Result<Self, MessageTextError> {
+        let text = given.trim_end();
+        if text.trim_start().is_empty() {
+            Err(MessageTextError::Blank)
+        } else if text.len() > Self::BYTES_MAX {
+            Err(MessageTextError::TooLong(text.len()))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for MessageText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Something said in a room. `from` is what the sender calls itself: another program may use a name
+/// that is no [`UserName`](super::UserName). Neither part is safe to show before
+/// [`printable`](super::printable).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub from: String,
+    /// What is said.
+    pub text: MessageText,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_and_oversized_texts_are_refused() {
+        assert_eq!(" \t\n".parse::<MessageText>(), Err(MessageTextError::Blank));
+        assert_eq!("  hi \n".parse::<MessageText>().unwrap().as_str(), "  hi");
+        let long = "x".repeat(MessageText::BYTES_MAX);
+        assert!(long.parse::<MessageText>().is_ok());
+        assert_eq!(
+            (long + "x").parse::<MessageText>(),
+            Err(MessageTextError::TooLong(65_537))
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
+
+mod message;
+mod name;
+mod printable;
+mod room;
+mod room_address;
+mod server_address;
+
+pub use message::{Message, MessageText, MessageTextError};
+pub use name::{NameError, RoomName, UserName};
+pub use printable::printable;
+pub use room::{Dialect, DialectError, Origin, Room, RoomId};
+pub use room_address::{RoomAddress, RoomAddressError};
+pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};

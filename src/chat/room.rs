@@ -1,0 +1,84 @@
+//! An entry of the directory.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use super::{RoomAddress, RoomName, UserName, printable};
+
+/// The order of making, from 1. It is also the room's key in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomId(pub i64);
+
+/// How a room's members speak over UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `name: text`, one datagram a line, as every program of the lab speaks.
+    Plain,
+}
+
+/// What was given names no dialect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("dialect `{0}` is not known: rooms speak `plain`")]
+pub struct DialectError(String);
+
+impl Dialect {
+    /// The word for it, in requests and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = DialectError;
+
+    fn from_str(given: &str) -> Result<Self, DialectError> {
+        match given {
+            "plain" => Ok(Self::Plain),
+            _ => Err(DialectError(printable(given).chars().take(32).collect())),
+        }
+    }
+}
+
+/// Who asked for something: the address it came from, and the name if one was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What the client calls itself.
+    pub name: Option<UserName>,
+    /// Where its control connection comes from.
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({})", self.address),
+            None => write!(f, "{}", self.address),
+        }
+    }
+}
+
+/// A room of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Unique, compared without case.
+    pub name: RoomName,
+    /// Unique.
+    pub address: RoomAddress,
+    /// How its members speak.
+    pub dialect: Dialect,
+    /// Who made it.
+    pub made_by: Origin,
+    /// When it was made.
+    pub made_at: Timestamp,
+}

@@ -1,0 +1,203 @@
+//! The flags of every command.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::chat::{DEFAULT_PORT, RoomAddress, RoomName, ServerAddress, UserName};
+
+/// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
+///
+/// Without a command: the interactive client. In a pipe it reads commands from standard input.
+#[derive(Debug, Parser)]
+#[command(name = "crds", version, max_term_width = 100)]
+pub struct Cli {
+    /// What every client command takes.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// What to do; none for the interactive client.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What every client command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Client options")]
+pub struct ClientArgs {
+    /// The directory server
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_SERVER",
+        value_name = "HOST[:PORT]",
+        default_value_t
+    )]
+    pub server: ServerAddress,
+    /// The name to speak under
+    #[arg(long, global = true, env = "CRDS_NAME", value_name = "NAME")]
+    pub name: Option<UserName>,
+    /// The network interface for rooms, by name or IPv4 address [default: the one towards the server]
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_INTERFACE",
+        value_name = "NAME|ADDRESS"
+    )]
+    pub interface: Option<String>,
+    /// How many hops datagrams may go; 1 is this network only
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_TTL",
+        value_name = "HOPS",
+        default_value_t = 1
+    )]
+    pub ttl: u8,
+    /// When to colour; NO_COLOR counts too
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_COLOR",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub color: ColorChoice,
+    /// Show messages without the time
+    #[arg(long, global = true, env = "CRDS_NO_TIMESTAMPS")]
+    pub no_timestamps: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a directory server
+    Serve(ServeArgs),
+    /// Print the directory
+    Rooms(RoomsArgs),
+    /// Say TEXT, or each line of standard input, in a room
+    Send(SendArgs),
+    /// Print what is said in a room, a line a message
+    Listen(ListenArgs),
+}
+
+/// `crds serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Listen on this address only [default: all interfaces, IPv4 and IPv6]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<IpAddr>,
+    /// The TCP port, and the UDP port of rooms whose address is picked; 0 for a free one
+    #[arg(long, env = "CRDS_PORT", value_name = "PORT", default_value_t = DEFAULT_PORT)]
+    pub port: u16,
+    /// The folder for what must survive a restart [default: crds in the XDG data folder]
+    #[arg(long, env = "CRDS_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The log file [default: server.log in the data folder]
+    #[arg(long, env = "CRDS_LOG", value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// What clients may use up.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// The limits of `crds serve`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one())]
+    pub max_connections: u32,
+    /// Lines that one client may send in a second
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one())]
+    pub max_lines: u32,
+    /// Bytes of a line
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(256..=1 << 20))]
+    pub max_line_bytes: u32,
+    /// Rooms in the directory
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one())]
+    pub max_rooms: u32,
+    /// Seconds that a connection may say nothing; our own client gives signs of life
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = at_least_one())]
+    pub idle_timeout: u32,
+}
+
+fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}
+
+/// `crds rooms`
+#[derive(Debug, Args)]
+pub struct RoomsArgs {
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A room, by name or by address.
+#[derive(Debug, Args)]
+pub struct GroupArgs {
+    /// A group in place of a room of the directory; no server is needed then
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub group: Option<RoomAddress>,
+    /// The group speaks the plain dialect (as every room does so far)
+    #[arg(long, requires = "group")]
+    pub plain: bool,
+}
+
+/// `crds send`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "crds send ROOM [TEXT]...\n       crds send --group ADDRESS:PORT [TEXT]..."
+)]
+pub struct SendArgs {
+    /// The room (unless --group is given), then what to say; without TEXT each line of standard input
+    #[arg(value_name = "ROOM|TEXT")]
+    pub words: Vec<String>,
+    /// Where to say it.
+    #[command(flatten)]
+    pub group: GroupArgs,
+}
+
+/// `crds listen`
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// The room
+    #[arg(
+        value_name = "ROOM",
+        required_unless_present = "group",
+        conflicts_with = "group"
+    )]
+    pub room: Option<RoomName>,
+    /// Where to listen.
+    #[command(flatten)]
+    pub group: GroupArgs,
+    /// One JSON object a line: event, room, from, text, at
+    #[arg(long)]
+    pub json: bool,
+    /// End after this many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End after this many seconds
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    pub seconds: Option<std::time::Duration>,
+}
+
+fn seconds(given: &str) -> Result<std::time::Duration, String> {
+    given
+        .parse()
+        .ok()
+        .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "write a number of seconds, such as 5 or 0.5".to_owned())
+}

@@ -1,0 +1,31 @@
+//! `crds`: chat rooms for the people on one local network.
+//!
+//! A tour of the layers, from the inside out. The first four are pure: no socket, no clock, no
+//! randomness; what time it is and which seed to use come in as arguments.
+//!
+//! - [`chat`]: the words that all others share. A `RoomAddress` or a `UserName` that exists is valid.
+//! - [`directory`]: which rooms there are; names and addresses stay unique.
+//! - [`control`]: what client and server say to each other over TCP, to and from bounded lines.
+//! - [`multicast`]: what members of a room say to each other over UDP.
+//!
+//! Around them, the drivers that touch the world:
+//!
+//! - [`net`]: interfaces, multicast sockets, control lines over TCP.
+//! - [`store`]: what must survive a restart.
+//! - [`server`]: the directory server, one task a connection and one owner of the directory.
+//! - [`client`]: the library to build programs on: [`client::Connection`] and [`client::Room`].
+//! - [`terminal`]: what a person types and reads.
+//! - [`cli`]: the flags of every command.
+//!
+//! `tests/layers.rs` holds which of them may use which.
+
+pub mod chat;
+pub mod cli;
+pub mod client;
+pub mod control;
+pub mod directory;
+pub mod multicast;
+pub mod net;
+pub mod server;
+pub mod store;
+pub mod terminal;

@@ -1,0 +1,165 @@
+//! `crds`: parses the arguments, runs one command, returns its exit code.
+#![allow(clippy::disallowed_methods)]
+
+use std::io::{self, BufReader, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use crds::cli::{Cli, ClientArgs, ColorChoice, Command, ServeArgs};
+use crds::server::{Config, Limits, Server, Shutdown, log};
+use crds::terminal::oneshot::{self, OneshotError};
+use crds::terminal::{Console, Settings, Style, run};
+use etcetera::{AppStrategy, AppStrategyArgs, app_strategy::Xdg};
+
+/// Done.
+const DONE: u8 = 0;
+/// Not carried out.
+const FAILED: u8 = 1;
+/// Wrong words on the command line.
+const USAGE: u8 = 2;
+
+type AnyError = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let settings = settings(&cli.client);
+    let result = match cli.command {
+        Some(Command::Serve(args)) => serve(args).await,
+        Some(Command::Rooms(args)) => oneshot::rooms(args, settings).await.map_err(AnyError::from),
+        Some(Command::Send(args)) => oneshot::send(args, settings).await.map_err(AnyError::from),
+        Some(Command::Listen(args)) => oneshot::listen(args, settings)
+            .await
+            .map_err(AnyError::from),
+        None => interactive(settings).await,
+    };
+    let code = match result {
+        Ok(()) => DONE,
+        Err(error) => tell(error.as_ref()),
+    };
+    // A thread may still wait for standard input; nothing is left to be done for it.
+    std::process::exit(code.into())
+}
+
+/// Says what went wrong, unless nobody reads or it was said already.
+fn tell(error: &(dyn std::error::Error + 'static)) -> u8 {
+    let cause = error.downcast_ref::<OneshotError>();
+    let io = match cause {
+        Some(OneshotError::Io(io)) => Some(io),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    if io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe) {
+        return DONE;
+    }
+    if !error.is::<ToldAlready>() {
+        eprintln!("crds: {error}");
+    }
+    match cause {
+        Some(OneshotError::Usage(_)) => USAGE,
+        _ => FAILED,
+    }
+}
+
+/// A command of a script failed, and was told when it did.
+#[derive(Debug, thiserror::Error)]
+#[error("a command failed")]
+struct ToldAlready;
+
+fn settings(args: &ClientArgs) -> Settings {
+    let on_terminal = io::stdout().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let style = Style {
+        color: match args.color {
+            ColorChoice::Auto => on_terminal && !no_color,
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+        },
+        timestamps: on_terminal && !args.no_timestamps,
+    };
+    Settings {
+        server: args.server.clone(),
+        name: args.name.clone(),
+        interface: args.interface.clone(),
+        ttl: args.ttl,
+        style,
+    }
+}
+
+fn folders() -> Option<Xdg> {
+    let names = AppStrategyArgs {
+        app_name: "crds".to_owned(),
+        ..AppStrategyArgs::default()
+    };
+    Xdg::new(names).ok()
+}
+
+async fn interactive(settings: Settings) -> Result<(), AnyError> {
+    let console = if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        Console::terminal(history_file())?
+    } else {
+        Console::pipe(BufReader::new(io::stdin()), io::stdout(), io::stderr())
+    };
+    match run(console, settings).await? {
+        // At a terminal the person has seen what failed, and went on.
+        false if !io::stdin().is_terminal() => Err(ToldAlready.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Where typed lines are kept; nowhere if there is no such place.
+fn history_file() -> Option<PathBuf> {
+    let folder = folders()?.state_dir()?;
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("history"))
+}
+
+async fn serve(args: ServeArgs) -> Result<(), AnyError> {
+    let data = match args.data {
+        Some(folder) => folder,
+        None => folders()
+            .ok_or("no home folder: choose a folder with --data DIR")?
+            .data_dir(),
+    };
+    let log_file = args.log.unwrap_or_else(|| data.join("server.log"));
+    let limits = args.limits;
+    let config = Config {
+        listen: args.listen,
+        port: args.port,
+        data,
+        limits: Limits {
+            connections_max: limits.max_connections as usize,
+            lines_per_second_max: limits.max_lines,
+            line_bytes_max: limits.max_line_bytes as usize,
+            rooms_max: limits.max_rooms as usize,
+            idle_max: Duration::from_secs(limits.idle_timeout.into()),
+        },
+    };
+    let _written_at_the_end = log::start(&log_file)?;
+    let shutdown = Shutdown::default();
+    shutdown.fail_on_panic();
+    let server = Server::bind(config, shutdown.clone())?;
+    tracing::info!(
+        "Chat Room Directory Server listening on port {}...",
+        server.port()
+    );
+    end_on_signals(shutdown)?;
+    Ok(server.run().await?)
+}
+
+/// Ctrl-C and SIGTERM end the server in order.
+fn end_on_signals(shutdown: Shutdown) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("Shutting down");
+        shutdown.request();
+    });
+    Ok(())
+}

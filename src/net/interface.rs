@@ -1,0 +1,144 @@
+//! Which network interface rooms use.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use if_addrs::{IfAddr, get_if_addrs};
+
+use crate::chat::{RoomAddress, printable};
+
+/// A local interface with one of its IPv4 addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// As the system calls it: `eth0`, `wlan0`, `lo`.
+    pub name: String,
+    /// The address that rooms send from.
+    pub address: Ipv4Addr,
+    /// The system's number for it.
+    pub index: u32,
+}
+
+/// Why there is no interface to use.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// None has this name or address.
+    #[error("no interface `{wanted}` with an IPv4 address that is up here: choose one of {there}")]
+    NotFound {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        there: String,
+    },
+    /// The machine has none at all.
+    #[error("this machine has no interface with an IPv4 address: connect it to a network")]
+    None,
+    /// The system did not say.
+    #[error("cannot list the network interfaces: {0}")]
+    System(#[from] io::Error),
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.address)
+    }
+}
+
+impl Interface {
+    /// The interface with this name or IPv4 address.
+    ///
+    /// # Errors
+    /// There is none; the text lists what there is.
+    pub fn named(wanted: &str) -> Result<Self, InterfaceError> {
+        let all = interfaces_up()?;
+        let address = wanted.parse::<Ipv4Addr>().ok();
+        let found = all
+            .iter()
+            .find(|i| i.name == wanted || Some(i.address) == address);
+        found.cloned().ok_or_else(|| InterfaceError::NotFound {
+            wanted: printable(wanted).into_owned(),
+            there: all
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    }
+
+    /// The interface for rooms of a server whose control connection has this local address: the one
+    /// that owns the address. Where that is loopback, server and client share a machine, and others
+    /// are heard where the default route leads.
+    ///
+    /// # Errors
+    /// The machine has no IPv4 interface.
+    pub fn for_connection(local: IpAddr) -> Result<Self, InterfaceError> {
+        let local = local.to_canonical();
+        if !local.is_loopback()
+            && let Some(owner) = owner(local)?
+        {
+            return Ok(owner);
+        }
+        // Any address of the wide world does: nothing is sent to it, the system is only asked for the way.
+        Self::via(routed(SocketAddr::from(([198, 51, 100, 1], 9))))
+    }
+
+    /// The interface that the system's routes give for this group: for use without a server.
+    ///
+    /// # Errors
+    /// The machine has no IPv4 interface.
+    pub fn for_group(address: RoomAddress) -> Result<Self, InterfaceError> {
+        Self::via(routed(address.socket_address().into()))
+    }
+
+    /// The interface that owns the address of a route, else loopback, else whatever there is.
+    fn via(route: Option<IpAddr>) -> Result<Self, InterfaceError> {
+        if let Some(address) = route
+            && let Some(owner) = owner(address)?
+        {
+            return Ok(owner);
+        }
+        let all = interfaces_up()?;
+        let loopback = all.iter().find(|i| i.address.is_loopback());
+        loopback
+            .or(all.first())
+            .cloned()
+            .ok_or(InterfaceError::None)
+    }
+}
+
+/// The local address from which the system would send there; `None` without a route.
+fn routed(destination: SocketAddr) -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // Connecting a UDP socket chooses a route and sends nothing.
+    socket.connect(destination).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// The IPv4 side of the interface that has this address of either family.
+fn owner(address: IpAddr) -> Result<Option<Interface>, InterfaceError> {
+    let name = get_if_addrs()?
+        .into_iter()
+        .find(|i| i.ip() == address)
+        .map(|i| i.name);
+    let up = interfaces_up()?;
+    let exact = up.iter().find(|i| IpAddr::V4(i.address) == address);
+    let same_name = up.iter().find(|i| Some(&i.name) == name.as_ref());
+    Ok(exact.or(same_name).cloned())
+}
+
+/// Every IPv4 address of every interface that is up.
+fn interfaces_up() -> Result<Vec<Interface>, InterfaceError> {
+    let all = get_if_addrs()?;
+    Ok(all
+        .into_iter()
+        .filter(|interface| interface.is_oper_up())
+        .filter_map(|interface| match &interface.addr {
+            IfAddr::V4(v4) => Some(Interface {
+                address: v4.ip,
+                index: interface.index?,
+                name: interface.name,
+            }),
+            IfAddr::V6(_) => None,
+        })
+        .collect())
+}

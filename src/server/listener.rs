@@ -1,0 +1,212 @@
+//! Accepts connections, counts them, and ends them all in order.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{Connection, close_gently};
+use super::directory_task::{self, DirectoryHandle};
+use super::{Config, Limits, ServeError, Shutdown};
+use crate::control::{Refusal, RefusalCode, plain_words};
+use crate::directory::{self, Directory};
+use crate::store::Store;
+
+/// How long connections get to end by themselves when the server stops.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// How long to wait after the system refused a connection for want of something, most likely of files.
+const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// Connections that the system may hold for us until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// Clients that are told at once that the server is full; more are closed without a word.
+const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
+
+/// How long a client that is turned away may take to read why.
+const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);
+
+/// A server that listens; [`Server::run`] serves.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    port: u16,
+    limits: Arc<Limits>,
+    directory: DirectoryHandle,
+    directory_thread: JoinHandle<()>,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    /// Opens the store, then the port. Must be called on a tokio runtime. `shutdown` ends it.
+    ///
+    /// # Errors
+    /// See [`ServeError`].
+    pub fn bind(config: Config, shutdown: Shutdown) -> Result<Self, ServeError> {
+        let (store, rooms) = Store::open(&config.data)?;
+        let listener = listen(config.listen, config.port)?;
+        let port = match listener.local_addr() {
+            Ok(address) => address.port(),
+            Err(error) => return Err(ServeError::Failed(error.to_string())),
+        };
+        let mut directory = Directory::new(directory::Config {
+            rooms_max: config.limits.rooms_max,
+            port_picked: port,
+            seed: getrandom::u64().map_err(ServeError::Random)?,
+        });
+        for (id, room) in rooms {
+            directory.restore(id, room);
+        }
+        let (directory, directory_thread) =
+            directory_task::spawn(directory, store, shutdown.clone());
+        Ok(Self {
+            listener,
+            port,
+            limits: Arc::new(config.limits),
+            directory,
+            directory_thread,
+            shutdown,
+        })
+    }
+
+    /// The TCP port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Serves until the shutdown is requested, then ends each connection in order.
+    ///
+    /// # Errors
+    /// A part of the server failed.
+    pub async fn run(self) -> Result<(), ServeError> {
+        let connections = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(self.limits.connections_max));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = self.shutdown.requested() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer, &places, &connections),
+                Err(error) => {
+                    tracing::warn!("Cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_RETRY_WAIT).await;
+                }
+            }
+        }
+        drop(self.listener);
+        connections.close();
+        if timeout(STOP_WAIT, connections.wait()).await.is_err() {
+            tracing::warn!("{} connections did not end in time", connections.len());
+        }
+        drop(self.directory);
+        // Connections that did not end in time still hold the owner; the process's end closes both.
+        if connections.is_empty() {
+            let thread = self.directory_thread;
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        match self.shutdown.failure() {
+            Some(reason) => Err(ServeError::Failed(reason.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        places: &Arc<Semaphore>,
+        connections: &TaskTracker,
+    ) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            tracing::warn!("Connection from {peer} turned away: the server is full");
+            if connections.len() < self.limits.connections_max + TURNED_AWAY_AT_ONCE_MAX {
+                connections.spawn(turn_away(stream, self.limits.connections_max));
+            }
+            return;
+        };
+        tracing::info!("Client connected from {peer}");
+        let connection = Connection::new(
+            stream,
+            peer,
+            Arc::clone(&self.limits),
+            self.directory.clone(),
+            self.shutdown.clone(),
+        );
+        connections.spawn(async move {
+            // Told also when the task is ended from outside or panics.
+            let _told = ClosedReport(peer);
+            connection.run().await;
+            drop(place);
+        });
+    }
+}
+
+struct ClosedReport(SocketAddr);
+
+impl Drop for ClosedReport {
+    fn drop(&mut self) {
+        tracing::info!("Connection from {} closed", self.0);
+    }
+}
+
+async fn turn_away(mut stream: TcpStream, connections_max: usize) {
+    let refusal = Refusal::new(
+        RefusalCode::ServerFull,
+        format!("the server is full ({connections_max} connections): try again later"),
+    );
+    let line = plain_words::answer(&Err(refusal)) + "\n";
+    // A line fits into the system's buffer; where it does not, the client has gone.
+    if let Ok(Ok(())) = timeout(TURN_AWAY_WAIT, stream.write_all(line.as_bytes())).await {
+        close_gently(stream).await;
+    }
+}
+
+/// One socket for IPv4 and IPv6 where the system has IPv6, else for IPv4 alone.
+fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, ServeError> {
+    let wanted = address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+    let mut tried = SocketAddr::new(wanted, port);
+    let mut bound = bind(tried);
+    if address.is_none()
+        && let Err(error) = &bound
+        && error.kind() != io::ErrorKind::AddrInUse
+    {
+        tried = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+        bound = bind(tried);
+    }
+    bound.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortInUse(port),
+        _ => ServeError::Listen {
+            address: tried,
+            source,
+        },
+    })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    // A restart may take the port while old connections linger.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}

@@ -1,0 +1,54 @@
+//! The one way in which everything ends: on request, or because a part failed.
+
+use std::panic;
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+/// Shared by all parts of a server. The first reason counts.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    token: CancellationToken,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Shutdown {
+    /// Asks everything to end.
+    pub fn request(&self) {
+        self.token.cancel();
+    }
+
+    /// Asks everything to end because of a failure, which is logged.
+    pub fn fail(&self, reason: String) {
+        tracing::error!("{reason}");
+        if !self.token.is_cancelled() {
+            let _ = self.failure.set(reason);
+        }
+        self.token.cancel();
+    }
+
+    /// From now on a panic anywhere in this process is a failure of the server.
+    pub fn fail_on_panic(&self) {
+        let shutdown = self.clone();
+        let default = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            default(panic);
+            shutdown.fail(panic.to_string().replace('\n', " "));
+        }));
+    }
+
+    /// Returns when the end was asked for.
+    pub async fn requested(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_requested(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// What failed, if that is why.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+}

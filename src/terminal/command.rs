@@ -1,0 +1,318 @@
+//! The one table of commands: dispatch, help and completion read it.
+
+use crate::chat::{Dialect, RoomAddress, RoomName, ServerAddress, UserName, printable};
+
+/// A command with its arguments, valid once read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    Connect(Option<ServerAddress>),
+    Bye,
+    GetDir,
+    MakeRoom {
+        name: RoomName,
+        address: Option<RoomAddress>,
+        dialect: Dialect,
+    },
+    DeleteRoom(RoomName),
+    Name(UserName),
+    Chat(RoomName),
+    Leave,
+    Stats,
+    Help(Option<&'static str>),
+    Quit,
+}
+
+/// Where a command may be typed. In a room it begins with a slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Prompt,
+    Room,
+    Both,
+}
+
+/// What Tab offers for a command's first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completes {
+    Nothing,
+    Rooms,
+    Commands,
+}
+
+/// A row of the table.
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    arguments: &'static str,
+    summary: &'static str,
+    place: Place,
+    pub(super) completes: Completes,
+    parse: fn(&[&str]) -> Result<Parsed, String>,
+}
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "connect",
+        arguments: "[HOST[:PORT]]",
+        summary: "connect to a directory server",
+        place: Place::Prompt,
+        completes: Completes::Nothing,
+        parse: |words| match words {
+            [] => Ok(Parsed::Connect(None)),
+            [server] => Ok(Parsed::Connect(Some(argument(server)?))),
+            _ => Err(String::new()),
+        },
+    },
+    Command {
+        name: "bye",
+        arguments: "",
+        summary: "close the connection to the server",
+        place: Place::Prompt,
+        completes: Completes::Nothing,
+        parse: |words| none(words, Parsed::Bye),
+    },
+    Command {
+        name: "getdir",
+        arguments: "",
+        summary: "list the rooms",
+        place: Place::Prompt,
+        completes: Completes::Nothing,
+        parse: |words| none(words, Parsed::GetDir),
+    },
+    Command {
+        name: "makeroom",
+        arguments: "NAME [ADDRESS PORT] [--plain]",
+        summary: "make a room; without an address the server picks a free one",
+        place: Place::Prompt,
+        completes: Completes::Nothing,
+        parse: make_room,
+    },
+    Command {
+        name: "deleteroom",
+        arguments: "NAME",
+        summary: "delete a room; those in it may go on talking",
+        place: Place::Prompt,
+        completes: Completes::Rooms,
+        parse: |words| one(words).and_then(|room| Ok(Parsed::DeleteRoom(argument(room)?))),
+    },
+    Command {
+        name: "name",
+        arguments: "NAME",
+        summary: "set the name you speak under",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |words| one(words).and_then(|name| Ok(Parsed::Name(argument(name)?))),
+    },
+    Command {
+        name: "chat",
+        arguments: "ROOM",
+        summary: "enter a room; Ctrl-] leaves it",
+        place: Place::Prompt,
+        completes: Completes::Rooms,
+        parse: |words| one(words).and_then(|room| Ok(Parsed::Chat(argument(room)?))),
+    },
+    Command {
+        name: "leave",
+        arguments: "",
+        summary: "leave the room, as Ctrl-] and Ctrl-D do",
+        place: Place::Room,
+        completes: Completes::Nothing,
+        parse: |words| none(words, Parsed::Leave),
+    },
+    Command {
+        name: "stats",
+        arguments: "",
+        summary: "show the room's address, interface and counters",
+        place: Place::Room,
+        completes: Completes::Nothing,
+        parse: |words| none(words, Parsed::Stats),
+    },
+    Command {
+        name: "help",
+        arguments: "[COMMAND]",
+        summary: "show the commands",
+        place: Place::Both,
+        completes: Completes::Commands,
+        parse: |words| match words {
+            [] => Ok(Parsed::Help(None)),
+            [name] => Ok(Parsed::Help(Some(
+                find(name).ok_or_else(|| unknown(name))?.name,
+            ))),
+            _ => Err(String::new()),
+        },
+    },
+    Command {
+        name: "quit",
+        arguments: "",
+        summary: "end the program",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |words| none(words, Parsed::Quit),
+    },
+];
+
+impl Command {
+    /// Whether it may be typed here.
+    pub(super) fn works(&self, in_room: bool) -> bool {
+        match self.place {
+            Place::Both => true,
+            Place::Room => in_room,
+            Place::Prompt => !in_room,
+        }
+    }
+
+    fn usage(&self) -> String {
+        format!("{} {}", self.name, self.arguments)
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Reads a command, with or without a slash before it.
+///
+/// # Errors
+/// A text for the person: unknown command, not here, wrong arguments.
+pub(super) fn parse(line: &str, in_room: bool) -> Result<Parsed, String> {
+    let line = line.trim();
+    let mut words = line.strip_prefix('/').unwrap_or(line).split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let command = find(first).ok_or_else(|| unknown(first))?;
+    let arguments: Vec<&str> = words.collect();
+    if !command.works(in_room) {
+        return Err(match in_room {
+            true => format!("`{first}` does not work in a room: leave it first with /leave"),
+            false => format!("`{first}` works in a room: enter one first with `chat ROOM`"),
+        });
+    }
+    (command.parse)(&arguments).map_err(|error| match error.is_empty() {
+        true => format!("write it as `{}`", command.usage()),
+        false => error,
+    })
+}
+
+/// The lines of `help`, for all commands that work here or for one.
+pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
+    let slash = if in_room { "/" } else { "" };
+    let row = |command: &Command| {
+        let usage = format!("{slash}{}", command.usage());
+        format!("  {usage:<39}{}", command.summary)
+    };
+    if let Some(command) = about.and_then(find) {
+        return vec![row(command)];
+    }
+    let rows = COMMANDS.iter().filter(|c| c.works(in_room)).map(row);
+    let mut lines: Vec<String> = rows.collect();
+    if in_room {
+        lines.push(
+            "  //TEXT                                 say a line that begins with a slash".into(),
+        );
+        lines.push("  anything else                          say it to the room".into());
+    }
+    lines
+}
+
+fn find(name: &str) -> Option<&'static Command> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    COMMANDS.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+}
+
+fn unknown(name: &str) -> String {
+    format!(
+        "unknown command `{}`: help lists the commands",
+        printable(name)
+    )
+}
+
+// An empty error stands for the wrong number of words: the usage is shown then.
+
+fn none(words: &[&str], parsed: Parsed) -> Result<Parsed, String> {
+    if words.is_empty() {
+        Ok(parsed)
+    } else {
+        Err(String::new())
+    }
+}
+
+fn one<'a>(words: &[&'a str]) -> Result<&'a str, String> {
+    match words {
+        [word] => Ok(word),
+        _ => Err(String::new()),
+    }
+}
+
+fn argument<T: std::str::FromStr>(word: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    word.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Every room speaks plain so far; `--plain` asks for it by name.
+fn make_room(words: &[&str]) -> Result<Parsed, String> {
+    let words: Vec<&str> = words.iter().copied().filter(|&w| w != "--plain").collect();
+    let (name, address) = match words.as_slice() {
+        [name] => (name, None),
+        [name, address, port] => {
+            let address = RoomAddress::from_words(address, port);
+            (name, Some(address.map_err(|error| error.to_string())?))
+        }
+        _ => return Err(String::new()),
+    };
+    Ok(Parsed::MakeRoom {
+        name: argument(name)?,
+        address,
+        dialect: Dialect::Plain,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_command_is_in_the_help_of_its_place() {
+        for command in COMMANDS {
+            for in_room in [false, true] {
+                let listed = help(None, in_room).iter().any(|line| {
+                    line.split_whitespace()
+                        .next()
+                        .unwrap()
+                        .trim_start_matches('/')
+                        == command.name
+                });
+                assert_eq!(listed, command.works(in_room), "{}", command.name);
+            }
+        }
+    }
+
+    #[test]
+    fn commands_are_read_in_their_place() {
+        assert_eq!(parse("connect", false), Ok(Parsed::Connect(None)));
+        assert_eq!(parse(" BYE ", false), Ok(Parsed::Bye));
+        assert_eq!(parse("/leave", true), Ok(Parsed::Leave));
+        assert!(parse("leave", false).unwrap_err().contains("chat ROOM"));
+        assert!(parse("/getdir", true).unwrap_err().contains("/leave"));
+        assert!(parse("dance", false).unwrap_err().contains("help"));
+        assert!(parse("chat", false).unwrap_err().contains("chat ROOM"));
+        assert!(parse("name a b", false).unwrap_err().contains("name NAME"));
+        assert!(
+            parse("makeroom r 10.0.0.1 5", false)
+                .unwrap_err()
+                .contains("239.0.0.0")
+        );
+        let plain = parse("makeroom r 239.1.1.1 5 --plain", false).unwrap();
+        assert_eq!(
+            plain,
+            parse("makeroom --plain r 239.1.1.1 5", false).unwrap()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_a_command_or_an_error(line in any::<String>(), in_room: bool) {
+            if let Err(error) = parse(&line, in_room) {
+                prop_assert!(!error.is_empty());
+                prop_assert!(!error.contains(char::is_control));
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Where lines come from and go to: a terminal with its editor, or a pipe.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use super::complete::Vocabulary;
+use super::editor::Editor;
+
+/// What a person, or a script, gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A line; on a terminal it stands on the last `rows` rows of the screen, its prompt included.
+    Line { text: String, rows: usize },
+    /// Ctrl-]
+    Leave,
+    /// Ctrl-C
+    Interrupt,
+    /// Ctrl-D, or no more will come.
+    End,
+}
+
+/// A line that holds only this leaves a room, as the key does: Ctrl-].
+const LEAVE_CHARACTER: &str = "\x1d";
+
+/// A terminal or a pipe.
+pub struct Console {
+    inputs: mpsc::Receiver<Input>,
+    /// An input was asked for and has not come.
+    asked: bool,
+    vocabulary: Arc<Mutex<Vocabulary>>,
+    screen: Screen,
+}
+
+enum Screen {
+    Terminal(Editor),
+    Pipe {
+        output: Box<dyn Write + Send>,
+        errors: Box<dyn Write + Send>,
+    },
+}
+
+impl Console {
+    /// The terminal that this process runs in. Lines typed are kept in `history`.
+    ///
+    /// # Errors
+    /// The terminal cannot be used.
+    pub fn terminal(history: Option<PathBuf>) -> io::Result<Self> {
+        let vocabulary = Arc::new(Mutex::new(Vocabulary::default()));
+        let (editor, inputs) = Editor::start(Arc::clone(&vocabulary), history)?;
+        Ok(Self {
+            inputs,
+            asked: false,
+            vocabulary,
+            screen: Screen::Terminal(editor),
+        })
+    }
+
+    /// Lines from `input`; what is shown goes to `output`, what went wrong to `errors`.
+    pub fn pipe(
+        input: impl BufRead + Send + 'static,
+        output: impl Write + Send + 'static,
+        errors: impl Write + Send + 'static,
+    ) -> Self {
+        let (lines, inputs) = mpsc::channel(1);
+        // Reading blocks, and cannot be ended from outside: the thread ends with the input or the process.
+        thread::spawn(move || read_lines(input, &lines));
+        Self {
+            inputs,
+            asked: false,
+            vocabulary: Arc::default(),
+            screen: Screen::Pipe {
+                output: Box::new(output),
+                errors: Box::new(errors),
+            },
+        }
+    }
+
+    /// Whether somebody types here who can be asked.
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self.screen, Screen::Terminal(_))
+    }
+
+    /// The next input. May be dropped and called again without losing any; the prompt that stands on
+    /// the screen then stays.
+    pub(super) async fn read(&mut self, prompt: &str) -> Input {
+        if let Screen::Terminal(editor) = &mut self.screen
+            && !self.asked
+        {
+            editor.ask(prompt);
+        }
+        self.asked = true;
+        let input = self.inputs.recv().await.unwrap_or(Input::End);
+        self.asked = false;
+        if let Screen::Terminal(editor) = &mut self.screen {
+            editor.answered();
+        }
+        input
+    }
+
+    /// Shows a line: above the prompt and what is being typed, if that stands there.
+    ///
+    /// # Errors
+    /// Nobody reads the output any more.
+    pub(super) fn print(&mut self, line: &str) -> io::Result<()> {
+        match &mut self.screen {
+            Screen::Terminal(editor) => editor.print(line),
+            Screen::Pipe { output, .. } => {
+                writeln!(output, "{line}")?;
+                output.flush()
+            }
+        }
+    }
+
+    /// Shows `line` in place of the input that was read last, which took `rows` rows of a terminal.
+    ///
+    /// # Errors
+    /// As [`Console::print`].
+    pub(super) fn replace_input(&mut self, rows: usize, line: &str) -> io::Result<()> {
+        match &mut self.screen {
+            Screen::Terminal(editor) => editor.replace_input(rows, line),
+            Screen::Pipe { .. } => self.print(line),
+        }
+    }
+
+    /// Shows what went wrong: as `line` on a terminal, as `plain` on standard error.
+    ///
+    /// # Errors
+    /// As [`Console::print`].
+    pub(super) fn print_error(&mut self, line: &str, plain: &str) -> io::Result<()> {
+        match &mut self.screen {
+            Screen::Terminal(editor) => editor.print(line),
+            Screen::Pipe { errors, .. } => writeln!(errors, "crds: {plain}"),
+        }
+    }
+
+    /// Changes what Tab offers.
+    pub(super) fn teach(&self, change: impl FnOnce(&mut Vocabulary)) {
+        // The words stay usable whatever happened to their last user.
+        let vocabulary = self.vocabulary.lock();
+        change(&mut vocabulary.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn read_lines(mut input: impl BufRead, lines: &mpsc::Sender<Input>) {
+    let mut bytes = Vec::new();
+    // A read that fails ends the input.
+    while let Ok(1..) = input.read_until(b'\n', &mut bytes) {
+        let line = String::from_utf8_lossy(&bytes);
+        let line = line.trim_end_matches(['\n', '\r']).to_owned();
+        if lines.blocking_send(as_input(line, 0)).is_err() {
+            return;
+        }
+        bytes.clear();
+    }
+}
+
+/// The input that a whole line is.
+pub(super) fn as_input(text: String, rows: usize) -> Input {
+    match text.as_str() {
+        LEAVE_CHARACTER => Input::Leave,
+        _ => Input::Line { text, rows },
+    }
+}

@@ -1,0 +1,382 @@
+//! The line editor on a terminal: a thread that reads keys, and a screen shared with what arrives.
+//!
+//! A line that arrives is printed by the editor above what is being typed. From the key that ends an
+//! input until that input is dealt with, arriving lines wait: so a line said can take the place of the
+//! line typed, and nothing that arrives in between is erased with it.
+//!
+//! Printing has a thread of its own, because the editor takes one line at a time and none between two
+//! inputs: whoever asks for the next input must never wait for that.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::Validator;
+use rustyline::{
+    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Event, EventContext,
+    EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+};
+use tokio::sync::mpsc;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::complete::Vocabulary;
+use super::console::{Input, as_input};
+
+/// Lines kept from earlier runs.
+const HISTORY_LINES_MAX: usize = 1000;
+
+/// A terminal's width where it does not say, in columns.
+const COLUMNS_DEFAULT: usize = 80;
+
+/// Lines that wait for a screen that takes none, because it was stopped or a flood came; what passes
+/// it is counted and told.
+const LINES_WAITING_MAX: usize = 4096;
+
+/// The asking side of the editor.
+pub(super) struct Editor {
+    prompts: Sender<String>,
+    lines: SyncSender<String>,
+    screen: Arc<SharedScreen>,
+    /// What arrived after an input ended and before it was dealt with.
+    waiting: Vec<String>,
+    /// Lines that passed the limit and were not told yet.
+    dropped: usize,
+}
+
+/// Who may write on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody types: whoever asks writes straight to the screen.
+    Idle,
+    /// Somebody types: the editor writes.
+    Editing,
+    /// The input has ended with this key and is on its way: lines wait.
+    Ended(EndKey),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndKey {
+    Leave,
+    Other,
+}
+
+struct SharedScreen {
+    state: Mutex<ScreenState>,
+    changed: Condvar,
+}
+
+struct ScreenState {
+    stage: Stage,
+    /// The editor is being given a line.
+    printing: bool,
+    /// A line may have been written below an input that has ended.
+    printed_late: bool,
+}
+
+impl SharedScreen {
+    fn lock(&self) -> MutexGuard<'_, ScreenState> {
+        // Plain values: they are whole whatever happened to their last user.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, stage: Stage) -> Stage {
+        let was = std::mem::replace(&mut self.lock().stage, stage);
+        self.changed.notify_all();
+        was
+    }
+}
+
+type LineEditor = rustyline::Editor<Words, FileHistory>;
+
+impl Editor {
+    /// Starts the threads; inputs come out of the channel, one for each [`Editor::ask`].
+    pub(super) fn start(
+        vocabulary: Arc<Mutex<Vocabulary>>,
+        history: Option<PathBuf>,
+    ) -> io::Result<(Self, mpsc::Receiver<Input>)> {
+        let screen = Arc::new(SharedScreen {
+            state: Mutex::new(ScreenState {
+                stage: Stage::Idle,
+                printing: false,
+                printed_late: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let mut editor = line_editor(vocabulary, &screen).map_err(io::Error::other)?;
+        if let Some(file) = &history {
+            // No history yet, or none that can be read: begin a new one.
+            let _ = editor.load_history(file);
+        }
+        let printer = editor.create_external_printer().map_err(io::Error::other)?;
+        let (lines, lines_out) = sync_channel(LINES_WAITING_MAX);
+        let (prompts, prompts_out) = channel::<String>();
+        let (inputs, inputs_out) = mpsc::channel(1);
+        let (reads_on, prints_on) = (Arc::clone(&screen), Arc::clone(&screen));
+        thread::spawn(move || print_lines(printer, &lines_out, &prints_on));
+        thread::spawn(move || {
+            for prompt in prompts_out {
+                let input = read_line(&mut editor, &prompt, &reads_on, history.as_ref());
+                if inputs.blocking_send(input).is_err() {
+                    return;
+                }
+            }
+        });
+        let editor = Self {
+            prompts,
+            lines,
+            screen,
+            waiting: Vec::new(),
+            dropped: 0,
+        };
+        Ok((editor, inputs_out))
+    }
+
+    /// Shows the prompt and begins to read.
+    pub(super) fn ask(&mut self, prompt: &str) {
+        // If the screen cannot be written, reading fails next, which ends the program.
+        let _ = self.write_waiting();
+        self.screen.enter(Stage::Editing);
+        let _ = self.prompts.send(prompt.to_owned());
+    }
+
+    /// The input has come; what is printed now follows it on the screen.
+    pub(super) fn answered(&mut self) {
+        self.screen.enter(Stage::Idle);
+    }
+
+    pub(super) fn print(&mut self, line: &str) -> io::Result<()> {
+        let stage = self.screen.lock().stage;
+        match stage {
+            Stage::Editing => self.queue(line),
+            Stage::Ended(_) => self.waiting.push(line.to_owned()),
+            Stage::Idle => {
+                self.write_waiting()?;
+                write_screen(&format!("{line}\n"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, line: &str) {
+        let line = match self.dropped {
+            0 => format!("{line}\n"),
+            dropped => format!("[{dropped} lines came too fast and are not shown]\n{line}\n"),
+        };
+        match self.lines.try_send(line) {
+            Ok(()) => self.dropped = 0,
+            Err(_) => self.dropped += 1,
+        }
+    }
+
+    /// Only between an answer and the next question.
+    pub(super) fn replace_input(&mut self, rows: usize, line: &str) -> io::Result<()> {
+        let mut state = self.screen.lock();
+        let is_last_on_screen = !state.printing && !state.printed_late;
+        state.printed_late = false;
+        drop(state);
+        // Up to the row where the prompt began, and clear from there to the end of the screen.
+        let erase = match rows {
+            1.. if is_last_on_screen => format!("\x1b[{rows}A\r\x1b[J"),
+            _ => String::new(),
+        };
+        write_screen(&format!("{erase}{line}\n"))?;
+        self.write_waiting()
+    }
+
+    fn write_waiting(&mut self) -> io::Result<()> {
+        for line in std::mem::take(&mut self.waiting) {
+            write_screen(&format!("{line}\n"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives lines to the editor while somebody types.
+fn print_lines(mut printer: impl ExternalPrinter, lines: &Receiver<String>, screen: &SharedScreen) {
+    for line in lines {
+        let mut state = screen.lock();
+        while state.stage != Stage::Editing {
+            let woken = screen.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.printing = true;
+        drop(state);
+        // The lock is not held: the editor may need it before it takes the line.
+        let printed = printer.print(line);
+        let mut state = screen.lock();
+        state.printing = false;
+        state.printed_late |= state.stage != Stage::Editing;
+        if printed.is_err() {
+            return;
+        }
+    }
+}
+
+fn write_screen(text: &str) -> io::Result<()> {
+    let mut screen = io::stdout().lock();
+    screen.write_all(text.as_bytes())?;
+    screen.flush()
+}
+
+fn line_editor(
+    vocabulary: Arc<Mutex<Vocabulary>>,
+    screen: &Arc<SharedScreen>,
+) -> Result<LineEditor, ReadlineError> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .max_history_size(HISTORY_LINES_MAX)?
+        .history_ignore_dups(true)?
+        .build();
+    let mut editor = LineEditor::with_config(config)?;
+    editor.set_helper(Some(Words(vocabulary)));
+    let keys = [
+        (KeyEvent(KeyCode::Enter, Modifiers::NONE), Key::Enter),
+        (KeyEvent::ctrl('J'), Key::Enter),
+        (KeyEvent::ctrl('C'), Key::Interrupt),
+        (KeyEvent::ctrl('D'), Key::End),
+        (KeyEvent::ctrl(']'), Key::Leave),
+    ];
+    for (event, key) in keys {
+        let handler = KeyHandler {
+            key,
+            screen: Arc::clone(screen),
+        };
+        editor.bind_sequence(event, EventHandler::Conditional(Box::new(handler)));
+    }
+    Ok(editor)
+}
+
+fn read_line(
+    editor: &mut LineEditor,
+    prompt: &str,
+    screen: &SharedScreen,
+    history: Option<&PathBuf>,
+) -> Input {
+    let result = editor.readline(prompt);
+    let was = screen.enter(Stage::Ended(EndKey::Other));
+    match result {
+        Ok(text) => {
+            let columns = editor
+                .dimensions()
+                .map_or(COLUMNS_DEFAULT, |(columns, _)| columns.into());
+            let rows = rows(&format!("{prompt}{text}"), columns);
+            remember(editor, &text, history);
+            as_input(text, rows)
+        }
+        Err(ReadlineError::Interrupted) if was == Stage::Ended(EndKey::Leave) => Input::Leave,
+        Err(ReadlineError::Interrupted) => Input::Interrupt,
+        Err(_) => Input::End,
+    }
+}
+
+/// A history that cannot be written is no reason to stop talking.
+fn remember(editor: &mut LineEditor, text: &str, history: Option<&PathBuf>) {
+    if text.trim().is_empty() {
+        return;
+    }
+    let _ = editor.add_history_entry(text);
+    if let Some(file) = history {
+        let _ = editor.append_history(file);
+    }
+}
+
+/// How many rows of the screen the editor used for this text, as it wraps lines.
+fn rows(text: &str, columns: usize) -> usize {
+    let (mut row, mut column) = (0, 0);
+    for cluster in text.graphemes(true) {
+        if cluster == "\n" {
+            row += 1;
+            column = 0;
+            continue;
+        }
+        let width = cluster.width();
+        column += width;
+        if column > columns {
+            row += 1;
+            column = width;
+        }
+    }
+    // A row that is exactly full has the cursor on the next one.
+    row + usize::from(column == columns) + 1
+}
+
+#[derive(Clone, Copy)]
+enum Key {
+    Enter,
+    Interrupt,
+    End,
+    Leave,
+}
+
+/// Marks the moment at which an input ends, before the editor gives the screen back.
+struct KeyHandler {
+    key: Key,
+    screen: Arc<SharedScreen>,
+}
+
+impl ConditionalEventHandler for KeyHandler {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        let (end, command) = match self.key {
+            Key::Enter => (EndKey::Other, None),
+            Key::Interrupt => (EndKey::Other, Some(Cmd::Interrupt)),
+            Key::Leave => (EndKey::Leave, Some(Cmd::Interrupt)),
+            // In a line the key deletes a character, as everywhere.
+            Key::End if !context.line().is_empty() => return None,
+            Key::End => (EndKey::Other, Some(Cmd::EndOfFile)),
+        };
+        self.screen.enter(Stage::Ended(end));
+        command
+    }
+}
+
+/// Completion for the editor.
+struct Words(Arc<Mutex<Vocabulary>>);
+
+impl Helper for Words {}
+impl Hinter for Words {
+    type Hint = String;
+}
+impl Highlighter for Words {}
+impl Validator for Words {}
+
+impl Completer for Words {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> Result<(usize, Vec<Pair>), ReadlineError> {
+        let vocabulary = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, words) = vocabulary.complete(&line[..position]);
+        let pairs = words.into_iter().map(|word| Pair {
+            display: word.trim_end_matches([' ', ':']).to_owned(),
+            replacement: word,
+        });
+        Ok((start, pairs.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows;
+
+    #[test]
+    fn rows_are_counted_as_the_editor_wraps() {
+        assert_eq!(rows("> hi", 10), 1);
+        assert_eq!(rows("> 12345678", 10), 2);
+        assert_eq!(rows("> 123456789", 10), 2);
+        assert_eq!(rows("> a\nb", 10), 2);
+        // Ten columns are full before a wide character: it goes to the next row.
+        assert_eq!(rows("> 1234567你", 10), 2);
+    }
+}

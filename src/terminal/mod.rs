@@ -1,0 +1,15 @@
+//! What a person types and reads.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod command;
+mod complete;
+mod console;
+mod editor;
+mod mode;
+pub mod oneshot;
+mod render;
+mod repl;
+
+pub use console::Console;
+pub use render::Style;
+pub use repl::{Settings, run};

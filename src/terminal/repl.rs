@@ -1,0 +1,483 @@
+//! The interactive client: reads an input, does it, and shows what happens meanwhile.
+
+use std::io;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+
+use super::command::{self, Parsed};
+use super::console::{Console, Input};
+use super::mode::Mode;
+use super::render::{Style, directory};
+use crate::chat::{
+    Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
+    ServerAddress, UserName,
+};
+use crate::client::{
+    Connection, Interface, InterfaceError, RequestError, Room, RoomEvent, RoomOptions, ServerEvent,
+};
+
+/// What the client is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The server that `connect` alone means.
+    pub server: ServerAddress,
+    /// The name to speak under, if one is set already.
+    pub name: Option<UserName>,
+    /// The interface for rooms, by name or address; none for the one towards the server.
+    pub interface: Option<String>,
+    /// How many hops datagrams may go.
+    pub ttl: u8,
+    /// How to show.
+    pub style: Style,
+}
+
+/// Reads and does until the end of the input or `quit`. True if every command was carried out.
+///
+/// # Errors
+/// Nobody reads the output any more.
+pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
+    let mut repl = Repl {
+        console,
+        name: settings.name.clone(),
+        server: settings.server.clone(),
+        settings,
+        connection: None,
+        local: None,
+        directory: None,
+        seat: None,
+        failed: false,
+    };
+    if repl.console.is_terminal() {
+        repl.print(concat!(
+            "crds ",
+            env!("CARGO_PKG_VERSION"),
+            ": `connect` to a server, `help` for the commands"
+        ))?;
+    }
+    while repl.step().await?.is_continue() {}
+    if let Some(connection) = repl.connection.take() {
+        connection.bye().await;
+    }
+    Ok(!repl.failed)
+}
+
+struct Repl {
+    console: Console,
+    settings: Settings,
+    name: Option<UserName>,
+    /// The server that was connected to last, or would be first.
+    server: ServerAddress,
+    connection: Option<Connection>,
+    /// Our own address towards that server.
+    local: Option<IpAddr>,
+    /// What the directory last said.
+    directory: Option<Vec<DirectoryRoom>>,
+    seat: Option<Seat>,
+    /// A command was not carried out.
+    failed: bool,
+}
+
+/// In a room.
+struct Seat {
+    name: RoomName,
+    address: RoomAddress,
+    interface: Interface,
+    room: Room,
+}
+
+/// A text for the person: what went wrong and what to do.
+type Failure = String;
+
+impl Repl {
+    fn mode(&self) -> Mode {
+        match (&self.seat, &self.name, &self.connection) {
+            (Some(seat), Some(name), _) => Mode::Chat(seat.name.clone(), name.clone()),
+            (_, _, Some(connection)) => Mode::Connected(connection.server().clone()),
+            _ => Mode::Main,
+        }
+    }
+
+    async fn step(&mut self) -> io::Result<ControlFlow<()>> {
+        let prompt = self.mode().prompt();
+        tokio::select! {
+            input = self.console.read(&prompt) => self.handle(input).await,
+            event = next_in_room(&mut self.seat) => self.show_room_event(event),
+            event = next_from_server(&mut self.connection) => self.show_server_event(event),
+        }
+    }
+
+    async fn handle(&mut self, input: Input) -> io::Result<ControlFlow<()>> {
+        let in_room = self.mode().is_chat();
+        match input {
+            Input::Line { text, rows } if in_room => return self.handle_in_room(&text, rows).await,
+            Input::Line { text, .. } if text.trim().is_empty() => {}
+            Input::Line { text, .. } => return self.obey(&text).await,
+            Input::Leave | Input::End if in_room => self.leave()?,
+            Input::End => return Ok(ControlFlow::Break(())),
+            Input::Leave => {}
+            Input::Interrupt if in_room => self.notice("Ctrl-] or /leave leaves the room")?,
+            Input::Interrupt => self.notice("`quit` or Ctrl-D ends the program")?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// In a room a line is said, unless it begins with one slash.
+    async fn handle_in_room(&mut self, text: &str, rows: usize) -> io::Result<ControlFlow<()>> {
+        if let Some(said) = text.strip_prefix('/').filter(|rest| rest.starts_with('/')) {
+            self.say(said, rows).await?;
+        } else if text.starts_with('/') {
+            return self.obey(text).await;
+        } else {
+            self.say(text, rows).await?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    async fn say(&mut self, text: &str, rows: usize) -> io::Result<()> {
+        let (Some(seat), Some(name)) = (&self.seat, &self.name) else {
+            return Ok(());
+        };
+        let text: MessageText = match text.parse() {
+            Ok(text) => text,
+            Err(MessageTextError::Blank) => return Ok(()),
+            Err(error) => return self.fail(&error.to_string()),
+        };
+        if let Err(error) = seat.room.say(text.clone()).await {
+            return self.fail(&error.to_string());
+        }
+        let said = text.as_str().lines().filter(|line| !line.trim().is_empty());
+        let shown = said.map(|line| self.settings.style.message(name.as_str(), line));
+        let shown = shown.collect::<Vec<_>>().join("\n");
+        self.console.replace_input(rows, &shown)
+    }
+
+    async fn obey(&mut self, line: &str) -> io::Result<ControlFlow<()>> {
+        let done = match command::parse(line, self.mode().is_chat()) {
+            Ok(Parsed::Quit) => return Ok(ControlFlow::Break(())),
+            Ok(Parsed::Help(about)) => return self.help(about),
+            Ok(Parsed::Leave) => return self.leave().map(ControlFlow::Continue),
+            Ok(Parsed::Connect(server)) => self.connect(server).await,
+            Ok(Parsed::Bye) => self.bye().await,
+            Ok(Parsed::GetDir) => self.get_directory().await,
+            Ok(Parsed::MakeRoom {
+                name,
+                address,
+                dialect,
+            }) => self.make_room(name, address, dialect).await,
+            Ok(Parsed::DeleteRoom(name)) => self.delete_room(name).await,
+            Ok(Parsed::Name(name)) => self.set_name(name).await,
+            Ok(Parsed::Chat(room)) => self.chat(room).await,
+            Ok(Parsed::Stats) => self.stats().await,
+            Err(failure) => Err(failure),
+        };
+        match done {
+            Ok(lines) => lines.iter().try_for_each(|line| self.console.print(line))?,
+            Err(failure) => self.fail(&failure)?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn help(&mut self, about: Option<&str>) -> io::Result<ControlFlow<()>> {
+        let lines = command::help(about, self.mode().is_chat());
+        lines.iter().try_for_each(|line| self.print(line))?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    async fn connect(&mut self, server: Option<ServerAddress>) -> Result<Vec<String>, Failure> {
+        if let Some(connection) = self.connection.take() {
+            connection.bye().await;
+        }
+        let server = server.unwrap_or_else(|| self.server.clone());
+        let connection = open(&server, self.name.as_ref()).await?;
+        if server != self.server {
+            self.directory = None;
+        }
+        self.local = Some(connection.local_address());
+        let program = connection.program().to_owned();
+        self.connection = Some(connection);
+        self.server = server;
+        let rooms = match self.interface_without_room() {
+            Ok(interface) => format!("Rooms use interface {interface}."),
+            Err(error) => error.to_string(),
+        };
+        Ok(vec![
+            format!("Connected to {} ({program}).", self.server),
+            rooms,
+        ])
+    }
+
+    async fn bye(&mut self) -> Result<Vec<String>, Failure> {
+        let connection = self.connection.take().ok_or("not connected")?;
+        let closed = format!("Connection to {} closed.", connection.server());
+        connection.bye().await;
+        Ok(vec![closed])
+    }
+
+    async fn get_directory(&mut self) -> Result<Vec<String>, Failure> {
+        let rooms = self.connected()?.get_directory().await;
+        let rooms = self.answered(rooms)?;
+        let lines = match rooms.is_empty() {
+            true => vec!["No rooms yet: `makeroom NAME` makes one.".to_owned()],
+            false => directory(&rooms, true),
+        };
+        self.remember(rooms);
+        Ok(lines)
+    }
+
+    async fn make_room(
+        &mut self,
+        name: RoomName,
+        address: Option<RoomAddress>,
+        dialect: Dialect,
+    ) -> Result<Vec<String>, Failure> {
+        let made = self.connected()?.make_room(name, address, dialect).await;
+        let room = self.answered(made)?;
+        let line = format!("Room {} made at {}.", room.name, room.address);
+        if let Some(mut rooms) = self.directory.take() {
+            rooms.push(room);
+            self.remember(rooms);
+        }
+        Ok(vec![line])
+    }
+
+    async fn delete_room(&mut self, name: RoomName) -> Result<Vec<String>, Failure> {
+        let deleted = self.connected()?.delete_room(name).await;
+        let room = self.answered(deleted)?;
+        self.forget(&room.name);
+        Ok(vec![format!("Room {} deleted.", room.name)])
+    }
+
+    async fn set_name(&mut self, name: UserName) -> Result<Vec<String>, Failure> {
+        if let Some(connection) = &mut self.connection {
+            let set = connection.set_name(&name).await;
+            self.answered(set)?;
+        }
+        if let Some(seat) = &self.seat {
+            seat.room.rename(name.clone()).await;
+        }
+        let line = format!("Your name is {name}.");
+        self.name = Some(name);
+        Ok(vec![line])
+    }
+
+    async fn chat(&mut self, room: RoomName) -> Result<Vec<String>, Failure> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => self.ask_for_name().await?,
+        };
+        let room = self.find_room(&room).await?;
+        let interface = self
+            .interface_for(room.address)
+            .map_err(|e| e.to_string())?;
+        let options = RoomOptions {
+            interface: interface.clone(),
+            ttl: self.settings.ttl,
+            name,
+        };
+        let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
+        let line = self.settings.style.notice(&format!(
+            "in room {} ({}) on {interface}; Ctrl-] or /leave leaves it",
+            room.name, room.address
+        ));
+        self.seat = Some(Seat {
+            name: room.name,
+            address: room.address,
+            interface,
+            room: joined,
+        });
+        self.console.teach(|words| words.set_in_room(true));
+        Ok(vec![line])
+    }
+
+    async fn ask_for_name(&mut self) -> Result<UserName, Failure> {
+        let nameless = || "no name yet: set one with `name NAME`".to_owned();
+        if !self.console.is_terminal() {
+            return Err(nameless());
+        }
+        loop {
+            match self.console.read("Your name: ").await {
+                Input::Line { text, .. } if text.trim().is_empty() => return Err(nameless()),
+                Input::Line { text, .. } => match text.trim().parse::<UserName>() {
+                    Ok(name) => {
+                        self.set_name(name.clone()).await?;
+                        return Ok(name);
+                    }
+                    Err(error) => self.fail(&error.to_string()).map_err(|e| e.to_string())?,
+                },
+                Input::Leave | Input::Interrupt | Input::End => return Err(nameless()),
+            }
+        }
+    }
+
+    /// What the directory last said serves; only if that is not enough is the server asked.
+    async fn find_room(&mut self, name: &RoomName) -> Result<DirectoryRoom, Failure> {
+        let known = |rooms: &[DirectoryRoom]| rooms.iter().find(|r| r.name == *name).cloned();
+        if let Some(room) = self.directory.as_deref().and_then(known) {
+            return Ok(room);
+        }
+        let asking = format!("asking {} for room {name}", self.server);
+        self.notice(&asking).map_err(|error| error.to_string())?;
+        let rooms = if let Some(connection) = &mut self.connection {
+            let rooms = connection.get_directory().await;
+            self.answered(rooms)?
+        } else {
+            let mut connection = open(&self.server, self.name.as_ref()).await?;
+            self.local = Some(connection.local_address());
+            let rooms = connection.get_directory().await;
+            connection.bye().await;
+            rooms.map_err(|error| error.to_string())?
+        };
+        let found = known(&rooms);
+        self.remember(rooms);
+        found.ok_or_else(|| format!("no such room: {name} (`getdir` lists the rooms)"))
+    }
+
+    fn interface_for(&self, address: RoomAddress) -> Result<Interface, InterfaceError> {
+        match (&self.settings.interface, self.local) {
+            (Some(wanted), _) => Interface::named(wanted),
+            (None, Some(local)) => Interface::for_connection(local),
+            (None, None) => Interface::for_group(address),
+        }
+    }
+
+    /// What [`Self::interface_for`] says once there is a connection: the room does not matter then.
+    fn interface_without_room(&self) -> Result<Interface, InterfaceError> {
+        match (&self.settings.interface, self.local) {
+            (Some(wanted), _) => Interface::named(wanted),
+            (None, local) => {
+                Interface::for_connection(local.unwrap_or(std::net::Ipv4Addr::LOCALHOST.into()))
+            }
+        }
+    }
+
+    async fn stats(&mut self) -> Result<Vec<String>, Failure> {
+        let seat = self.seat.as_ref().ok_or("not in a room")?;
+        let stats = seat.room.stats().await;
+        Ok(vec![
+            format!(
+                "Room {} ({}) on {}, plain.",
+                seat.name, seat.address, seat.interface
+            ),
+            format!(
+                "Said {} in {} datagrams, {} not sent; heard {}, {} not shown; {} datagrams ignored.",
+                stats.said,
+                stats.sent_datagrams,
+                stats.failed_datagrams,
+                stats.heard,
+                stats.not_shown,
+                stats.ignored_datagrams
+            ),
+        ])
+    }
+
+    fn leave(&mut self) -> io::Result<()> {
+        if let Some(seat) = self.seat.take() {
+            self.notice(&format!("left room {}", seat.name))?;
+        }
+        self.console.teach(|words| words.set_in_room(false));
+        Ok(())
+    }
+
+    fn show_room_event(&mut self, event: Option<RoomEvent>) -> io::Result<ControlFlow<()>> {
+        match event {
+            Some(RoomEvent::Message(message)) => {
+                self.console.teach(|words| words.add_name(&message.from));
+                let style = self.settings.style;
+                self.print(&style.message(&message.from, message.text.as_str()))?;
+            }
+            Some(RoomEvent::Notice(text)) => self.notice(&text)?,
+            None => self.leave()?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn show_server_event(&mut self, event: ServerEvent) -> io::Result<ControlFlow<()>> {
+        match event {
+            ServerEvent::RoomDeleted { name, by } => {
+                self.forget(&name);
+                if self.seat.as_ref().is_some_and(|seat| seat.name == name) {
+                    let text =
+                        format!("room {name} was deleted by {by}; whoever is in it may go on");
+                    self.notice(&text)?;
+                }
+            }
+            ServerEvent::Notice(text) => self.notice(&text)?,
+            ServerEvent::Stopping => self.lose_server("The server is shutting down")?,
+            ServerEvent::Closed(reason) => {
+                self.lose_server(&format!("The connection to the server is gone: {reason}"))?;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn lose_server(&mut self, reason: &str) -> io::Result<()> {
+        self.connection = None;
+        self.notice(&format!(
+            "{reason}. Rooms go on without it; `connect` comes back to it."
+        ))
+    }
+
+    fn connected(&mut self) -> Result<&mut Connection, Failure> {
+        let server = &self.server;
+        self.connection.as_mut().ok_or_else(|| {
+            format!("not connected: `connect` first (to {server}, or name a HOST[:PORT])")
+        })
+    }
+
+    /// A request's result; a connection that is gone is not kept.
+    fn answered<T>(&mut self, result: Result<T, RequestError>) -> Result<T, Failure> {
+        result.map_err(|error| {
+            if matches!(error, RequestError::Gone(_)) {
+                self.connection = None;
+            }
+            error.to_string()
+        })
+    }
+
+    fn remember(&mut self, rooms: Vec<DirectoryRoom>) {
+        let names: Vec<String> = rooms.iter().map(|room| room.name.to_string()).collect();
+        self.console
+            .teach(|words| words.set_rooms(names.into_iter()));
+        self.directory = Some(rooms);
+    }
+
+    fn forget(&mut self, name: &RoomName) {
+        if let Some(mut rooms) = self.directory.take() {
+            rooms.retain(|room| room.name != *name);
+            self.remember(rooms);
+        }
+    }
+
+    fn print(&mut self, line: &str) -> io::Result<()> {
+        self.console.print(line)
+    }
+
+    fn notice(&mut self, text: &str) -> io::Result<()> {
+        self.console.print(&self.settings.style.notice(text))
+    }
+
+    fn fail(&mut self, text: &str) -> io::Result<()> {
+        self.failed = true;
+        let line = self.settings.style.error(text);
+        self.console.print_error(&line, text)
+    }
+}
+
+async fn open(server: &ServerAddress, name: Option<&UserName>) -> Result<Connection, Failure> {
+    let opened = Connection::open(server, name).await;
+    opened.map_err(|error| error.to_string())
+}
+
+async fn next_in_room(seat: &mut Option<Seat>) -> Option<RoomEvent> {
+    match seat {
+        Some(seat) => seat.room.next_event().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_from_server(connection: &mut Option<Connection>) -> ServerEvent {
+    match connection {
+        Some(connection) => connection.next_event().await,
+        None => std::future::pending().await,
+    }
+}
