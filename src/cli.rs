@@ -117,7 +117,7 @@ pub struct ServeArgs {
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one())]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one())]
     pub max_connections: u32,
     /// Lines that one client may send in a second
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one())]

@@ -88,7 +88,9 @@ pub struct Connection {
     last_id: u64,
     /// Came while an answer was waited for.
     events: VecDeque<Event>,
-    heard: Instant,
+    /// When to give the next sign of life.
+    ping_at: Instant,
+    /// It was given, and nothing was heard since.
     pinged: bool,
     closed: Option<String>,
 }
@@ -118,7 +120,7 @@ impl Connection {
             program: String::new(),
             last_id: 0,
             events: VecDeque::new(),
-            heard: Instant::now(),
+            ping_at: Instant::now() + PING_INTERVAL,
             pinged: false,
             closed: None,
         };
@@ -227,15 +229,17 @@ impl Connection {
     /// dropped and called again without losing any.
     pub async fn next_event(&mut self) -> ServerEvent {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return match event {
-                    Event::RoomDeleted { name, by } => ServerEvent::RoomDeleted {
-                        name,
-                        by: printable(&by).into_owned(),
-                    },
-                    Event::Notice(text) => ServerEvent::Notice(printable(&text).into_owned()),
-                    Event::ServerStopping => ServerEvent::Stopping,
-                };
+            match self.events.pop_front() {
+                Some(Event::RoomDeleted { name, by }) => {
+                    let by = printable(&by).into_owned();
+                    return ServerEvent::RoomDeleted { name, by };
+                }
+                Some(Event::Notice(text)) => {
+                    return ServerEvent::Notice(printable(&text).into_owned());
+                }
+                Some(Event::ServerStopping) => return ServerEvent::Stopping,
+                Some(Event::Idle(_)) => self.ping_at = Instant::now(),
+                None => {}
             }
             if let Some(reason) = &self.closed {
                 return ServerEvent::Closed(reason.clone());
@@ -248,14 +252,13 @@ impl Connection {
 
     /// Waits for one line or for the time to give a sign of life.
     async fn listen(&mut self) -> Result<(), String> {
-        let silence_max = if self.pinged {
-            PING_INTERVAL + ANSWER_WAIT
-        } else {
-            PING_INTERVAL
+        let alarm = match self.pinged {
+            true => self.ping_at + ANSWER_WAIT,
+            false => self.ping_at,
         };
         tokio::select! {
             line = self.stream.next_line() => self.take_line(line).map(drop),
-            () = sleep_until(self.heard + silence_max) => {
+            () = sleep_until(alarm) => {
                 if std::mem::replace(&mut self.pinged, true) {
                     return Err("the server is silent".to_owned());
                 }
@@ -303,7 +306,7 @@ impl Connection {
     /// Keeps an event, gives back an answer.
     fn take_line(&mut self, line: Result<String, StreamError>) -> Result<Option<Answer>, String> {
         let line = line.map_err(|error| error.to_string())?;
-        self.heard = Instant::now();
+        self.ping_at = Instant::now() + PING_INTERVAL;
         self.pinged = false;
         match parse_server_line(&line) {
             Ok(ServerLine::Event(event)) => {

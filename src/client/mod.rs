@@ -6,6 +6,8 @@
 mod connection;
 mod room;
 
-pub use crate::net::{Interface, InterfaceError, OpenError, RoomEvent, RoomStats, SayError};
+pub use crate::net::{
+    Interface, InterfaceError, OpenError, RoomEvent, RoomStats, SayError, Towards,
+};
 pub use connection::{ConnectError, Connection, RequestError, ServerEvent};
 pub use room::{Room, RoomOptions};

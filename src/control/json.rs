@@ -241,6 +241,10 @@ pub fn event_line(event: &Event) -> String {
             wire.by = Some(by.clone());
             "room-deleted"
         }
+        Event::Idle(text) => {
+            wire.text = Some(text.clone());
+            "idle"
+        }
         Event::Notice(text) => {
             wire.text = Some(text.clone());
             "notice"
@@ -283,6 +287,7 @@ fn to_event(wire: WireServerLine) -> Result<Event, JsonError> {
             name: parsed(&required(wire.name, "name")?)?,
             by: required(wire.by, "by")?,
         }),
+        Some("idle") => Ok(Event::Idle(wire.text.unwrap_or_default())),
         Some("server-stopping") => Ok(Event::ServerStopping),
         word => Ok(Event::Notice(
             wire.text
@@ -430,6 +435,7 @@ mod tests {
                 name: "r1".parse().unwrap(),
                 by: "Mel".into(),
             },
+            Event::Idle("still there?".into()),
             Event::Notice("soon".into()),
             Event::ServerStopping,
         ] {

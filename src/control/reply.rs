@@ -37,6 +37,8 @@ pub enum Event {
         /// Who deleted it, to show to a person.
         by: String,
     },
+    /// Nothing was heard for long: any line keeps the connection. The text is for people.
+    Idle(String),
     /// Something for the person at this client.
     Notice(String),
     /// The server is about to close this connection and stop.
@@ -45,7 +47,7 @@ pub enum Event {
 
 impl Event {
     /// The words in `"event"`.
-    pub const NAMES: [&str; 3] = ["room-deleted", "notice", "server-stopping"];
+    pub const NAMES: [&str; 4] = ["room-deleted", "idle", "notice", "server-stopping"];
 }
 
 /// Why a request was not carried out: a word for programs and a text for people, which says what to do.

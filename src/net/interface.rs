@@ -44,7 +44,29 @@ impl fmt::Display for Interface {
     }
 }
 
+/// What a room's interface has to lead to.
+#[derive(Clone, Copy, Debug)]
+pub enum Towards {
+    /// The server; this is our own address of the connection to it.
+    Server(IpAddr),
+    /// The group; there is no server.
+    Group(RoomAddress),
+}
+
 impl Interface {
+    /// The interface for a room: the one `wanted` by name or IPv4 address, else the one that the way
+    /// to the server or the group gives, else loopback.
+    ///
+    /// # Errors
+    /// The wanted one is not there, or the machine has no IPv4 interface.
+    pub fn choose(wanted: Option<&str>, towards: Towards) -> Result<Self, InterfaceError> {
+        match (wanted, towards) {
+            (Some(wanted), _) => Self::named(wanted),
+            (None, Towards::Server(local)) => Self::for_connection(local),
+            (None, Towards::Group(room)) => Self::via(routed(room.socket_address().into())),
+        }
+    }
+
     /// The interface with this name or IPv4 address.
     ///
     /// # Errors
@@ -65,13 +87,9 @@ impl Interface {
         })
     }
 
-    /// The interface for rooms of a server whose control connection has this local address: the one
-    /// that owns the address. Where that is loopback, server and client share a machine, and others
-    /// are heard where the default route leads.
-    ///
-    /// # Errors
-    /// The machine has no IPv4 interface.
-    pub fn for_connection(local: IpAddr) -> Result<Self, InterfaceError> {
+    /// The one that owns the local address of the control connection. Where that is loopback, server
+    /// and client share a machine, and others are heard where the default route leads.
+    fn for_connection(local: IpAddr) -> Result<Self, InterfaceError> {
         let local = local.to_canonical();
         if !local.is_loopback()
             && let Some(owner) = owner(local)?
@@ -80,14 +98,6 @@ impl Interface {
         }
         // Any address of the wide world does: nothing is sent to it, the system is only asked for the way.
         Self::via(routed(SocketAddr::from(([198, 51, 100, 1], 9))))
-    }
-
-    /// The interface that the system's routes give for this group: for use without a server.
-    ///
-    /// # Errors
-    /// The machine has no IPv4 interface.
-    pub fn for_group(address: RoomAddress) -> Result<Self, InterfaceError> {
-        Self::via(routed(address.socket_address().into()))
     }
 
     /// The interface that owns the address of a route, else loopback, else whatever there is.

@@ -24,7 +24,7 @@ pub enum StreamError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The other side closed it.
-    #[error("the connection was closed")]
+    #[error("the other side closed it")]
     Closed,
     /// The other side sent something that is no line.
     #[error(transparent)]

@@ -6,7 +6,7 @@ mod line_stream;
 mod multicast_socket;
 mod room_task;
 
-pub use interface::{Interface, InterfaceError};
+pub use interface::{Interface, InterfaceError, Towards};
 pub use line_stream::{LineStream, StreamError};
 pub use multicast_socket::OpenError;
 pub use room_task::{RoomCommand, RoomEvent, RoomStats, SayError, spawn_room};

@@ -138,12 +138,14 @@ impl Connection {
                 break end;
             }
         };
-        let last_words = match &end {
+        let last_words = match end {
             End::Gone => return,
             End::Bye => String::new(),
-            End::Dropped(reason) => self.notice(reason),
-            End::Stopping if self.speaks_json => control::event_line(&Event::ServerStopping),
-            End::Stopping => self.notice("the server is shutting down"),
+            End::Dropped(reason) => self.unasked(Event::Notice, reason),
+            End::Stopping => self.unasked(
+                |_| Event::ServerStopping,
+                "the server is shutting down".to_owned(),
+            ),
         };
         let _ = self.write(last_words.as_bytes()).await;
         close_gently(self.stream).await;
@@ -425,14 +427,14 @@ impl Connection {
         let text = format!(
             "nothing was said for {idle_seconds} s: the connection is closed in {wait_seconds} s unless a line comes"
         );
-        let line = self.notice(&text);
+        let line = self.unasked(Event::Idle, text);
         self.write(line.as_bytes()).await
     }
 
     /// A line that nobody asked for.
-    fn notice(&self, text: &str) -> String {
+    fn unasked(&self, event: impl FnOnce(String) -> Event, text: String) -> String {
         match self.speaks_json {
-            true => control::event_line(&Event::Notice(text.to_owned())),
+            true => control::event_line(&event(text)),
             false => format!("ERR {text}\n"),
         }
     }

@@ -49,7 +49,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 1024,
+            connections_max: 1000,
             lines_per_second_max: 500,
             line_bytes_max: crate::control::LINE_BYTES_MAX,
             rooms_max: 10_000,

@@ -45,7 +45,15 @@ pub(super) struct Command {
     summary: &'static str,
     place: Place,
     pub(super) completes: Completes,
-    parse: fn(&[&str]) -> Result<Parsed, String>,
+    parse: fn(&[&str]) -> Result<Parsed, Mistake>,
+}
+
+/// What is wrong with a command's arguments.
+enum Mistake {
+    /// Too few or too many.
+    Count,
+    /// One is not allowed, for this reason.
+    Argument(String),
 }
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -58,7 +66,7 @@ pub(super) const COMMANDS: &[Command] = &[
         parse: |words| match words {
             [] => Ok(Parsed::Connect(None)),
             [server] => Ok(Parsed::Connect(Some(argument(server)?))),
-            _ => Err(String::new()),
+            _ => Err(Mistake::Count),
         },
     },
     Command {
@@ -133,10 +141,11 @@ pub(super) const COMMANDS: &[Command] = &[
         completes: Completes::Commands,
         parse: |words| match words {
             [] => Ok(Parsed::Help(None)),
-            [name] => Ok(Parsed::Help(Some(
-                find(name).ok_or_else(|| unknown(name))?.name,
-            ))),
-            _ => Err(String::new()),
+            [name] => match find(name) {
+                Some(command) => Ok(Parsed::Help(Some(command.name))),
+                None => Err(Mistake::Argument(unknown(name))),
+            },
+            _ => Err(Mistake::Count),
         },
     },
     Command {
@@ -159,10 +168,10 @@ impl Command {
         }
     }
 
-    fn usage(&self) -> String {
-        format!("{} {}", self.name, self.arguments)
-            .trim_end()
-            .to_owned()
+    fn usage(&self, in_room: bool) -> String {
+        let slash = if in_room && self.works(true) { "/" } else { "" };
+        let usage = format!("{slash}{} {}", self.name, self.arguments);
+        usage.trim_end().to_owned()
     }
 }
 
@@ -171,42 +180,42 @@ impl Command {
 /// # Errors
 /// A text for the person: unknown command, not here, wrong arguments.
 pub(super) fn parse(line: &str, in_room: bool) -> Result<Parsed, String> {
-    let line = line.trim();
-    let mut words = line.strip_prefix('/').unwrap_or(line).split_whitespace();
+    let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default();
-    let command = find(first).ok_or_else(|| unknown(first))?;
+    let command = find(first).ok_or_else(|| match in_room {
+        true => format!("{}; /{} says it", unknown(first), printable(first)),
+        false => unknown(first),
+    })?;
     let arguments: Vec<&str> = words.collect();
     if !command.works(in_room) {
         return Err(match in_room {
-            true => format!("`{first}` does not work in a room: leave it first with /leave"),
-            false => format!("`{first}` works in a room: enter one first with `chat ROOM`"),
+            true => format!("`{}` does not work in a room: /leave first", command.name),
+            false => format!("`{}` works in a room: `chat ROOM` first", command.name),
         });
     }
-    (command.parse)(&arguments).map_err(|error| match error.is_empty() {
-        true => format!("write it as `{}`", command.usage()),
-        false => error,
+    (command.parse)(&arguments).map_err(|mistake| match mistake {
+        Mistake::Count => format!("write it as `{}`", command.usage(in_room)),
+        Mistake::Argument(reason) => reason,
     })
 }
 
 /// The lines of `help`, for all commands that work here or for one.
 pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
-    let slash = if in_room { "/" } else { "" };
-    let row = |command: &Command| {
-        let usage = format!("{slash}{}", command.usage());
-        format!("  {usage:<39}{}", command.summary)
-    };
+    let of = |command: &Command| row(&command.usage(in_room), command.summary);
     if let Some(command) = about.and_then(find) {
-        return vec![row(command)];
+        return vec![of(command)];
     }
-    let rows = COMMANDS.iter().filter(|c| c.works(in_room)).map(row);
+    let rows = COMMANDS.iter().filter(|c| c.works(in_room)).map(of);
     let mut lines: Vec<String> = rows.collect();
     if in_room {
-        lines.push(
-            "  //TEXT                                 say a line that begins with a slash".into(),
-        );
-        lines.push("  anything else                          say it to the room".into());
+        lines.push(row("//TEXT", "say a line that begins with a slash"));
+        lines.push(row("anything else", "say it to the room"));
     }
     lines
+}
+
+fn row(usage: &str, summary: &str) -> String {
+    format!("  {usage:<31}{summary}")
 }
 
 fn find(name: &str) -> Option<&'static Command> {
@@ -221,40 +230,41 @@ fn unknown(name: &str) -> String {
     )
 }
 
-// An empty error stands for the wrong number of words: the usage is shown then.
-
-fn none(words: &[&str], parsed: Parsed) -> Result<Parsed, String> {
-    if words.is_empty() {
-        Ok(parsed)
-    } else {
-        Err(String::new())
+fn none(words: &[&str], parsed: Parsed) -> Result<Parsed, Mistake> {
+    match words {
+        [] => Ok(parsed),
+        _ => Err(Mistake::Count),
     }
 }
 
-fn one<'a>(words: &[&'a str]) -> Result<&'a str, String> {
+fn one<'a>(words: &[&'a str]) -> Result<&'a str, Mistake> {
     match words {
         [word] => Ok(word),
-        _ => Err(String::new()),
+        _ => Err(Mistake::Count),
     }
 }
 
-fn argument<T: std::str::FromStr>(word: &str) -> Result<T, String>
+fn argument<T: std::str::FromStr>(word: &str) -> Result<T, Mistake>
 where
     T::Err: std::fmt::Display,
 {
-    word.parse().map_err(|error: T::Err| error.to_string())
+    word.parse()
+        .map_err(|error: T::Err| Mistake::Argument(error.to_string()))
 }
 
 /// Every room speaks plain so far; `--plain` asks for it by name.
-fn make_room(words: &[&str]) -> Result<Parsed, String> {
+fn make_room(words: &[&str]) -> Result<Parsed, Mistake> {
     let words: Vec<&str> = words.iter().copied().filter(|&w| w != "--plain").collect();
     let (name, address) = match words.as_slice() {
         [name] => (name, None),
         [name, address, port] => {
             let address = RoomAddress::from_words(address, port);
-            (name, Some(address.map_err(|error| error.to_string())?))
+            (
+                name,
+                Some(address.map_err(|error| Mistake::Argument(error.to_string()))?),
+            )
         }
-        _ => return Err(String::new()),
+        _ => return Err(Mistake::Count),
     };
     Ok(Parsed::MakeRoom {
         name: argument(name)?,

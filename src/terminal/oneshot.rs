@@ -11,7 +11,7 @@ use super::render::directory;
 use crate::chat::{MessageTextError, RoomAddress, RoomName, UserName};
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{ConnectError, Connection, Interface, InterfaceError, OpenError, RequestError};
-use crate::client::{Room, RoomEvent, RoomOptions};
+use crate::client::{Room, RoomEvent, RoomOptions, Towards};
 
 /// Why a command was not carried out. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -167,23 +167,19 @@ enum Place {
 
 /// Joins the room, and says so on standard error. Also gives what to call it.
 async fn join(place: &Place, settings: &Settings) -> Result<(Room, String), OneshotError> {
-    let (address, label, local) = match place {
-        Place::Group(address) => (*address, address.to_string(), None),
+    let (address, label, towards) = match place {
+        Place::Group(address) => (*address, address.to_string(), Towards::Group(*address)),
         Place::Room(name) => {
             let mut connection = Connection::open(&settings.server, None).await?;
             let rooms = connection.get_directory().await?;
-            let local = connection.local_address();
+            let towards = Towards::Server(connection.local_address());
             connection.bye().await;
             let room = rooms.into_iter().find(|room| room.name == *name);
             let room = room.ok_or_else(|| OneshotError::NoSuchRoom(name.clone()))?;
-            (room.address, room.name.to_string(), Some(local))
+            (room.address, room.name.to_string(), towards)
         }
     };
-    let interface = match (&settings.interface, local) {
-        (Some(wanted), _) => Interface::named(wanted)?,
-        (None, Some(local)) => Interface::for_connection(local)?,
-        (None, None) => Interface::for_group(address)?,
-    };
+    let interface = Interface::choose(settings.interface.as_deref(), towards)?;
     let options = RoomOptions {
         interface: interface.clone(),
         ttl: settings.ttl,

@@ -13,7 +13,7 @@ use crate::chat::{
     ServerAddress, UserName,
 };
 use crate::client::{
-    Connection, Interface, InterfaceError, RequestError, Room, RoomEvent, RoomOptions, ServerEvent,
+    Connection, Interface, RequestError, Room, RoomEvent, RoomOptions, ServerEvent, Towards,
 };
 
 /// What the client is told when it starts.
@@ -188,22 +188,21 @@ impl Repl {
             connection.bye().await;
         }
         let server = server.unwrap_or_else(|| self.server.clone());
-        let connection = open(&server, self.name.as_ref()).await?;
+        let connection = self.open(&server).await?;
         if server != self.server {
             self.directory = None;
         }
-        self.local = Some(connection.local_address());
-        let program = connection.program().to_owned();
+        let local = connection.local_address();
+        let connected = format!("Connected to {server} ({}).", connection.program());
+        self.local = Some(local);
         self.connection = Some(connection);
         self.server = server;
-        let rooms = match self.interface_without_room() {
+        let wanted = self.settings.interface.as_deref();
+        let rooms = match Interface::choose(wanted, Towards::Server(local)) {
             Ok(interface) => format!("Rooms use interface {interface}."),
             Err(error) => error.to_string(),
         };
-        Ok(vec![
-            format!("Connected to {} ({program}).", self.server),
-            rooms,
-        ])
+        Ok(vec![connected, rooms])
     }
 
     async fn bye(&mut self) -> Result<Vec<String>, Failure> {
@@ -266,9 +265,7 @@ impl Repl {
             None => self.ask_for_name().await?,
         };
         let room = self.find_room(&room).await?;
-        let interface = self
-            .interface_for(room.address)
-            .map_err(|e| e.to_string())?;
+        let interface = self.interface(room.address)?;
         let options = RoomOptions {
             interface: interface.clone(),
             ttl: self.settings.ttl,
@@ -321,7 +318,7 @@ impl Repl {
             let rooms = connection.get_directory().await;
             self.answered(rooms)?
         } else {
-            let mut connection = open(&self.server, self.name.as_ref()).await?;
+            let mut connection = self.open(&self.server).await?;
             self.local = Some(connection.local_address());
             let rooms = connection.get_directory().await;
             connection.bye().await;
@@ -332,22 +329,11 @@ impl Repl {
         found.ok_or_else(|| format!("no such room: {name} (`getdir` lists the rooms)"))
     }
 
-    fn interface_for(&self, address: RoomAddress) -> Result<Interface, InterfaceError> {
-        match (&self.settings.interface, self.local) {
-            (Some(wanted), _) => Interface::named(wanted),
-            (None, Some(local)) => Interface::for_connection(local),
-            (None, None) => Interface::for_group(address),
-        }
-    }
-
-    /// What [`Self::interface_for`] says once there is a connection: the room does not matter then.
-    fn interface_without_room(&self) -> Result<Interface, InterfaceError> {
-        match (&self.settings.interface, self.local) {
-            (Some(wanted), _) => Interface::named(wanted),
-            (None, local) => {
-                Interface::for_connection(local.unwrap_or(std::net::Ipv4Addr::LOCALHOST.into()))
-            }
-        }
+    /// Where rooms send and listen: towards the server, if there was one so far.
+    fn interface(&self, room: RoomAddress) -> Result<Interface, Failure> {
+        let towards = self.local.map_or(Towards::Group(room), Towards::Server);
+        let chosen = Interface::choose(self.settings.interface.as_deref(), towards);
+        chosen.map_err(|error| error.to_string())
     }
 
     async fn stats(&mut self) -> Result<Vec<String>, Failure> {
@@ -417,6 +403,23 @@ impl Repl {
         ))
     }
 
+    /// Connects. At a terminal Ctrl-C gives up, as the way may be long.
+    async fn open(&self, server: &ServerAddress) -> Result<Connection, Failure> {
+        let interrupted = async {
+            match self.console.is_terminal() {
+                true => tokio::signal::ctrl_c().await,
+                // In a script it ends the program.
+                false => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            opened = Connection::open(server, self.name.as_ref()) => {
+                opened.map_err(|error| error.to_string())
+            }
+            _ = interrupted => Err(format!("gave up connecting to {server}")),
+        }
+    }
+
     fn connected(&mut self) -> Result<&mut Connection, Failure> {
         let server = &self.server;
         self.connection.as_mut().ok_or_else(|| {
@@ -461,11 +464,6 @@ impl Repl {
         let line = self.settings.style.error(text);
         self.console.print_error(&line, text)
     }
-}
-
-async fn open(server: &ServerAddress, name: Option<&UserName>) -> Result<Connection, Failure> {
-    let opened = Connection::open(server, name).await;
-    opened.map_err(|error| error.to_string())
 }
 
 async fn next_in_room(seat: &mut Option<Seat>) -> Option<RoomEvent> {
