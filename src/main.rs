@@ -139,11 +139,8 @@ async fn serve(args: ServeArgs) -> Result<(), AnyError> {
     let _written_at_the_end = log::start(&log_file)?;
     let shutdown = Shutdown::default();
     shutdown.fail_on_panic();
-    let server = Server::bind(config, shutdown.clone())?;
-    tracing::info!(
-        "Chat Room Directory Server listening on port {}...",
-        server.port()
-    );
+    let server =
+        Server::bind(config, shutdown.clone()).inspect_err(|error| tracing::error!("{error}"))?;
     end_on_signals(shutdown)?;
     Ok(server.run().await?)
 }

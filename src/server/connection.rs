@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::answer::{Answer, Speech};
 use super::directory_task::{DirectoryHandle, Form, Job};
 use super::line_budget::{LineBudget, Verdict};
 use super::{Limits, Shutdown};
@@ -64,23 +65,6 @@ pub(super) struct Connection {
     heard_at: Instant,
     /// It was silent for long and was asked for a sign of life.
     was_asked: bool,
-}
-
-/// How a line was spoken, and so is answered.
-#[derive(Clone, Copy, Debug)]
-enum Speech {
-    Words,
-    /// Without a line end, so the answer has none either.
-    WordsUnframed,
-    Json(Option<u64>),
-}
-
-/// An answer, or where it will come from.
-enum Pending {
-    Ready(Result<Reply, Refusal>),
-    Help,
-    Change(oneshot::Receiver<Result<Reply, Refusal>>),
-    Directory(oneshot::Receiver<Arc<str>>),
 }
 
 /// Why a connection ends.
@@ -243,13 +227,13 @@ impl Connection {
         &mut self,
         line: Result<String, LineError>,
         words: Speech,
-        waiting: &mut Vec<(Speech, Pending)>,
+        waiting: &mut Vec<(Speech, Answer)>,
     ) -> Result<(), End> {
         let line = match self.readable(line)? {
             Ok(line) if line.trim().is_empty() => return Ok(()),
             Ok(line) => line,
             Err(refusal) => {
-                waiting.push((self.own_speech(words), Pending::Ready(Err(refusal))));
+                waiting.push((self.own_speech(words), Answer::Ready(Err(refusal))));
                 return Ok(());
             }
         };
@@ -260,11 +244,11 @@ impl Connection {
             (words, plain_words::parse(&line))
         };
         let is_bye = matches!(request, Ok(Request::Bye));
-        let pending = match request.and_then(|request| self.admit(request, speech)) {
+        let answer = match request.and_then(|request| self.admit(request, speech)) {
             Ok(request) => self.pass_request(request, speech).await,
-            Err(refusal) => Pending::Ready(Err(refusal)),
+            Err(refusal) => Answer::Ready(Err(refusal)),
         };
-        waiting.push((speech, pending));
+        waiting.push((speech, answer));
         if is_bye { Err(End::Bye) } else { Ok(()) }
     }
 
@@ -323,7 +307,7 @@ impl Connection {
         }
     }
 
-    async fn pass_request(&mut self, request: Request, speech: Speech) -> Pending {
+    async fn pass_request(&mut self, request: Request, speech: Speech) -> Answer {
         let by = Origin {
             name: self.name.clone(),
             address: self.peer,
@@ -331,30 +315,30 @@ impl Connection {
         match request {
             Request::Hello { version } => {
                 self.speaks_json = true;
-                Pending::Ready(Ok(Reply::Hello {
+                Answer::Ready(Ok(Reply::Hello {
                     version,
                     program: concat!("crds ", env!("CARGO_PKG_VERSION")).to_owned(),
                 }))
             }
             Request::Name(name) => {
                 self.name = Some(name);
-                Pending::Ready(Ok(Reply::Done))
+                Answer::Ready(Ok(Reply::Done))
             }
-            Request::Help => Pending::Help,
-            Request::Ping | Request::Bye => Pending::Ready(Ok(Reply::Done)),
+            Request::Help => Answer::Help,
+            Request::Ping | Request::Bye => Answer::Ready(Ok(Reply::Done)),
             Request::GetDirectory => {
                 let form = match speech {
                     Speech::Words => Form::Line,
                     Speech::WordsUnframed => Form::Object,
                     Speech::Json(_) => Form::Array,
                 };
-                Pending::Directory(self.ask(|answer| Job::Show { form, answer }).await)
+                Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
             }
             Request::MakeRoom {
                 name,
                 address,
                 dialect,
-            } => Pending::Change(
+            } => Answer::Change(
                 self.ask(|answer| Job::Make {
                     name,
                     address,
@@ -365,7 +349,7 @@ impl Connection {
                 .await,
             ),
             Request::DeleteRoom(name) => {
-                Pending::Change(self.ask(|answer| Job::Delete { name, by, answer }).await)
+                Answer::Change(self.ask(|answer| Job::Delete { name, by, answer }).await)
             }
         }
     }
@@ -377,10 +361,10 @@ impl Connection {
         answered
     }
 
-    async fn write_answers(&mut self, waiting: Vec<(Speech, Pending)>) -> Result<(), End> {
+    async fn write_answers(&mut self, waiting: Vec<(Speech, Answer)>) -> Result<(), End> {
         let mut text = String::new();
-        for (speech, pending) in waiting {
-            text.push_str(&answer_text(speech, pending).await);
+        for (speech, answer) in waiting {
+            text.push_str(&answer.text(speech).await);
             if text.len() >= WRITE_BYTES {
                 self.write(text.as_bytes()).await?;
                 text.clear();
@@ -438,42 +422,6 @@ impl Connection {
             false => format!("ERR {text}\n"),
         }
     }
-}
-
-async fn answer_text(speech: Speech, pending: Pending) -> String {
-    let result = match pending {
-        Pending::Ready(result) => result,
-        Pending::Change(answered) => answered.await.unwrap_or_else(|_| Err(stopping())),
-        Pending::Directory(answered) => match answered.await {
-            Ok(text) => return directory_text(speech, &text),
-            Err(_) => Err(stopping()),
-        },
-        Pending::Help => return framed(speech, plain_words::answer_to_help()),
-    };
-    match (speech, &result) {
-        (Speech::Json(Some(id)), Ok(reply)) => control::reply_line(id, reply),
-        (Speech::Json(id), Err(refusal)) => control::refusal_line(id, refusal),
-        _ => framed(speech, plain_words::answer(&result)),
-    }
-}
-
-fn directory_text(speech: Speech, rendered: &str) -> String {
-    match speech {
-        Speech::Json(Some(id)) => control::reply_line_with_directory(id, rendered),
-        _ => framed(speech, rendered.to_owned()),
-    }
-}
-
-fn framed(speech: Speech, mut text: String) -> String {
-    if !matches!(speech, Speech::WordsUnframed) {
-        text.push('\n');
-    }
-    text
-}
-
-fn stopping() -> Refusal {
-    let text = "the server is shutting down: this was not done";
-    Refusal::new(RefusalCode::ServerStopping, text)
 }
 
 async fn at(time: Option<Instant>) {

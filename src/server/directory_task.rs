@@ -126,21 +126,26 @@ impl DirectoryTask {
         }
     }
 
-    /// Makes all changes of a batch, saves them together, then answers. What is shown is saved.
+    /// Carries out a batch in its order, saves its changes together, then answers. What is shown is
+    /// saved: if it could not be, the directory is shown without it.
     fn carry_out(&mut self, batch: impl Iterator<Item = Job>) {
         let mut pending = Vec::new();
         let mut shows = Vec::new();
         for job in batch {
             match job {
-                Job::Show { form, answer } => shows.push((form, answer)),
+                Job::Show { form, answer } => {
+                    let text = self.rendered.get(form, &self.directory);
+                    shows.push((form, text, answer));
+                }
                 Job::Make { .. } | Job::Delete { .. } => pending.extend(self.change(job)),
             }
         }
-        if !pending.is_empty() {
-            self.save(pending);
-        }
-        for (form, answer) in shows {
-            let text = self.rendered.get(form, &self.directory);
+        let saved = pending.is_empty() || self.save(pending);
+        for (form, text, answer) in shows {
+            let text = match saved {
+                true => text,
+                false => self.rendered.get(form, &self.directory),
+            };
             // A client that has gone in the meantime needs no answer; so below.
             let _ = answer.send(text);
         }
@@ -172,7 +177,10 @@ impl DirectoryTask {
             Job::Show { .. } => return None,
         };
         match done {
-            Ok(change) => Some(Pending { change, by, answer }),
+            Ok(change) => {
+                self.rendered = Rendered::default();
+                Some(Pending { change, by, answer })
+            }
             Err(refusal) => {
                 let _ = answer.send(Err(refusal));
                 None
@@ -180,21 +188,24 @@ impl DirectoryTask {
         }
     }
 
-    fn save(&mut self, pending: Vec<Pending>) {
+    /// Puts the changes on disk and answers; if that fails they are undone.
+    fn save(&mut self, pending: Vec<Pending>) -> bool {
         let changes: Vec<Change> = pending.iter().map(|p| p.change.for_store()).collect();
         match self.store.save(&changes) {
             Ok(()) => {
-                self.rendered = Rendered::default();
                 pending.into_iter().for_each(|p| self.report(p));
+                true
             }
             Err(error) => {
-                tracing::error!("{error}");
+                tracing::warn!("{} changes {error}", changes.len());
+                self.rendered = Rendered::default();
                 let refusal = Refusal::new(RefusalCode::NotSaved, error.to_string());
                 // Last made first undone: a name may have been deleted and made again.
                 for p in pending.into_iter().rev() {
                     self.undo(p.change);
                     let _ = p.answer.send(Err(refusal.clone()));
                 }
+                false
             }
         }
     }

@@ -88,6 +88,10 @@ impl Server {
     /// # Errors
     /// A part of the server failed.
     pub async fn run(self) -> Result<(), ServeError> {
+        tracing::info!(
+            "Chat Room Directory Server listening on port {}...",
+            self.port
+        );
         let connections = TaskTracker::new();
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
         loop {

@@ -8,8 +8,10 @@ use std::sync::Mutex;
 use file_rotate::compression::Compression;
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, layer};
@@ -25,7 +27,9 @@ const FILES_KEPT: usize = 5;
 
 /// The log could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the log {file}: {source} (choose another file with --log FILE)")]
+#[error(
+    "cannot write the log {file}: {source} (choose another folder with --data DIR, or another file with --log FILE)"
+)]
 pub struct LogError {
     file: String,
     source: io::Error,
@@ -65,7 +69,9 @@ pub fn start(file: &Path) -> Result<WorkerGuard, LogError> {
             layer()
                 .event_format(MessageOnly)
                 .with_ansi(false)
-                .with_writer(screen),
+                .with_writer(screen)
+                // What ends the program is told on standard error.
+                .with_filter(filter_fn(|told| *told.level() != Level::ERROR)),
         )
         .with(
             layer()

@@ -1,6 +1,7 @@
 //! The directory server: a task for each connection, and one owner of the directory that all ask.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod answer;
 mod connection;
 mod directory_task;
 mod line_budget;

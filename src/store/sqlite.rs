@@ -1,6 +1,7 @@
 //! The directory in one SQLite file. A change is on disk when [`Store::save`] returns.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
@@ -139,6 +140,8 @@ impl From<rusqlite::Error> for PrepareError {
 
 /// Takes the file for this process, makes the tables in a new one, refuses one that is not ours.
 fn prepare(connection: &mut Connection) -> Result<(), PrepareError> {
+    // Whoever has the file has it for long: waiting would only delay the answer.
+    connection.busy_timeout(Duration::ZERO)?;
     // The lock is held from the first write until the process ends, however it ends.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));

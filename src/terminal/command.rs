@@ -88,7 +88,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "makeroom",
         arguments: "NAME [ADDRESS PORT] [--plain]",
-        summary: "make a room; without an address the server picks a free one",
+        summary: "make a room; picks a free address",
         place: Place::Prompt,
         completes: Completes::Nothing,
         parse: make_room,
@@ -201,21 +201,23 @@ pub(super) fn parse(line: &str, in_room: bool) -> Result<Parsed, String> {
 
 /// The lines of `help`, for all commands that work here or for one.
 pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
-    let of = |command: &Command| row(&command.usage(in_room), command.summary);
-    if let Some(command) = about.and_then(find) {
-        return vec![of(command)];
+    let about = about.and_then(find);
+    let shown = COMMANDS.iter().filter(|command| match about {
+        Some(about) => command.name == about.name,
+        None => command.works(in_room),
+    });
+    let mut rows: Vec<(String, &str)> = shown
+        .map(|command| (command.usage(in_room), command.summary))
+        .collect();
+    if in_room && about.is_none() {
+        rows.push(("//TEXT".to_owned(), "say a line that begins with a slash"));
+        rows.push(("anything else".to_owned(), "say it to the room"));
     }
-    let rows = COMMANDS.iter().filter(|c| c.works(in_room)).map(of);
-    let mut lines: Vec<String> = rows.collect();
-    if in_room {
-        lines.push(row("//TEXT", "say a line that begins with a slash"));
-        lines.push(row("anything else", "say it to the room"));
-    }
-    lines
-}
-
-fn row(usage: &str, summary: &str) -> String {
-    format!("  {usage:<31}{summary}")
+    let width = rows.iter().map(|(usage, _)| usage.len()).max();
+    let width = width.unwrap_or_default();
+    rows.iter()
+        .map(|(usage, summary)| format!("  {usage:<width$}  {summary}"))
+        .collect()
 }
 
 fn find(name: &str) -> Option<&'static Command> {

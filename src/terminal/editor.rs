@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -21,7 +22,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{
     Cmd, CompletionType, ConditionalEventHandler, Config, Context, Event, EventContext,
-    EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, Prompt, RepeatCount,
 };
 use tokio::sync::mpsc;
 use unicode_segmentation::UnicodeSegmentation;
@@ -40,13 +41,15 @@ const COLUMNS_DEFAULT: usize = 80;
 /// it is counted and told.
 const LINES_WAITING_MAX: usize = 4096;
 
+/// How long the key that ends an input waits for a line that is just being printed: far longer than
+/// that takes, and not felt.
+const PRINTING_WAIT: Duration = Duration::from_millis(50);
+
 /// The asking side of the editor.
 pub(super) struct Editor {
     prompts: Sender<String>,
     lines: SyncSender<String>,
     screen: Arc<SharedScreen>,
-    /// What arrived after an input ended and before it was dealt with.
-    waiting: Vec<String>,
     /// Lines that passed the limit and were not told yet.
     dropped: usize,
 }
@@ -56,6 +59,8 @@ pub(super) struct Editor {
 enum Stage {
     /// Nobody types: whoever asks writes straight to the screen.
     Idle,
+    /// An input was asked for and the editor does not show its prompt yet: lines wait.
+    Asked,
     /// Somebody types: the editor writes.
     Editing,
     /// The input has ended with this key and is on its way: lines wait.
@@ -77,8 +82,6 @@ struct ScreenState {
     stage: Stage,
     /// The editor is being given a line.
     printing: bool,
-    /// A line may have been written below an input that has ended.
-    printed_late: bool,
 }
 
 impl SharedScreen {
@@ -91,6 +94,31 @@ impl SharedScreen {
         let was = std::mem::replace(&mut self.lock().stage, stage);
         self.changed.notify_all();
         was
+    }
+
+    /// Called by the editor before it gives the screen back. A line that is just being given must find
+    /// the editor still there, or it would be written below the input; one that waits because the
+    /// editor has its hands full may go on waiting.
+    fn end_editing(&self, key: EndKey) {
+        let mut state = self.lock();
+        state.stage = Stage::Ended(key);
+        let deadline = Instant::now() + PRINTING_WAIT;
+        while state.printing {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let woken = self.changed.wait_timeout(state, left);
+            (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn begin_editing(&self) {
+        let mut state = self.lock();
+        if state.stage == Stage::Asked {
+            state.stage = Stage::Editing;
+            self.changed.notify_all();
+        }
     }
 }
 
@@ -106,7 +134,6 @@ impl Editor {
             state: Mutex::new(ScreenState {
                 stage: Stage::Idle,
                 printing: false,
-                printed_late: false,
             }),
             changed: Condvar::new(),
         });
@@ -133,7 +160,6 @@ impl Editor {
             prompts,
             lines,
             screen,
-            waiting: Vec::new(),
             dropped: 0,
         };
         Ok((editor, inputs_out))
@@ -141,9 +167,8 @@ impl Editor {
 
     /// Shows the prompt and begins to read.
     pub(super) fn ask(&mut self, prompt: &str) {
-        // If the screen cannot be written, reading fails next, which ends the program.
-        let _ = self.write_waiting();
-        self.screen.enter(Stage::Editing);
+        self.screen.enter(Stage::Asked);
+        // Without the thread no input comes, which ends the program.
         let _ = self.prompts.send(prompt.to_owned());
     }
 
@@ -155,14 +180,12 @@ impl Editor {
     pub(super) fn print(&mut self, line: &str) -> io::Result<()> {
         let stage = self.screen.lock().stage;
         match stage {
-            Stage::Editing => self.queue(line),
-            Stage::Ended(_) => self.waiting.push(line.to_owned()),
-            Stage::Idle => {
-                self.write_waiting()?;
-                write_screen(&format!("{line}\n"))?;
+            Stage::Asked | Stage::Editing | Stage::Ended(_) => {
+                self.queue(line);
+                Ok(())
             }
+            Stage::Idle => write_screen(&format!("{line}\n")),
         }
-        Ok(())
     }
 
     fn queue(&mut self, line: &str) {
@@ -178,24 +201,8 @@ impl Editor {
 
     /// Only between an answer and the next question.
     pub(super) fn replace_input(&mut self, rows: usize, line: &str) -> io::Result<()> {
-        let mut state = self.screen.lock();
-        let is_last_on_screen = !state.printing && !state.printed_late;
-        state.printed_late = false;
-        drop(state);
         // Up to the row where the prompt began, and clear from there to the end of the screen.
-        let erase = match rows {
-            1.. if is_last_on_screen => format!("\x1b[{rows}A\r\x1b[J"),
-            _ => String::new(),
-        };
-        write_screen(&format!("{erase}{line}\n"))?;
-        self.write_waiting()
-    }
-
-    fn write_waiting(&mut self) -> io::Result<()> {
-        for line in std::mem::take(&mut self.waiting) {
-            write_screen(&format!("{line}\n"))?;
-        }
-        Ok(())
+        write_screen(&format!("\x1b[{rows}A\r\x1b[J{line}\n"))
     }
 }
 
@@ -211,9 +218,8 @@ fn print_lines(mut printer: impl ExternalPrinter, lines: &Receiver<String>, scre
         drop(state);
         // The lock is not held: the editor may need it before it takes the line.
         let printed = printer.print(line);
-        let mut state = screen.lock();
-        state.printing = false;
-        state.printed_late |= state.stage != Stage::Editing;
+        screen.lock().printing = false;
+        screen.changed.notify_all();
         if printed.is_err() {
             return;
         }
@@ -260,7 +266,10 @@ fn read_line(
     screen: &SharedScreen,
     history: Option<&PathBuf>,
 ) -> Input {
-    let result = editor.readline(prompt);
+    let result = editor.readline(&ShownPrompt {
+        text: prompt,
+        screen,
+    });
     let was = screen.enter(Stage::Ended(EndKey::Other));
     match result {
         Ok(text) => {
@@ -274,6 +283,20 @@ fn read_line(
         Err(ReadlineError::Interrupted) if was == Stage::Ended(EndKey::Leave) => Input::Leave,
         Err(ReadlineError::Interrupted) => Input::Interrupt,
         Err(_) => Input::End,
+    }
+}
+
+/// A prompt that marks when the editor has the screen: it asks for the text only then. Lines given to
+/// it before would come out of order with those it still holds.
+struct ShownPrompt<'a> {
+    text: &'a str,
+    screen: &'a SharedScreen,
+}
+
+impl Prompt for ShownPrompt<'_> {
+    fn raw(&self) -> &str {
+        self.screen.begin_editing();
+        self.text
     }
 }
 
@@ -332,7 +355,7 @@ impl ConditionalEventHandler for KeyHandler {
             Key::End if !context.line().is_empty() => return None,
             Key::End => (EndKey::Other, Some(Cmd::EndOfFile)),
         };
-        self.screen.enter(Stage::Ended(end));
+        self.screen.end_editing(end);
         command
     }
 }

@@ -186,7 +186,10 @@ async fn join(place: &Place, settings: &Settings) -> Result<(Room, String), Ones
         name: settings.name.clone().unwrap_or_else(default_name),
     };
     let room = Room::join(address, options)?;
-    eprintln!("crds: in room {label} ({address}) on {interface}");
+    match place {
+        Place::Group(_) => eprintln!("crds: in room {label} on {interface}"),
+        Place::Room(_) => eprintln!("crds: in room {label} ({address}) on {interface}"),
+    }
     Ok((room, label))
 }
 

@@ -188,7 +188,7 @@ impl Repl {
             connection.bye().await;
         }
         let server = server.unwrap_or_else(|| self.server.clone());
-        let connection = self.open(&server).await?;
+        let connection = open(&server, self.name.as_ref(), self.console.is_terminal()).await?;
         if server != self.server {
             self.directory = None;
         }
@@ -318,7 +318,8 @@ impl Repl {
             let rooms = connection.get_directory().await;
             self.answered(rooms)?
         } else {
-            let mut connection = self.open(&self.server).await?;
+            let is_terminal = self.console.is_terminal();
+            let mut connection = open(&self.server, self.name.as_ref(), is_terminal).await?;
             self.local = Some(connection.local_address());
             let rooms = connection.get_directory().await;
             connection.bye().await;
@@ -403,23 +404,6 @@ impl Repl {
         ))
     }
 
-    /// Connects. At a terminal Ctrl-C gives up, as the way may be long.
-    async fn open(&self, server: &ServerAddress) -> Result<Connection, Failure> {
-        let interrupted = async {
-            match self.console.is_terminal() {
-                true => tokio::signal::ctrl_c().await,
-                // In a script it ends the program.
-                false => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            opened = Connection::open(server, self.name.as_ref()) => {
-                opened.map_err(|error| error.to_string())
-            }
-            _ = interrupted => Err(format!("gave up connecting to {server}")),
-        }
-    }
-
     fn connected(&mut self) -> Result<&mut Connection, Failure> {
         let server = &self.server;
         self.connection.as_mut().ok_or_else(|| {
@@ -463,6 +447,25 @@ impl Repl {
         self.failed = true;
         let line = self.settings.style.error(text);
         self.console.print_error(&line, text)
+    }
+}
+
+/// Connects. At a terminal Ctrl-C gives up, as the way may be long.
+async fn open(
+    server: &ServerAddress,
+    name: Option<&UserName>,
+    is_terminal: bool,
+) -> Result<Connection, Failure> {
+    let interrupted = async {
+        match is_terminal {
+            true => tokio::signal::ctrl_c().await,
+            // In a script it ends the program.
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        opened = Connection::open(server, name) => opened.map_err(|error| error.to_string()),
+        _ = interrupted => Err(format!("gave up connecting to {server}")),
     }
 }
 

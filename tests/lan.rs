@@ -1,0 +1,210 @@
+//! What happens between several machines, on a local network that each test makes for itself.
+#![allow(clippy::disallowed_methods)]
+
+use std::path::Path;
+
+#[path = "common/lan.rs"]
+mod lan;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/running.rs"]
+mod running;
+use lan::{Lan, in_private_namespaces};
+use program::crds;
+use running::Running;
+
+#[test]
+fn three_hosts_find_a_room_and_talk() {
+    in_private_namespaces("three_hosts_find_a_room_and_talk", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        let (server, port) = start_server(&lan, home.path(), "a");
+        let address = format!("10.77.0.1:{port}");
+
+        let mut ana = start_client(&lan, home.path(), "b", &address, "Ana");
+        ana.give("connect");
+        ana.wait_for("Rooms use interface eth0 (10.77.0.2).");
+        server.wait_for("Client connected from 10.77.0.2:");
+        ana.give("makeroom lab1");
+        ana.wait_for("Room lab1 made at 239.255.");
+        ana.give("chat lab1");
+        ana.wait_for("[in room lab1 (239.255.");
+
+        let mut mel = start_client(&lan, home.path(), "c", &address, "Mel");
+        mel.give("connect");
+        mel.give("getdir");
+        mel.wait_for("lab1  239.255.");
+        mel.give("bye");
+        mel.give("chat lab1");
+        mel.wait_for("on eth0 (10.77.0.3)");
+        // On the server's own machine, by its address on the network.
+        let listen = crds(
+            home.path(),
+            &["listen", "lab1", "--server", &address, "--json"],
+        );
+        let listener = Running::start(lan.on("a", &listen));
+        listener.wait_for("on eth0 (10.77.0.1)");
+
+        mel.give("Good morning!");
+        ana.wait_for("Mel: Good morning!");
+        listener.wait_for(r#""from":"Mel""#);
+        ana.give("And to you.");
+        mel.wait_for("Ana: And to you.");
+        let send = crds(home.path(), &["send", "lab1", "hello", "all"]);
+        let mut send = lan.on("a", &send);
+        let sent = send.args(["--name", "Lou", "--server", &address]).status();
+        assert!(sent.unwrap().success());
+        for client in [&ana, &mel, &listener] {
+            client.wait_for("hello all");
+        }
+    });
+}
+
+#[test]
+fn a_client_beside_the_server_talks_to_the_other_machines() {
+    let name = "a_client_beside_the_server_talks_to_the_other_machines";
+    in_private_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b"]);
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let near = format!("127.0.0.1:{port}");
+        let mut ana = start_client(&lan, home.path(), "a", &near, "Ana");
+        ana.give("connect");
+        ana.wait_for("Rooms use interface eth0 (10.77.0.1).");
+        ana.give("makeroom lab1");
+        ana.give("chat lab1");
+        ana.wait_for("[in room lab1");
+        let mut mel = start_client(&lan, home.path(), "b", &format!("10.77.0.1:{port}"), "Mel");
+        mel.give("chat lab1");
+        mel.wait_for("[in room lab1");
+        mel.give("anyone?");
+        ana.wait_for("Mel: anyone?");
+        ana.give("over here");
+        mel.wait_for("Ana: over here");
+    });
+}
+
+#[test]
+fn the_talk_goes_on_when_the_server_is_killed() {
+    in_private_namespaces("the_talk_goes_on_when_the_server_is_killed", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        let (server, port) = start_server(&lan, home.path(), "a");
+        let [mut ana, mut mel] = two_in_a_room(&lan, home.path(), port);
+        // With signal 9: it has no time to say anything.
+        drop(server);
+        for client in [&ana, &mel] {
+            client.wait_for("[The connection to the server is gone");
+        }
+        ana.give("still there?");
+        mel.wait_for("Ana: still there?");
+        mel.give("of course");
+        ana.wait_for("Mel: of course");
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_is_told_and_used_again_when_it_is_back() {
+    let name = "an_interface_that_goes_down_is_told_and_used_again_when_it_is_back";
+    in_private_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let [mut ana, mut mel] = two_in_a_room(&lan, home.path(), port);
+        lan.run_on("c", "ip link set eth0 down");
+        mel.wait_for("[interface eth0 (10.77.0.3) cannot be used");
+        mel.give("hello?");
+        mel.wait_for("not said");
+        lan.run_on("c", "ip link set eth0 up");
+        mel.wait_for("[the room is on interface eth0 (10.77.0.3) again");
+        mel.give("back again");
+        ana.wait_for("Mel: back again");
+        ana.give("welcome");
+        mel.wait_for("Ana: welcome");
+    });
+}
+
+#[test]
+fn a_cable_pulled_is_told_and_another_address_is_taken_up() {
+    let name = "a_cable_pulled_is_told_and_another_address_is_taken_up";
+    in_private_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let [mut ana, mut mel] = two_in_a_room(&lan, home.path(), port);
+        lan.plug("c", false);
+        mel.wait_for("[interface eth0 (10.77.0.3) cannot be used");
+        // Plugged in elsewhere: there is another address to be had.
+        lan.run_on("c", "ip address flush dev eth0");
+        lan.run_on("c", "ip address add 10.77.0.33/24 dev eth0");
+        lan.plug("c", true);
+        mel.wait_for("[the room is on interface eth0 (10.77.0.33) again");
+        mel.give("back again");
+        ana.wait_for("Mel: back again");
+        ana.give("welcome");
+        mel.wait_for("Ana: welcome");
+    });
+}
+
+#[test]
+fn a_machine_with_nothing_but_loopback_has_its_rooms() {
+    in_private_namespaces("a_machine_with_nothing_but_loopback_has_its_rooms", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&[]);
+        lan.add_host_without_cable("a");
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let address = format!("127.0.0.1:{port}");
+        let mut ana = start_client(&lan, home.path(), "a", &address, "Ana");
+        ana.give("connect");
+        ana.wait_for("Rooms use interface lo (127.0.0.1).");
+        ana.give("makeroom lab1 239.1.2.3 6000");
+        ana.give("chat lab1");
+        ana.wait_for("[in room lab1");
+        let send = |arguments: &[&str]| {
+            let command = crds(home.path(), arguments);
+            let status = lan.on("a", &command).status();
+            assert!(status.unwrap().success(), "{arguments:?}");
+        };
+        let group = ["--group", "239.1.2.3:6000"];
+        send(&["send", "lab1", "one", "--server", &address]);
+        send(&["send", group[0], group[1], "two"]);
+        send(&["send", group[0], group[1], "three", "--interface", "lo"]);
+        for number in ["one", "two", "three"] {
+            ana.wait_for(&format!(": {number}"));
+        }
+    });
+}
+
+fn start_server(lan: &Lan, home: &Path, host: &str) -> (Running, u16) {
+    let server = crds(home, &["serve", "--port", "0"]);
+    let server = Running::start(lan.on(host, &server));
+    let line = server.wait_for("Chat Room Directory Server listening on port ");
+    let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
+    let port = port.parse().unwrap();
+    (server, port)
+}
+
+/// Interactive, in a pipe.
+fn start_client(lan: &Lan, home: &Path, host: &str, server: &str, name: &str) -> Running {
+    let client = crds(home, &["--server", server, "--name", name]);
+    Running::start(lan.on(host, &client))
+}
+
+/// Ana on host `b` and Mel on `c`, both connected to the server on `a`, talking in `lab1`.
+fn two_in_a_room(lan: &Lan, home: &Path, port: u16) -> [Running; 2] {
+    let address = format!("10.77.0.1:{port}");
+    let mut ana = start_client(lan, home, "b", &address, "Ana");
+    let mut mel = start_client(lan, home, "c", &address, "Mel");
+    ana.give("connect");
+    ana.give("makeroom lab1");
+    ana.give("chat lab1");
+    ana.wait_for("[in room lab1");
+    mel.give("connect");
+    mel.give("chat lab1");
+    mel.wait_for("[in room lab1");
+    mel.give("hi");
+    ana.wait_for("Mel: hi");
+    ana.give("hi too");
+    mel.wait_for("Ana: hi too");
+    [ana, mel]
+}

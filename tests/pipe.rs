@@ -1,0 +1,345 @@
+//! The client where no person sits: in a pipe, in a script. All traffic stays on loopback.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+
+use crds::chat::RoomAddress;
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
+
+#[path = "common/foreign.rs"]
+mod foreign;
+#[path = "common/group.rs"]
+mod group;
+#[path = "common/process.rs"]
+mod process;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/running.rs"]
+mod running;
+use group::free_group;
+use process::{exit_code, signal};
+use program::crds;
+use running::Running;
+
+#[test]
+fn commands_come_from_standard_input_and_no_prompt_goes_out() {
+    let lab = Lab::new();
+    let heard = foreign::receiver(lab.group);
+    let script = "name Mel\nconnect\ngetdir\nchat lab1\nhello\n//there\n\x1d\nbye\nquit\nname No\n";
+    let end = lab.run(&[], script);
+    assert_eq!(foreign::receive(&heard), "Mel: hello");
+    assert_eq!(foreign::receive(&heard), "Mel: /there");
+    let (server, group) = (&lab.address, lab.group);
+    let (address, port) = (group.group(), group.port());
+    let mut lines = end.stdout.lines();
+    let mut next = || lines.next().unwrap_or_default();
+    assert_eq!(next(), "Your name is Mel.");
+    assert!(next().starts_with(&format!("Connected to {server} (")));
+    assert_eq!(next(), "Rooms use interface lo (127.0.0.1).");
+    assert!(next().starts_with("ROOM "), "{}", end.stdout);
+    let row = next().split_whitespace().take(3);
+    assert!(row.eq(["lab1", &address.to_string(), &port.to_string()]));
+    let entered = format!("[in room lab1 ({group}) on lo (127.0.0.1);");
+    assert!(next().starts_with(&entered), "{}", end.stdout);
+    assert_eq!(next(), "Mel: hello");
+    assert_eq!(next(), "Mel: /there");
+    assert_eq!(next(), "[left room lab1]");
+    assert_eq!(next(), format!("Connection to {server} closed."));
+    assert_eq!(lines.next(), None);
+    assert!(!end.stdout.contains('\x1b') && end.stderr.is_empty());
+    assert_eq!(end.code, Some(0));
+}
+
+#[test]
+fn a_failed_command_is_told_on_standard_error_and_makes_the_exit_code_one() {
+    let lab = Lab::new();
+    let end = lab.run(&[], "getdir\nname Mel\nchat nowhere\ndance\n");
+    assert_eq!(end.code, Some(1));
+    let mut errors = end.stderr.lines();
+    let mut next = || errors.next().unwrap_or_default();
+    assert!(next().starts_with("crds: not connected: `connect` first"));
+    assert!(next().starts_with("crds: no such room: nowhere"));
+    assert!(next().starts_with("crds: unknown command `dance`"));
+    assert_eq!(errors.next(), None);
+    // What comes after it is done all the same.
+    assert!(end.stdout.starts_with("Your name is Mel.\n"));
+}
+
+#[test]
+fn a_name_that_is_missing_is_not_asked_for() {
+    let lab = Lab::new();
+    let end = lab.run(&[], "chat lab1\n");
+    assert_eq!(end.code, Some(1));
+    assert!(
+        end.stderr.contains("set one with `name NAME`"),
+        "{}",
+        end.stderr
+    );
+}
+
+#[test]
+fn what_others_say_comes_out_while_the_script_waits() {
+    let lab = Lab::new();
+    let arguments = [
+        "--server",
+        &lab.address,
+        "--interface",
+        "lo",
+        "--name",
+        "Mel",
+    ];
+    let mut client = Running::start(crds(lab.home.path(), &arguments));
+    client.give("chat lab1");
+    client.wait_for("[in room lab1");
+    foreign::send(&foreign::sender(), lab.group, "Ana: hi");
+    assert_eq!(client.wait_for("hi"), "Ana: hi");
+    client.give("/quit");
+    assert_eq!(exit_code(&mut client.child), Some(0));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two() {
+    let lab = Lab::new();
+    for arguments in [
+        &["--nonsense"][..],
+        &["dance"],
+        &["rooms", "lab1"],
+        &["send"],
+        &["send", "no room", "hi"],
+        &["send", "--group", "10.0.0.1:6000", "hi"],
+        &["listen"],
+        &["listen", "lab1", "--count", "0"],
+        &["listen", "lab1", "--for", "-1"],
+        &["listen", "lab1", "--group", "239.1.1.1:6000"],
+        &["rooms", "--server", ":7"],
+        &["rooms", "--name", "a b"],
+    ] {
+        let end = run(lab.home.path(), arguments, "");
+        assert_eq!(end.code, Some(2), "{arguments:?}");
+        assert!(end.stdout.is_empty() && !end.stderr.is_empty());
+    }
+}
+
+#[test]
+fn rooms_prints_the_directory() {
+    let lab = Lab::new();
+    let (address, port) = (lab.group.group(), lab.group.port());
+    let end = lab.run(&["rooms"], "");
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let mut words = end.stdout.split_whitespace();
+    let row = ["lab1", &address.to_string(), &port.to_string(), "plain"];
+    assert!(words.by_ref().take(4).eq(row), "{}", end.stdout);
+    assert_eq!(end.stdout.lines().count(), 1);
+
+    let end = lab.run(&["rooms", "--json"], "");
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert_eq!(end.stdout.lines().count(), 1);
+    let room: Value = serde_json::from_str(&end.stdout).unwrap();
+    assert_eq!(room["name"], "lab1");
+    assert_eq!(room["address"], address.to_string());
+    assert_eq!(room["port"], port);
+    assert_eq!(room["dialect"], "plain");
+}
+
+#[test]
+fn send_says_its_words_or_each_line_of_its_input() {
+    let lab = Lab::new();
+    let heard = foreign::receiver(lab.group);
+    let end = lab.run(&["send", "LAB1", "--name", "Mel", "Good", "morning!"], "");
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""));
+    assert_eq!(foreign::receive(&heard), "Mel: Good morning!");
+    let end = lab.run(&["send", "lab1", "--name", "Mel"], "one\n\n  two\r\nthree");
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""));
+    for line in ["Mel: one", "Mel:   two", "Mel: three"] {
+        assert_eq!(foreign::receive(&heard), line);
+    }
+}
+
+#[test]
+fn listen_ends_after_so_many_messages() {
+    let lab = Lab::new();
+    let mut listener = lab.listen(&["lab1", "--count", "2"]);
+    let ana = foreign::sender();
+    foreign::send(&ana, lab.group, "Ana: one");
+    foreign::send(&ana, lab.group, "Ana: two");
+    assert_eq!(listener.wait_for("one"), "Ana: one");
+    assert_eq!(listener.wait_for("two"), "Ana: two");
+    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
+#[test]
+fn listen_prints_an_object_a_line() {
+    let lab = Lab::new();
+    let mut listener = lab.listen(&["lab1", "--count", "1", "--json"]);
+    foreign::send(&foreign::sender(), lab.group, "Ana: say \"hi\"\x1b[2J");
+    let line = listener.wait_for("{");
+    let object: Value = serde_json::from_str(&line).unwrap();
+    let fields = ["event", "room", "from"].map(|field| &object[field]);
+    assert_eq!(fields, ["message", "lab1", "Ana"]);
+    assert_eq!(object["text"], "say \"hi\"\x1b[2J");
+    let at = object["at"].as_str().unwrap();
+    assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
+    // The same bytes to a person's screen would be obeyed there.
+    assert!(!line.contains('\x1b'));
+    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
+#[test]
+fn listen_ends_after_a_time_and_on_ctrl_c() {
+    let lab = Lab::new();
+    let end = lab.run(&["listen", "lab1", "--for", "0.2"], "");
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""));
+    let mut listener = lab.listen(&["lab1"]);
+    // So much that it is hardly ever idle when the signal comes.
+    let ana = foreign::sender();
+    for number in 0..500 {
+        foreign::send(&ana, lab.group, &format!("Ana: hi {number}"));
+    }
+    listener.wait_for("Ana: hi 0");
+    signal(&listener.child, "INT");
+    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
+#[test]
+fn a_group_by_its_address_needs_no_server() {
+    let home = tempfile::tempdir().unwrap();
+    let group = free_group().to_string();
+    let common = [
+        "--group",
+        &group,
+        "--interface",
+        "lo",
+        "--server",
+        "127.0.0.1:1",
+    ];
+    let listen = [&["listen", "--plain", "--count", "1"][..], &common].concat();
+    let mut listener = Running::start(crds(home.path(), &listen));
+    listener.wait_for("in room ");
+    let send = [&["send", "--name", "Mel", "hi", "all"][..], &common].concat();
+    let end = run(home.path(), &send, "");
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert_eq!(listener.wait_for("hi"), "Mel: hi all");
+    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_to_do() {
+    let lab = Lab::new();
+    // Bound and not listened on: nobody else can take the port meanwhile.
+    let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any_port = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    held.bind(&any_port.into()).unwrap();
+    let nowhere = held.local_addr().unwrap().as_socket().unwrap().to_string();
+    // No name server is asked: no name has a part of 64 letters.
+    let nobody = "x".repeat(64);
+    for (arguments, told) in [
+        (
+            &["rooms", "--server", &nowhere][..],
+            "(connection refused): start one",
+        ),
+        (&["rooms", "--server", &nobody], "not found: check the name"),
+        (
+            &["send", "nowhere", "hi", "--server", &lab.address],
+            "no such room: nowhere (`crds",
+        ),
+        (
+            &["listen", "nowhere", "--server", &lab.address],
+            "no such room: nowhere (`crds",
+        ),
+        (
+            &["listen", "--group", "239.1.1.1:6000", "--interface", "no0"],
+            "no interface `no0`",
+        ),
+    ] {
+        let end = run(lab.home.path(), arguments, "");
+        assert_eq!(
+            (end.code, end.stdout.as_str()),
+            (Some(1), ""),
+            "{arguments:?}"
+        );
+        assert!(end.stderr.starts_with("crds: "), "{}", end.stderr);
+        assert!(end.stderr.contains(told), "{}", end.stderr);
+    }
+}
+
+/// A server with the room `lab1`.
+struct Lab {
+    home: TempDir,
+    address: String,
+    group: RoomAddress,
+    _server: Running,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let serve = ["serve", "--port", "0", "--listen", "127.0.0.1"];
+        let server = Running::start(crds(home.path(), &serve));
+        let line = server.wait_for("Chat Room Directory Server listening on port ");
+        let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
+        let lab = Self {
+            home,
+            address: format!("127.0.0.1:{port}"),
+            group: free_group(),
+            _server: server,
+        };
+        let (address, port) = (lab.group.group(), lab.group.port());
+        let made = lab.run(&[], &format!("connect\nmakeroom lab1 {address} {port}\n"));
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        lab
+    }
+
+    /// To its end, with this server, on loopback.
+    fn run(&self, arguments: &[&str], input: &str) -> End {
+        let common = ["--server", &self.address, "--interface", "lo"];
+        run(self.home.path(), &[arguments, &common].concat(), input)
+    }
+
+    /// `crds listen`, once it listens.
+    fn listen(&self, arguments: &[&str]) -> Running {
+        let common = ["--server", &self.address, "--interface", "lo"];
+        let arguments = [&["listen"], arguments, &common].concat();
+        let listener = Running::start(crds(self.home.path(), &arguments));
+        listener.wait_for("crds: in room lab1 (");
+        listener
+    }
+}
+
+/// How a program ended, and all that it wrote.
+struct End {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(home: &Path, arguments: &[&str], input: &str) -> End {
+    let mut child = crds(home, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end without reading.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let mut outputs = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let stdout = thread::spawn(move || read_all(&mut outputs.0));
+    let stderr = thread::spawn(move || read_all(&mut outputs.1));
+    let code = exit_code(&mut child);
+    End {
+        code,
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+    }
+}
+
+fn read_all(stream: &mut impl Read) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
