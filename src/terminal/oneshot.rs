@@ -131,13 +131,15 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(end);
+    // Made once: a signal that came while nobody waited for it would be lost.
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(end, interrupted);
     let mut left = args.count;
     while left != Some(0) {
         let event = tokio::select! {
             event = room.next_event() => event,
             () = &mut end => break,
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut interrupted => break,
         };
         let Some(event) = event else { break };
         if matches!(event, RoomEvent::Message(_)) {
