@@ -84,15 +84,18 @@ impl Console {
         matches!(self.screen, Screen::Terminal(_))
     }
 
-    /// The next input. May be dropped and called again without losing any; the prompt that stands on
-    /// the screen then stays.
-    pub(super) async fn read(&mut self, prompt: &str) -> Input {
+    /// Shows the prompt and begins to read. A prompt that stands there already stays.
+    pub(super) fn ask(&mut self, prompt: &str) {
         if let Screen::Terminal(editor) = &mut self.screen
             && !self.asked
         {
             editor.ask(prompt);
         }
         self.asked = true;
+    }
+
+    /// The input that was asked for. May be dropped and called again without losing any.
+    pub(super) async fn answer(&mut self) -> Input {
         let input = self.inputs.recv().await.unwrap_or(Input::End);
         self.asked = false;
         if let Screen::Terminal(editor) = &mut self.screen {

@@ -98,9 +98,10 @@ impl Repl {
     }
 
     async fn step(&mut self) -> io::Result<ControlFlow<()>> {
-        let prompt = self.mode().prompt();
+        // Before anything that arrives is shown: a line goes the editor's way or none may be waiting there.
+        self.console.ask(&self.mode().prompt());
         tokio::select! {
-            input = self.console.read(&prompt) => self.handle(input).await,
+            input = self.console.answer() => self.handle(input).await,
             event = next_in_room(&mut self.seat) => self.show_room_event(event),
             event = next_from_server(&mut self.connection) => self.show_server_event(event),
         }
@@ -292,7 +293,8 @@ impl Repl {
             return Err(nameless());
         }
         loop {
-            match self.console.read("Your name: ").await {
+            self.console.ask("Your name: ");
+            match self.console.answer().await {
                 Input::Line { text, .. } if text.trim().is_empty() => return Err(nameless()),
                 Input::Line { text, .. } => match text.trim().parse::<UserName>() {
                     Ok(name) => {
