@@ -152,7 +152,7 @@ pub struct GroupArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub group: Option<RoomAddress>,
     /// The group speaks the plain dialect (as every room does so far)
-    #[arg(long, requires = "group")]
+    #[arg(long)]
     pub plain: bool,
 }
 

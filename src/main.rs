@@ -1,7 +1,7 @@
 //! `crds`: parses the arguments, runs one command, returns its exit code.
 #![allow(clippy::disallowed_methods)]
 
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -54,7 +54,8 @@ fn tell(error: &(dyn std::error::Error + 'static)) -> u8 {
         return DONE;
     }
     if !error.is::<ToldAlready>() {
-        eprintln!("crds: {error}");
+        // Where nobody reads errors, the exit code still tells.
+        let _ = writeln!(io::stderr(), "crds: {error}");
     }
     match cause {
         Some(OneshotError::Usage(_)) => USAGE,
@@ -96,10 +97,14 @@ fn folders() -> Option<Xdg> {
 }
 
 async fn interactive(settings: Settings) -> Result<(), AnyError> {
-    let console = if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        Console::terminal(history_file())?
-    } else {
-        Console::pipe(BufReader::new(io::stdin()), io::stdout(), io::stderr())
+    let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let editor = on_terminal.then(|| Console::terminal(history_file()));
+    let console = match editor {
+        Some(Ok(console)) => console,
+        // Not a terminal, or one too simple for an editor (TERM=dumb): lines as they come.
+        Some(Err(_)) | None => {
+            Console::pipe(BufReader::new(io::stdin()), io::stdout(), io::stderr())
+        }
     };
     match run(console, settings).await? {
         // At a terminal the person has seen what failed, and went on.
@@ -136,24 +141,26 @@ async fn serve(args: ServeArgs) -> Result<(), AnyError> {
             idle_max: Duration::from_secs(limits.idle_timeout.into()),
         },
     };
-    let _written_at_the_end = log::start(&log_file)?;
     let shutdown = Shutdown::default();
+    // First the folder: who has that has the log.
+    let server = Server::bind(config, shutdown.clone())?;
+    let _written_at_the_end = log::start(&log_file)?;
     shutdown.fail_on_panic();
-    let server =
-        Server::bind(config, shutdown.clone()).inspect_err(|error| tracing::error!("{error}"))?;
     end_on_signals(shutdown)?;
     Ok(server.run().await?)
 }
 
-/// Ctrl-C and SIGTERM end the server in order.
+/// Ctrl-C, SIGTERM and the end of its terminal end the server in order.
 fn end_on_signals(shutdown: Shutdown) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         tracing::info!("Shutting down");
         shutdown.request();

@@ -63,25 +63,37 @@ fn three_hosts_find_a_room_and_talk() {
 #[test]
 fn a_client_beside_the_server_talks_to_the_other_machines() {
     let name = "a_client_beside_the_server_talks_to_the_other_machines";
-    in_private_namespaces(name, || {
-        let home = tempfile::tempdir().unwrap();
-        let lan = Lan::of(&["a", "b"]);
-        let (_server, port) = start_server(&lan, home.path(), "a");
-        let near = format!("127.0.0.1:{port}");
-        let mut ana = start_client(&lan, home.path(), "a", &near, "Ana");
-        ana.give("connect");
-        ana.wait_for("Rooms use interface eth0 (10.77.0.1).");
-        ana.give("makeroom lab1");
-        ana.give("chat lab1");
-        ana.wait_for("[in room lab1");
-        let mut mel = start_client(&lan, home.path(), "b", &format!("10.77.0.1:{port}"), "Mel");
-        mel.give("chat lab1");
-        mel.wait_for("[in room lab1");
-        mel.give("anyone?");
-        ana.wait_for("Mel: anyone?");
-        ana.give("over here");
-        mel.wait_for("Ana: over here");
-    });
+    in_private_namespaces(name, || talk_beside_the_server("ip route show default"));
+}
+
+/// A switch and some laptops: nobody has a way out, or a route for it.
+#[test]
+fn a_client_beside_the_server_talks_where_no_route_leads_out() {
+    let name = "a_client_beside_the_server_talks_where_no_route_leads_out";
+    in_private_namespaces(name, || talk_beside_the_server("ip route del default"));
+}
+
+fn talk_beside_the_server(prepare_each_host: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let lan = Lan::of(&["a", "b"]);
+    for host in ["a", "b"] {
+        lan.run_on(host, prepare_each_host);
+    }
+    let (_server, port) = start_server(&lan, home.path(), "a");
+    let near = format!("127.0.0.1:{port}");
+    let mut ana = start_client(&lan, home.path(), "a", &near, "Ana");
+    ana.give("connect");
+    ana.wait_for("Rooms use interface eth0 (10.77.0.1).");
+    ana.give("makeroom lab1");
+    ana.give("chat lab1");
+    ana.wait_for("[in room lab1");
+    let mut mel = start_client(&lan, home.path(), "b", &format!("10.77.0.1:{port}"), "Mel");
+    mel.give("chat lab1");
+    mel.wait_for("[in room lab1");
+    mel.give("anyone?");
+    ana.wait_for("Mel: anyone?");
+    ana.give("over here");
+    mel.wait_for("Ana: over here");
 }
 
 #[test]

@@ -159,6 +159,66 @@ fn send_says_its_words_or_each_line_of_its_input() {
     for line in ["Mel: one", "Mel:   two", "Mel: three"] {
         assert_eq!(foreign::receive(&heard), line);
     }
+    // A line that cannot be said is told, and the others are said all the same.
+    let long = "x".repeat(70_000);
+    let end = lab.run(
+        &["send", "lab1", "--name", "Mel"],
+        &format!("a\n{long}\nb\n"),
+    );
+    assert_eq!(end.code, Some(1));
+    assert!(
+        end.stderr.contains("more than 65536 bytes"),
+        "{}",
+        end.stderr
+    );
+    assert_eq!(foreign::receive(&heard), "Mel: a");
+    assert_eq!(foreign::receive(&heard), "Mel: b");
+}
+
+#[test]
+fn a_script_may_ask_for_more_than_the_server_takes_in_a_second() {
+    let lab = Lab::new();
+    let mut script = "connect\n".to_owned();
+    for number in 0..700 {
+        script.push_str(&format!("makeroom room{number}\n"));
+    }
+    let end = lab.run(&[], &script);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let rooms = lab.run(&["rooms"], "");
+    assert_eq!(rooms.stdout.lines().count(), 1 + 700);
+}
+
+#[test]
+fn a_room_that_moved_while_away_is_found_after_connecting_again() {
+    let lab = Lab::new();
+    let arguments = [
+        "--server",
+        &lab.address,
+        "--interface",
+        "lo",
+        "--name",
+        "Mel",
+    ];
+    let mut client = Running::start(crds(lab.home.path(), &arguments));
+    client.give("connect\ngetdir\nbye");
+    client.wait_for(" closed.");
+    let moved = free_group();
+    let (address, port) = (moved.group(), moved.port());
+    let end = lab.run(
+        &[],
+        &format!("connect\ndeleteroom lab1\nmakeroom lab1 {address} {port}\n"),
+    );
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    client.give("connect\nchat lab1");
+    client.wait_for(&format!("[in room lab1 ({moved})"));
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_does_not_cost_the_connection() {
+    let lab = Lab::new();
+    let end = lab.run(&[], "connect\nconnect 127.0.0.1:1\ngetdir\n");
+    assert_eq!(end.code, Some(1));
+    assert!(end.stdout.contains("lab1  "), "{}", end.stdout);
 }
 
 #[test]
@@ -177,16 +237,18 @@ fn listen_ends_after_so_many_messages() {
 fn listen_prints_an_object_a_line() {
     let lab = Lab::new();
     let mut listener = lab.listen(&["lab1", "--count", "1", "--json"]);
-    foreign::send(&foreign::sender(), lab.group, "Ana: say \"hi\"\x1b[2J");
+    let text = "say \"hi\"\x1b[2J\u{9b}m\u{202e}\u{7f}ü";
+    foreign::send(&foreign::sender(), lab.group, &format!("Ana: {text}"));
     let line = listener.wait_for("{");
     let object: Value = serde_json::from_str(&line).unwrap();
     let fields = ["event", "room", "from"].map(|field| &object[field]);
     assert_eq!(fields, ["message", "lab1", "Ana"]);
-    assert_eq!(object["text"], "say \"hi\"\x1b[2J");
+    assert_eq!(object["text"], text);
     let at = object["at"].as_str().unwrap();
     assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
     // The same bytes to a person's screen would be obeyed there.
-    assert!(!line.contains('\x1b'));
+    assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'));
+    assert!(line.contains('ü'));
     assert_eq!(exit_code(&mut listener.child), Some(0));
 }
 

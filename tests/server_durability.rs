@@ -429,7 +429,7 @@ fn a_read_only_disk_is_told() {
             "{told}"
         );
 
-        // By default the log is in that folder too, and is the first that cannot be written.
+        // By default the log is in that folder too.
         let told = refused(&mut serve_on_disk(how, folder.path(), prepare, &[]));
         assert!(told.contains("Read-only file system"), "{told}");
         assert!(told.contains("--data DIR"), "{told}");

@@ -9,7 +9,7 @@ mod server_address;
 
 pub use message::{Message, MessageText, MessageTextError};
 pub use name::{NameError, RoomName, UserName};
-pub use printable::printable;
+pub use printable::{is_printable, printable};
 pub use room::{Dialect, DialectError, Origin, Room, RoomId};
 pub use room_address::{RoomAddress, RoomAddressError};
 pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};

@@ -32,6 +32,9 @@ pub enum NameError {
     },
 }
 
+/// Letters by their class, blanks by their look: the fillers of Hangul.
+const INVISIBLE_LETTERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+
 /// What a message about a bad name repeats of it.
 fn shown(given: &str) -> String {
     const LETTERS_SHOWN_MAX: usize = 72;
@@ -105,7 +108,9 @@ impl FromStr for UserName {
     fn from_str(given: &str) -> Result<Self, NameError> {
         // A mark belongs to the letter before it, so it may not come first.
         let allowed = |(at, c): (usize, char)| {
-            c.is_alphanumeric() || matches!(c, '-' | '_' | '.') || (at > 0 && is_combining_mark(c))
+            (c.is_alphanumeric() && !INVISIBLE_LETTERS.contains(&c))
+                || matches!(c, '-' | '_' | '.')
+                || (at > 0 && is_combining_mark(c))
         };
         // NFC at most halves the letters of its input by composing three into one; four times the limit is ample.
         let name: String = given.nfc().take(4 * Self::LETTERS_MAX).collect();
@@ -201,6 +206,7 @@ mod tests {
             "👋",
             "\u{301}e",
             "\u{202e}x",
+            "\u{3164}",
             &"x".repeat(33),
         ] {
             let error = bad.parse::<UserName>().unwrap_err().to_string();

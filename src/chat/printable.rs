@@ -18,6 +18,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     )
 }
 
+/// Whether [`printable`] leaves this character as it is.
+pub fn is_printable(c: char) -> bool {
+    replacement(c).is_none()
+}
+
 fn replacement(c: char) -> Option<char> {
     match c {
         '\t' => Some(' '),

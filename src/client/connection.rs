@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::chat::{Dialect, Room, RoomAddress, RoomName, ServerAddress, UserName, printable};
 use crate::control::{
-    Event, Refusal, Reply, Request, ServerLine, VERSION, parse_server_line, request_line,
+    Event, Refusal, RefusalCode, Reply, Request, ServerLine, VERSION, parse_server_line,
+    request_line,
 };
 use crate::net::{LineStream, StreamError};
 
@@ -20,6 +21,12 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// How often an idle connection gives a sign of life and expects one.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long to wait when the server says that requests come too fast: its limit is for each second.
+const TOO_FAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a request that came too fast is made again.
+const TOO_FAST_TRIES_MAX: u32 = 10;
 
 /// What a server tells without being asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +78,7 @@ pub enum RequestError {
     #[error(transparent)]
     Refusal(#[from] Refusal),
     /// The connection is gone; whether the request was carried out is not known.
-    #[error("the connection to the server is gone: {0}")]
+    #[error("the connection to the server is gone: {0}; connect again")]
     Gone(String),
 }
 
@@ -274,9 +281,20 @@ impl Connection {
         if let Some(reason) = &self.closed {
             return Err(RequestError::Gone(reason.clone()));
         }
-        let result = match timeout(ANSWER_WAIT, self.exchange(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(RequestError::Gone("it does not answer".to_owned())),
+        let mut tries = 0;
+        let result = loop {
+            let exchange = timeout(ANSWER_WAIT, self.exchange(request)).await;
+            match exchange {
+                // It was not read, so asking again does nothing twice.
+                Ok(Err(RequestError::Refusal(refusal)))
+                    if refusal.code == RefusalCode::TooFast && tries < TOO_FAST_TRIES_MAX =>
+                {
+                    tries += 1;
+                    sleep(TOO_FAST_WAIT).await;
+                }
+                Ok(result) => break result,
+                Err(_) => break Err(RequestError::Gone("it does not answer".to_owned())),
+            }
         };
         if let Err(RequestError::Gone(reason)) = &result {
             self.closed = Some(reason.clone());

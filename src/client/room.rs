@@ -55,9 +55,9 @@ impl Room {
         let _ = self.commands.send(RoomCommand::Rename(name)).await;
     }
 
-    /// The counters of this seat.
-    pub async fn stats(&self) -> RoomStats {
-        self.ask(RoomCommand::Stats).await.unwrap_or_default()
+    /// The counters of this seat; none if the room was left.
+    pub async fn stats(&self) -> Option<RoomStats> {
+        self.ask(RoomCommand::Stats).await
     }
 
     /// The next thing said or to be told. May be dropped and called again without losing any.

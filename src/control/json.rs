@@ -146,7 +146,11 @@ fn to_request(wire: WireRequest) -> Result<Request, Refusal> {
         .find(|kind| kind.as_str() == wire.request)
         .ok_or_else(|| {
             let word: String = printable(&wire.request).chars().take(64).collect();
-            let text = format!("unknown request `{word}`: see the server's version in its hello");
+            let known: Vec<_> = RequestKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            let text = format!(
+                "unknown request `{word}`: the requests are {}",
+                known.join(", ")
+            );
             Refusal::new(RefusalCode::UnknownCommand, text)
         })?;
     let missing = |field: &str| {

@@ -55,7 +55,7 @@ pub enum Towards {
 
 impl Interface {
     /// The interface for a room: the one `wanted` by name or IPv4 address, else the one that the way
-    /// to the server or the group gives, else loopback.
+    /// to the server or the group gives, else any that is up, loopback last.
     ///
     /// # Errors
     /// The wanted one is not there, or the machine has no IPv4 interface.
@@ -100,7 +100,8 @@ impl Interface {
         Self::via(routed(SocketAddr::from(([198, 51, 100, 1], 9))))
     }
 
-    /// The interface that owns the address of a route, else loopback, else whatever there is.
+    /// The interface that owns the address of a route. Without a route, as on a switch with no way
+    /// out, the first that leads anywhere; loopback if nothing else.
     fn via(route: Option<IpAddr>) -> Result<Self, InterfaceError> {
         if let Some(address) = route
             && let Some(owner) = owner(address)?
@@ -108,11 +109,8 @@ impl Interface {
             return Ok(owner);
         }
         let all = interfaces_up()?;
-        let loopback = all.iter().find(|i| i.address.is_loopback());
-        loopback
-            .or(all.first())
-            .cloned()
-            .ok_or(InterfaceError::None)
+        let outward = all.iter().find(|i| !i.address.is_loopback());
+        outward.or(all.first()).cloned().ok_or(InterfaceError::None)
     }
 }
 

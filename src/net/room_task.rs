@@ -56,9 +56,11 @@ pub enum SayError {
 }
 
 /// What went through a seat so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomStats {
-    /// Texts said.
+    /// Where the seat is now.
+    pub interface: Interface,
+    /// Texts said; those that did not get out do not count.
     pub said: u64,
     /// Datagrams they took.
     pub sent_datagrams: u64,
@@ -86,6 +88,15 @@ pub fn spawn_room(
     let socket = MulticastSocket::open(room, &interface, ttl)?;
     let (commands, commands_in) = mpsc::channel(16);
     let (events_out, events) = mpsc::channel(EVENTS_WAITING_MAX);
+    let stats = RoomStats {
+        interface: interface.clone(),
+        said: 0,
+        sent_datagrams: 0,
+        failed_datagrams: 0,
+        heard: 0,
+        ignored_datagrams: 0,
+        not_shown: 0,
+    };
     let task = RoomTask {
         room,
         interface,
@@ -95,7 +106,7 @@ pub fn spawn_room(
         sending_fails: false,
         untold: 0,
         events: events_out,
-        stats: RoomStats::default(),
+        stats,
     };
     tokio::spawn(task.run(commands_in));
     Ok((commands, events))
@@ -148,7 +159,10 @@ impl RoomTask {
             }
             RoomCommand::Rename(name) => self.name = name,
             RoomCommand::Stats(answer) => {
-                let _ = answer.send(self.stats.clone());
+                let _ = answer.send(RoomStats {
+                    interface: self.interface.clone(),
+                    ..self.stats.clone()
+                });
             }
         }
     }
@@ -158,7 +172,6 @@ impl RoomTask {
             return Err(SayError::InterfaceDown(self.interface.name.clone()));
         };
         let mut failure = None;
-        self.stats.said += 1;
         for datagram in plain::encode(&self.name, text) {
             match socket.send(datagram.as_bytes()).await {
                 Ok(()) => self.stats.sent_datagrams += 1,
@@ -170,6 +183,7 @@ impl RoomTask {
         }
         match failure {
             None => {
+                self.stats.said += 1;
                 if std::mem::take(&mut self.sending_fails) {
                     self.notice(format!("sending on {} works again", self.interface.name));
                 }

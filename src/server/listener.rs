@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -32,6 +33,9 @@ const BACKLOG: i32 = 1024;
 /// Clients that are told at once that the server is full; more are closed without a word.
 const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
 
+/// Files that a server has open beside its connections, with some to spare.
+const FILES_OF_OUR_OWN: usize = 64;
+
 /// How long a client that is turned away may take to read why.
 const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);
 
@@ -53,6 +57,7 @@ impl Server {
     /// See [`ServeError`].
     pub fn bind(config: Config, shutdown: Shutdown) -> Result<Self, ServeError> {
         let (store, rooms) = Store::open(&config.data)?;
+        allow_files(config.limits.connections_max);
         let listener = listen(config.listen, config.port)?;
         let port = match listener.local_addr() {
             Ok(address) => address.port(),
@@ -93,6 +98,7 @@ impl Server {
             self.port
         );
         let connections = TaskTracker::new();
+        let mut accept_fails = false;
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
         loop {
             let accepted = tokio::select! {
@@ -100,9 +106,16 @@ impl Server {
                 () = self.shutdown.requested() => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, &places, &connections),
+                Ok((stream, peer)) => {
+                    accept_fails = false;
+                    self.admit(stream, peer, &places, &connections);
+                }
                 Err(error) => {
-                    tracing::warn!("Cannot accept a connection: {error}");
+                    if !std::mem::replace(&mut accept_fails, true) {
+                        tracing::warn!(
+                            "Cannot accept connections: {error} (raise the limit with `ulimit -n`, or lower --max-connections)"
+                        );
+                    }
                     tokio::time::sleep(ACCEPT_RETRY_WAIT).await;
                 }
             }
@@ -173,6 +186,21 @@ async fn turn_away(mut stream: TcpStream, connections_max: usize) {
     // A line fits into the system's buffer; where it does not, the client has gone.
     if let Ok(Ok(())) = timeout(TURN_AWAY_WAIT, stream.write_all(line.as_bytes())).await {
         close_gently(stream).await;
+    }
+}
+
+/// Asks the system for as many open files as the connections need. If it gives fewer, the clients
+/// beyond wait, which is told when it happens.
+fn allow_files(connections_max: usize) {
+    let needed = (connections_max + TURNED_AWAY_AT_ONCE_MAX + FILES_OF_OUR_OWN) as u64;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        let current = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+        let limit = Rlimit {
+            current: Some(current),
+            ..limit
+        };
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The directory in one SQLite file. A change is on disk when [`Store::save`] returns.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,12 +70,12 @@ pub enum OpenError {
         reason: String,
     },
     /// Anything else: not readable, not writable, the disk full.
-    #[error("cannot use {file}: {source} (choose another folder with --data DIR)")]
+    #[error("cannot use {file}: {reason} (choose another folder with --data DIR)")]
     Unusable {
         /// The file.
         file: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
+        /// What the system or SQLite said.
+        reason: String,
     },
 }
 
@@ -94,6 +95,12 @@ impl Store {
             source,
         })?;
         let file = folder.join("crds.sqlite");
+        // Asked first, as SQLite does not tell why it cannot open a file.
+        let writable = OpenOptions::new().create(true).append(true).open(&file);
+        writable.map_err(|error| OpenError::Unusable {
+            file: file.clone(),
+            reason: error.to_string(),
+        })?;
         let refused = |source: rusqlite::Error| refused(&file, source);
         let mut connection = Connection::open(&file).map_err(refused)?;
         prepare(&mut connection).map_err(|error| match error {
@@ -184,7 +191,10 @@ fn refused(file: &Path, source: rusqlite::Error) -> OpenError {
                 reason: source.to_string(),
             }
         }
-        Some(_) => OpenError::Unusable { file, source },
+        Some(_) => OpenError::Unusable {
+            file,
+            reason: source.to_string(),
+        },
         // Read without complaint by SQLite, but no room.
         None => OpenError::Foreign {
             file,

@@ -183,7 +183,10 @@ pub(super) fn parse(line: &str, in_room: bool) -> Result<Parsed, String> {
     let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default();
     let command = find(first).ok_or_else(|| match in_room {
-        true => format!("{}; /{} says it", unknown(first), printable(first)),
+        true => format!(
+            "unknown command `{0}`: /help lists the commands; //… says it",
+            shown(first)
+        ),
         false => unknown(first),
     })?;
     let arguments: Vec<&str> = words.collect();
@@ -226,10 +229,12 @@ fn find(name: &str) -> Option<&'static Command> {
 }
 
 fn unknown(name: &str) -> String {
-    format!(
-        "unknown command `{}`: help lists the commands",
-        printable(name)
-    )
+    format!("unknown command `{}`: help lists the commands", shown(name))
+}
+
+/// What an error repeats of a word.
+fn shown(word: &str) -> String {
+    printable(word).chars().take(64).collect()
 }
 
 fn none(words: &[&str], parsed: Parsed) -> Result<Parsed, Mistake> {

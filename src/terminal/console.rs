@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::complete::Vocabulary;
 use super::editor::Editor;
+use super::lines::read_line;
 
 /// What a person, or a script, gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +85,13 @@ impl Console {
         matches!(self.screen, Screen::Terminal(_))
     }
 
-    /// Shows the prompt and begins to read. A prompt that stands there already stays.
-    pub(super) fn ask(&mut self, prompt: &str) {
+    /// Shows the prompt and begins to read. A prompt that stands there already stays. What is typed
+    /// can be had again with the arrow keys if it `is_kept`.
+    pub(super) fn ask(&mut self, prompt: &str, is_kept: bool) {
         if let Screen::Terminal(editor) = &mut self.screen
             && !self.asked
         {
-            editor.ask(prompt);
+            editor.ask(prompt, is_kept);
         }
         self.asked = true;
     }
@@ -136,7 +138,11 @@ impl Console {
     pub(super) fn print_error(&mut self, line: &str, plain: &str) -> io::Result<()> {
         match &mut self.screen {
             Screen::Terminal(editor) => editor.print(line),
-            Screen::Pipe { errors, .. } => writeln!(errors, "crds: {plain}"),
+            Screen::Pipe { errors, .. } => {
+                // Where nobody reads errors, the rest is done all the same.
+                let _ = writeln!(errors, "crds: {plain}");
+                Ok(())
+            }
         }
     }
 
@@ -149,15 +155,11 @@ impl Console {
 }
 
 fn read_lines(mut input: impl BufRead, lines: &mpsc::Sender<Input>) {
-    let mut bytes = Vec::new();
     // A read that fails ends the input.
-    while let Ok(1..) = input.read_until(b'\n', &mut bytes) {
-        let line = String::from_utf8_lossy(&bytes);
-        let line = line.trim_end_matches(['\n', '\r']).to_owned();
+    while let Ok(Some(line)) = read_line(&mut input) {
         if lines.blocking_send(as_input(line, 0)).is_err() {
             return;
         }
-        bytes.clear();
     }
 }
 

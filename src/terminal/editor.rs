@@ -9,6 +9,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -45,13 +46,18 @@ const LINES_WAITING_MAX: usize = 4096;
 /// that takes, and not felt.
 const PRINTING_WAIT: Duration = Duration::from_millis(50);
 
+/// What the editor is asked to read.
+struct Question {
+    prompt: String,
+    /// The answer goes into the history.
+    is_kept: bool,
+}
+
 /// The asking side of the editor.
 pub(super) struct Editor {
-    prompts: Sender<String>,
+    prompts: Sender<Question>,
     lines: SyncSender<String>,
     screen: Arc<SharedScreen>,
-    /// Lines that passed the limit and were not told yet.
-    dropped: usize,
 }
 
 /// Who may write on the screen.
@@ -76,6 +82,8 @@ enum EndKey {
 struct SharedScreen {
     state: Mutex<ScreenState>,
     changed: Condvar,
+    /// Lines that passed the limit and were not told yet.
+    dropped: AtomicUsize,
 }
 
 struct ScreenState {
@@ -136,6 +144,7 @@ impl Editor {
                 printing: false,
             }),
             changed: Condvar::new(),
+            dropped: AtomicUsize::new(0),
         });
         let mut editor = line_editor(vocabulary, &screen).map_err(io::Error::other)?;
         if let Some(file) = &history {
@@ -144,13 +153,13 @@ impl Editor {
         }
         let printer = editor.create_external_printer().map_err(io::Error::other)?;
         let (lines, lines_out) = sync_channel(LINES_WAITING_MAX);
-        let (prompts, prompts_out) = channel::<String>();
+        let (prompts, prompts_out) = channel();
         let (inputs, inputs_out) = mpsc::channel(1);
         let (reads_on, prints_on) = (Arc::clone(&screen), Arc::clone(&screen));
         thread::spawn(move || print_lines(printer, &lines_out, &prints_on));
         thread::spawn(move || {
-            for prompt in prompts_out {
-                let input = read_line(&mut editor, &prompt, &reads_on, history.as_ref());
+            for question in prompts_out {
+                let input = read_line(&mut editor, &question, &reads_on, history.as_ref());
                 if inputs.blocking_send(input).is_err() {
                     return;
                 }
@@ -160,24 +169,24 @@ impl Editor {
             prompts,
             lines,
             screen,
-            dropped: 0,
         };
         Ok((editor, inputs_out))
     }
 
     /// Shows the prompt and begins to read.
-    pub(super) fn ask(&mut self, prompt: &str) {
+    pub(super) fn ask(&self, prompt: &str, is_kept: bool) {
         self.screen.enter(Stage::Asked);
         // Without the thread no input comes, which ends the program.
-        let _ = self.prompts.send(prompt.to_owned());
+        let prompt = prompt.to_owned();
+        let _ = self.prompts.send(Question { prompt, is_kept });
     }
 
     /// The input has come; what is printed now follows it on the screen.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn answered(&self) {
         self.screen.enter(Stage::Idle);
     }
 
-    pub(super) fn print(&mut self, line: &str) -> io::Result<()> {
+    pub(super) fn print(&self, line: &str) -> io::Result<()> {
         let stage = self.screen.lock().stage;
         match stage {
             Stage::Asked | Stage::Editing | Stage::Ended(_) => {
@@ -188,27 +197,35 @@ impl Editor {
         }
     }
 
-    fn queue(&mut self, line: &str) {
-        let line = match self.dropped {
-            0 => format!("{line}\n"),
-            dropped => format!("[{dropped} lines came too fast and are not shown]\n{line}\n"),
-        };
-        match self.lines.try_send(line) {
-            Ok(()) => self.dropped = 0,
-            Err(_) => self.dropped += 1,
+    fn queue(&self, line: &str) {
+        if self.lines.try_send(format!("{line}\n")).is_err() {
+            self.screen.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Only between an answer and the next question.
-    pub(super) fn replace_input(&mut self, rows: usize, line: &str) -> io::Result<()> {
+    pub(super) fn replace_input(&self, rows: usize, line: &str) -> io::Result<()> {
         // Up to the row where the prompt began, and clear from there to the end of the screen.
         write_screen(&format!("\x1b[{rows}A\r\x1b[J{line}\n"))
     }
 }
 
+/// The next line that waits; when none does, how many had to be dropped.
+fn next_line(lines: &Receiver<String>, screen: &SharedScreen) -> Option<String> {
+    match lines.try_recv() {
+        Ok(line) => Some(line),
+        Err(_) => match screen.dropped.swap(0, Ordering::Relaxed) {
+            0 => lines.recv().ok(),
+            dropped => Some(format!(
+                "[{dropped} lines came too fast and are not shown]\n"
+            )),
+        },
+    }
+}
+
 /// Gives lines to the editor while somebody types.
 fn print_lines(mut printer: impl ExternalPrinter, lines: &Receiver<String>, screen: &SharedScreen) {
-    for line in lines {
+    while let Some(line) = next_line(lines, screen) {
         let mut state = screen.lock();
         while state.stage != Stage::Editing {
             let woken = screen.changed.wait(state);
@@ -262,12 +279,12 @@ fn line_editor(
 
 fn read_line(
     editor: &mut LineEditor,
-    prompt: &str,
+    question: &Question,
     screen: &SharedScreen,
     history: Option<&PathBuf>,
 ) -> Input {
     let result = editor.readline(&ShownPrompt {
-        text: prompt,
+        text: &question.prompt,
         screen,
     });
     let was = screen.enter(Stage::Ended(EndKey::Other));
@@ -276,8 +293,10 @@ fn read_line(
             let columns = editor
                 .dimensions()
                 .map_or(COLUMNS_DEFAULT, |(columns, _)| columns.into());
-            let rows = rows(&format!("{prompt}{text}"), columns);
-            remember(editor, &text, history);
+            let rows = rows(&format!("{}{text}", question.prompt), columns);
+            if question.is_kept {
+                remember(editor, &text, history);
+            }
             as_input(text, rows)
         }
         Err(ReadlineError::Interrupted) if was == Stage::Ended(EndKey::Leave) => Input::Leave,

@@ -7,8 +7,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::Settings;
+use super::lines::{read_line, tell};
 use super::render::directory;
-use crate::chat::{MessageTextError, RoomAddress, RoomName, UserName};
+use crate::chat::{MessageTextError, RoomAddress, RoomName, UserName, is_printable};
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{ConnectError, Connection, Interface, InterfaceError, OpenError, RequestError};
 use crate::client::{Room, RoomEvent, RoomOptions, Towards};
@@ -93,7 +94,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
     let (room, _) = join(&place, &settings).await?;
     let mut lines = match words {
         [] => lines_of_input(),
-        words => one_line(words.join(" ")),
+        words => single(words.join(" ")),
     };
     let (mut said, mut failed) = (0, 0);
     while let Some(line) = lines.recv().await {
@@ -105,7 +106,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         said += 1;
         if let Err(error) = result {
             failed += 1;
-            eprintln!("crds: {error}");
+            tell(&error);
         }
     }
     match failed {
@@ -154,7 +155,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
                     let line = settings.style.message(&message.from, message.text.as_str());
                     writeln!(io::stdout(), "{line}")?;
                 }
-                RoomEvent::Notice(text) => eprintln!("crds: {text}"),
+                RoomEvent::Notice(text) => tell(&text),
             }
         }
         io::stdout().flush()?;
@@ -189,8 +190,8 @@ async fn join(place: &Place, settings: &Settings) -> Result<(Room, String), Ones
     };
     let room = Room::join(address, options)?;
     match place {
-        Place::Group(_) => eprintln!("crds: in room {label} on {interface}"),
-        Place::Room(_) => eprintln!("crds: in room {label} ({address}) on {interface}"),
+        Place::Group(_) => tell(&format!("in room {label} on {interface}")),
+        Place::Room(_) => tell(&format!("in room {label} ({address}) on {interface}")),
     }
     Ok((room, label))
 }
@@ -204,7 +205,7 @@ fn default_name() -> UserName {
         .unwrap_or_else(|| "guest".parse().expect("a valid name"))
 }
 
-fn one_line(line: String) -> mpsc::Receiver<io::Result<String>> {
+fn single(line: String) -> mpsc::Receiver<io::Result<String>> {
     let (lines, received) = mpsc::channel(1);
     // There is room for one.
     let _ = lines.try_send(Ok(line));
@@ -215,7 +216,8 @@ fn one_line(line: String) -> mpsc::Receiver<io::Result<String>> {
 fn lines_of_input() -> mpsc::Receiver<io::Result<String>> {
     let (lines, received) = mpsc::channel(16);
     std::thread::spawn(move || {
-        for line in io::stdin().lines() {
+        let mut input = io::stdin().lock();
+        while let Some(line) = read_line(&mut input).transpose() {
             if lines.blocking_send(line).is_err() {
                 return;
             }
@@ -230,5 +232,18 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         RoomEvent::Notice(text) => ("notice", None, text.as_str()),
     };
     let at = Timestamp::now();
-    json!({ "event": event, "room": room, "from": from, "text": text, "at": at }).to_string()
+    one_line(&json!({ "event": event, "room": room, "from": from, "text": text, "at": at }))
+}
+
+/// JSON that a terminal can be shown: what could move a cursor or turn the reading direction is
+/// escaped. Such characters occur only inside strings.
+fn one_line(object: &serde_json::Value) -> String {
+    let mut line = String::new();
+    for c in object.to_string().chars() {
+        match is_printable(c) {
+            true => line.push(c),
+            false => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    line
 }

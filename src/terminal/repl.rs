@@ -54,11 +54,19 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
             ": `connect` to a server, `help` for the commands"
         ))?;
     }
-    while repl.step().await?.is_continue() {}
+    let result = loop {
+        match repl.step().await {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => break Ok(()),
+            // Nobody reads any more: not a failure of what was asked.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
     if let Some(connection) = repl.connection.take() {
         connection.bye().await;
     }
-    Ok(!repl.failed)
+    result.map(|()| !repl.failed)
 }
 
 struct Repl {
@@ -81,7 +89,6 @@ struct Repl {
 struct Seat {
     name: RoomName,
     address: RoomAddress,
-    interface: Interface,
     room: Room,
 }
 
@@ -99,7 +106,7 @@ impl Repl {
 
     async fn step(&mut self) -> io::Result<ControlFlow<()>> {
         // Before anything that arrives is shown: a line goes the editor's way or none may be waiting there.
-        self.console.ask(&self.mode().prompt());
+        self.console.ask(&self.mode().prompt(), true);
         tokio::select! {
             input = self.console.answer() => self.handle(input).await,
             event = next_in_room(&mut self.seat) => self.show_room_event(event),
@@ -185,25 +192,25 @@ impl Repl {
     }
 
     async fn connect(&mut self, server: Option<ServerAddress>) -> Result<Vec<String>, Failure> {
-        if let Some(connection) = self.connection.take() {
-            connection.bye().await;
-        }
         let server = server.unwrap_or_else(|| self.server.clone());
         let connection = open(&server, self.name.as_ref(), self.console.is_terminal()).await?;
-        if server != self.server {
-            self.directory = None;
-        }
         let local = connection.local_address();
         let connected = format!("Connected to {server} ({}).", connection.program());
+        let mut lines = Vec::new();
+        if let Some(before) = self.connection.replace(connection) {
+            lines.push(format!("Connection to {} closed.", before.server()));
+            before.bye().await;
+        }
         self.local = Some(local);
-        self.connection = Some(connection);
         self.server = server;
+        // Rooms may have changed since it was last heard.
+        self.directory = None;
         let wanted = self.settings.interface.as_deref();
-        let rooms = match Interface::choose(wanted, Towards::Server(local)) {
-            Ok(interface) => format!("Rooms use interface {interface}."),
-            Err(error) => error.to_string(),
-        };
-        Ok(vec![connected, rooms])
+        let interface = Interface::choose(wanted, Towards::Server(local))
+            .map_err(|error| format!("{connected} But rooms cannot be used: {error}"))?;
+        lines.push(connected);
+        lines.push(format!("Rooms use interface {interface}."));
+        Ok(lines)
     }
 
     async fn bye(&mut self) -> Result<Vec<String>, Failure> {
@@ -280,7 +287,6 @@ impl Repl {
         self.seat = Some(Seat {
             name: room.name,
             address: room.address,
-            interface,
             room: joined,
         });
         self.console.teach(|words| words.set_in_room(true));
@@ -293,7 +299,7 @@ impl Repl {
             return Err(nameless());
         }
         loop {
-            self.console.ask("Your name: ");
+            self.console.ask("Your name: ", false);
             match self.console.answer().await {
                 Input::Line { text, .. } if text.trim().is_empty() => return Err(nameless()),
                 Input::Line { text, .. } => match text.trim().parse::<UserName>() {
@@ -341,11 +347,11 @@ impl Repl {
 
     async fn stats(&mut self) -> Result<Vec<String>, Failure> {
         let seat = self.seat.as_ref().ok_or("not in a room")?;
-        let stats = seat.room.stats().await;
+        let stats = seat.room.stats().await.ok_or("the room was left")?;
         Ok(vec![
             format!(
                 "Room {} ({}) on {}, plain.",
-                seat.name, seat.address, seat.interface
+                seat.name, seat.address, stats.interface
             ),
             format!(
                 "Said {} in {} datagrams, {} not sent; heard {}, {} not shown; {} datagrams ignored.",

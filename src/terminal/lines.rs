@@ -1,0 +1,71 @@
+//! Lines from a pipe, and words for whoever reads standard error.
+
+use std::io::{self, BufRead, Read, Write};
+
+use crate::chat::MessageText;
+
+/// One byte more than can be said: enough to see that a line is too long.
+const LINE_BYTES_KEPT: u64 = MessageText::BYTES_MAX as u64 + 1;
+
+/// The next line without its end, or none at the end of the input. Of a line that is too long to be
+/// said only so much is kept that this shows. Bytes that are no UTF-8 become U+FFFD.
+///
+/// # Errors
+/// The input cannot be read.
+pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    if input
+        .by_ref()
+        .take(LINE_BYTES_KEPT)
+        .read_until(b'\n', &mut bytes)?
+        == 0
+    {
+        return Ok(None);
+    }
+    if bytes.last() != Some(&b'\n') {
+        skip_to_line_end(input)?;
+    }
+    let line = String::from_utf8_lossy(&bytes);
+    Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
+fn skip_to_line_end(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let waiting = input.fill_buf()?;
+        let end = waiting.iter().position(|&byte| byte == b'\n');
+        let used = end.map_or(waiting.len(), |at| at + 1);
+        input.consume(used);
+        if end.is_some() || used == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Says something on standard error. Where nobody reads that, it is not worth ending for.
+pub(super) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "crds: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_none_stops_the_next() {
+        let long = "x".repeat(3 * MessageText::BYTES_MAX);
+        let mut input = Vec::new();
+        input.extend_from_slice(b"one\r\ncaf\xe9\n\n");
+        input.extend_from_slice(long.as_bytes());
+        input.extend_from_slice(b"\nlast");
+        let mut input = input.as_slice();
+        let mut next = || read_line(&mut input).unwrap();
+        assert_eq!(next().as_deref(), Some("one"));
+        assert_eq!(next().as_deref(), Some("caf\u{fffd}"));
+        assert_eq!(next().as_deref(), Some(""));
+        let cut = next().unwrap();
+        assert_eq!(cut.len(), MessageText::BYTES_MAX + 1);
+        assert!(cut.parse::<MessageText>().is_err());
+        assert_eq!(next().as_deref(), Some("last"));
+        assert_eq!(next(), None);
+    }
+}
