@@ -27,5 +27,7 @@ pub mod directory;
 pub mod multicast;
 pub mod net;
 pub mod server;
+pub mod sim;
 pub mod store;
 pub mod terminal;
+pub mod time;

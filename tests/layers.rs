@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 /// From the inside out: each may import what stands beside it, and that stands above it.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("time", &[]),
     ("chat", &[]),
     ("cli", &["chat"]),
     ("directory", &["chat"]),
     ("control", &["chat"]),
     ("store", &["chat"]),
-    ("multicast", &["chat"]),
+    ("multicast", &["chat", "time"]),
     ("net", &["chat", "control", "multicast"]),
+    ("sim", &["chat", "multicast", "time"]),
     (
         "server",
         &["chat", "directory", "control", "store", "multicast", "net"],

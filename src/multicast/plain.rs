@@ -4,11 +4,8 @@ use std::net::SocketAddrV4;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::config::{PLAIN_DATAGRAM_BYTES_MAX, PLAIN_NAME_BYTES_MAX};
+use super::config::{PLAIN_DATAGRAM_BYTES_MAX, PLAIN_NAME_BYTES_MAX, RELIABLE_FIRST_BYTE};
 use crate::chat::{Message, MessageText, UserName};
-
-/// First byte of a datagram of the reliable dialect; no UTF-8 text starts with it.
-const RELIABLE_FIRST_BYTE: u8 = 0xff;
 
 /// Why a datagram holds no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,443 @@
+//! The datagrams of a reliable room, big-endian.
+//!
+//! The outer header belongs to whoever transmits, the records inside to whoever said them: a repair
+//! carries another member's record unchanged under the repairer's own header.
+//!
+//! ```text
+//!  0        1        2        3        4        5        6        7
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |  0xff  | version|  kind  |  flags | room tag                          |
+//! | transmitter                                                           |
+//! | packet number                     | time stamp, µs                    |
+//! | age of the session, ms            | body ...
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! ```
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::config::{
+    DATAGRAM_BYTES_MAX, NACK_BITMAP_BYTES_MAX, NAME_BYTES_MAX, RECORD_BODY_BYTES_MAX,
+    RELIABLE_FIRST_BYTE,
+};
+
+/// The version of the datagrams.
+const VERSION: u8 = 1;
+
+/// Bytes of the outer header.
+pub const HEADER_BYTES: usize = 28;
+
+/// Bytes of a record before its body: origin, sequence, clock, flags, length.
+pub const RECORD_HEADER_BYTES: usize = 8 + 4 + 4 + 1 + 2;
+
+/// Who says something: random for each session, so that a restarted program is another member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(pub u64);
+
+/// The outer header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Tells a stray group's datagrams apart.
+    pub room_tag: u32,
+    /// Whose datagram this is.
+    pub transmitter: MemberId,
+    /// Counts every datagram of the transmitter; what is missing in it was lost.
+    pub number: u32,
+    /// When it was sent, by the transmitter's clock, in µs; wraps.
+    pub stamp_us: u32,
+    /// How long the transmitter's session has lasted, in ms.
+    pub age_ms: u32,
+    /// Every member is asked to report soon.
+    pub poll: bool,
+}
+
+/// A message or a fragment of one, as its origin said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Who said it.
+    pub origin: MemberId,
+    /// The low 32 bits of its sequence.
+    pub sequence: u32,
+    /// The origin's logical clock, for display order across origins; wraps.
+    pub clock: u32,
+    /// The first fragment of its message.
+    pub is_first: bool,
+    /// The last fragment of its message.
+    pub is_last: bool,
+    /// The text, or a part of it.
+    pub body: Bytes,
+}
+
+/// What a transmitter tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The low 32 bits of the sequence after the last one said.
+    pub next: u32,
+    /// What the person is called.
+    pub name: String,
+}
+
+/// How far the transmitter has what an origin said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportEntry {
+    /// Whose records.
+    pub origin: MemberId,
+    /// The low 32 bits of the first sequence that is not there.
+    pub next: u32,
+    /// The low 32 bits of the sequence after the highest known to exist.
+    pub top: u32,
+    /// How long the origin's session has lasted by now, in ms.
+    pub age_ms: u32,
+    /// The time stamp of the last datagram heard from the origin.
+    pub echo_stamp_us: u32,
+    /// How long ago that was, in µs; `u32::MAX` if none was heard.
+    pub echo_delay_us: u32,
+}
+
+/// What the transmitter misses of an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NackEntry {
+    /// Whose records.
+    pub origin: MemberId,
+    /// The low 32 bits of the first missing sequence.
+    pub base: u32,
+    /// Bit i of byte j stands for `base + 8 j + i`.
+    pub bitmap: Vec<u8>,
+}
+
+/// What a datagram says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Records of the transmitter, old ones among them perhaps.
+    Data(Vec<Record>),
+    /// Records of anyone, once more.
+    Repair(Vec<Record>),
+    /// A sign of life.
+    Heartbeat(Heartbeat),
+    /// What has arrived.
+    Report(Vec<ReportEntry>),
+    /// What is missing.
+    Nack(Vec<NackEntry>),
+    /// The transmitter leaves; the low 32 bits of the sequence after its last.
+    Leave(u32),
+}
+
+/// Why a datagram is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// It is of another dialect, such as a stranger's plain line.
+    OtherDialect,
+    /// It is of another version of this one.
+    OtherVersion,
+    /// It ends too early, has more than it should, or passes a limit.
+    Content,
+}
+
+const DATA: u8 = 1;
+const REPAIR: u8 = 2;
+const HEARTBEAT: u8 = 3;
+const REPORT: u8 = 4;
+const NACK: u8 = 5;
+const LEAVE: u8 = 6;
+
+const FLAG_POLL: u8 = 1;
+
+const RECORD_FIRST: u8 = 1;
+const RECORD_LAST: u8 = 2;
+
+const REPORT_ENTRY_BYTES: usize = 8 + 5 * 4;
+const NACK_ENTRY_BYTES: usize = 8 + 4 + 2;
+
+/// Report entries that fit into a datagram.
+pub const REPORT_ENTRIES_MAX: usize = (DATAGRAM_BYTES_MAX - HEADER_BYTES) / REPORT_ENTRY_BYTES;
+
+/// Nack entries that fit into a datagram whatever their bitmaps.
+pub const NACK_ENTRIES_MAX: usize =
+    (DATAGRAM_BYTES_MAX - HEADER_BYTES) / (NACK_ENTRY_BYTES + NACK_BITMAP_BYTES_MAX);
+
+impl Record {
+    /// What it takes in a datagram.
+    pub fn wire_bytes(&self) -> usize {
+        RECORD_HEADER_BYTES + self.body.len()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.put_u64(self.origin.0);
+        out.put_u32(self.sequence);
+        out.put_u32(self.clock);
+        let first = if self.is_first { RECORD_FIRST } else { 0 };
+        let last = if self.is_last { RECORD_LAST } else { 0 };
+        out.put_u8(first | last);
+        out.put_u16(u16::try_from(self.body.len()).unwrap_or(u16::MAX));
+        out.put_slice(&self.body);
+    }
+
+    fn read(input: &mut &[u8]) -> Result<Self, Malformed> {
+        need(input, RECORD_HEADER_BYTES)?;
+        let origin = MemberId(input.get_u64());
+        let (sequence, clock) = (input.get_u32(), input.get_u32());
+        let flags = input.get_u8();
+        let length = usize::from(input.get_u16());
+        need(input, length)?;
+        if length > RECORD_BODY_BYTES_MAX || flags & !(RECORD_FIRST | RECORD_LAST) != 0 {
+            return Err(Malformed::Content);
+        }
+        Ok(Self {
+            origin,
+            sequence,
+            clock,
+            is_first: flags & RECORD_FIRST != 0,
+            is_last: flags & RECORD_LAST != 0,
+            body: input.copy_to_bytes(length),
+        })
+    }
+}
+
+/// Writes a datagram. What does not fit is the caller's mistake: it counts before.
+pub fn encode(header: &Header, body: &Body) -> Vec<u8> {
+    let mut out = Vec::with_capacity(DATAGRAM_BYTES_MAX);
+    let kind = match body {
+        Body::Data(_) => DATA,
+        Body::Repair(_) => REPAIR,
+        Body::Heartbeat(_) => HEARTBEAT,
+        Body::Report(_) => REPORT,
+        Body::Nack(_) => NACK,
+        Body::Leave(_) => LEAVE,
+    };
+    let flags = if header.poll { FLAG_POLL } else { 0 };
+    out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, flags]);
+    out.put_u32(header.room_tag);
+    out.put_u64(header.transmitter.0);
+    out.put_u32(header.number);
+    out.put_u32(header.stamp_us);
+    out.put_u32(header.age_ms);
+    match body {
+        Body::Data(records) | Body::Repair(records) => {
+            records.iter().for_each(|record| record.write(&mut out));
+        }
+        Body::Heartbeat(heartbeat) => {
+            out.put_u32(heartbeat.next);
+            out.put_slice(heartbeat.name.as_bytes());
+        }
+        Body::Report(entries) => {
+            for entry in entries {
+                out.put_u64(entry.origin.0);
+                out.put_u32(entry.next);
+                out.put_u32(entry.top);
+                out.put_u32(entry.age_ms);
+                out.put_u32(entry.echo_stamp_us);
+                out.put_u32(entry.echo_delay_us);
+            }
+        }
+        Body::Nack(entries) => {
+            for entry in entries {
+                out.put_u64(entry.origin.0);
+                out.put_u32(entry.base);
+                out.put_u16(u16::try_from(entry.bitmap.len()).unwrap_or(u16::MAX));
+                out.put_slice(&entry.bitmap);
+            }
+        }
+        Body::Leave(next) => out.put_u32(*next),
+    }
+    debug_assert!(out.len() <= DATAGRAM_BYTES_MAX);
+    out
+}
+
+/// Reads a datagram. Whatever its bytes, nothing panics and nothing is kept beyond them.
+///
+/// # Errors
+/// [`Malformed`] says why it is dropped.
+pub fn decode(datagram: &[u8]) -> Result<(Header, Body), Malformed> {
+    if datagram.first() != Some(&RELIABLE_FIRST_BYTE) {
+        return Err(Malformed::OtherDialect);
+    }
+    let mut input = &datagram[1..];
+    need(input, HEADER_BYTES - 1)?;
+    if input.get_u8() != VERSION {
+        return Err(Malformed::OtherVersion);
+    }
+    let (kind, flags) = (input.get_u8(), input.get_u8());
+    let header = Header {
+        room_tag: input.get_u32(),
+        transmitter: MemberId(input.get_u64()),
+        number: input.get_u32(),
+        stamp_us: input.get_u32(),
+        age_ms: input.get_u32(),
+        poll: flags & FLAG_POLL != 0,
+    };
+    let body = match kind {
+        DATA => Body::Data(all(&mut input, Record::read)?),
+        REPAIR => Body::Repair(all(&mut input, Record::read)?),
+        HEARTBEAT => Body::Heartbeat(read_heartbeat(&mut input)?),
+        REPORT => Body::Report(all(&mut input, read_report_entry)?),
+        NACK => Body::Nack(all(&mut input, read_nack_entry)?),
+        LEAVE => {
+            need(input, 4)?;
+            Body::Leave(input.get_u32())
+        }
+        _ => return Err(Malformed::Content),
+    };
+    if let Body::Data(records) = &body
+        && records
+            .iter()
+            .any(|record| record.origin != header.transmitter)
+    {
+        return Err(Malformed::Content);
+    }
+    match input.is_empty() {
+        true => Ok((header, body)),
+        false => Err(Malformed::Content),
+    }
+}
+
+fn need(input: &[u8], bytes: usize) -> Result<(), Malformed> {
+    match input.len() >= bytes {
+        true => Ok(()),
+        false => Err(Malformed::Content),
+    }
+}
+
+/// Reads entries to the end of the datagram, which bounds them.
+fn all<T>(
+    input: &mut &[u8],
+    read: impl Fn(&mut &[u8]) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let mut entries = Vec::new();
+    while !input.is_empty() {
+        entries.push(read(input)?);
+    }
+    Ok(entries)
+}
+
+fn read_heartbeat(input: &mut &[u8]) -> Result<Heartbeat, Malformed> {
+    need(input, 4)?;
+    let next = input.get_u32();
+    let name = std::str::from_utf8(std::mem::take(input)).map_err(|_| Malformed::Content)?;
+    match name.len() <= NAME_BYTES_MAX {
+        true => Ok(Heartbeat {
+            next,
+            name: name.to_owned(),
+        }),
+        false => Err(Malformed::Content),
+    }
+}
+
+fn read_report_entry(input: &mut &[u8]) -> Result<ReportEntry, Malformed> {
+    need(input, REPORT_ENTRY_BYTES)?;
+    Ok(ReportEntry {
+        origin: MemberId(input.get_u64()),
+        next: input.get_u32(),
+        top: input.get_u32(),
+        age_ms: input.get_u32(),
+        echo_stamp_us: input.get_u32(),
+        echo_delay_us: input.get_u32(),
+    })
+}
+
+fn read_nack_entry(input: &mut &[u8]) -> Result<NackEntry, Malformed> {
+    need(input, NACK_ENTRY_BYTES)?;
+    let (origin, base) = (MemberId(input.get_u64()), input.get_u32());
+    let length = usize::from(input.get_u16());
+    need(input, length)?;
+    if length > NACK_BITMAP_BYTES_MAX {
+        return Err(Malformed::Content);
+    }
+    let (bitmap, rest) = input.split_at(length);
+    *input = rest;
+    Ok(NackEntry {
+        origin,
+        base,
+        bitmap: bitmap.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header() -> impl Strategy<Value = Header> {
+        (any::<(u32, u64, u32)>(), any::<(u32, u32, bool)>()).prop_map(
+            |((room_tag, transmitter, number), (stamp_us, age_ms, poll))| Header {
+                room_tag,
+                transmitter: MemberId(transmitter),
+                number,
+                stamp_us,
+                age_ms,
+                poll,
+            },
+        )
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let body = proptest::collection::vec(any::<u8>(), 0..200);
+        (any::<(u64, u32, u32, bool, bool)>(), body).prop_map(
+            |((origin, sequence, clock, is_first, is_last), body)| Record {
+                origin: MemberId(origin),
+                sequence,
+                clock,
+                is_first,
+                is_last,
+                body: body.into(),
+            },
+        )
+    }
+
+    fn body() -> impl Strategy<Value = Body> {
+        let report = any::<(u64, u32, u32, u32, u32)>().prop_map(|(o, next, age, echo, delay)| {
+            ReportEntry {
+                origin: MemberId(o),
+                next,
+                top: next.wrapping_add(age),
+                age_ms: age,
+                echo_stamp_us: echo,
+                echo_delay_us: delay,
+            }
+        });
+        let bitmap = proptest::collection::vec(any::<u8>(), 0..=NACK_BITMAP_BYTES_MAX);
+        let nack = (any::<(u64, u32)>(), bitmap).prop_map(|((origin, base), bitmap)| NackEntry {
+            origin: MemberId(origin),
+            base,
+            bitmap,
+        });
+        prop_oneof![
+            proptest::collection::vec(record(), 0..6).prop_map(Body::Repair),
+            (any::<u32>(), "\\PC{0,30}")
+                .prop_map(|(next, name)| Body::Heartbeat(Heartbeat { next, name })),
+            proptest::collection::vec(report, 0..=REPORT_ENTRIES_MAX).prop_map(Body::Report),
+            proptest::collection::vec(nack, 0..=NACK_ENTRIES_MAX).prop_map(Body::Nack),
+            any::<u32>().prop_map(Body::Leave),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(header in header(), body in body()) {
+            let datagram = encode(&header, &body);
+            prop_assert_eq!(decode(&datagram), Ok((header, body)));
+        }
+
+        #[test]
+        fn own_records_read_back(header in header(), mut record in record()) {
+            record.origin = header.transmitter;
+            let body = Body::Data(vec![record]);
+            let datagram = encode(&header, &body);
+            prop_assert_eq!(decode(&datagram), Ok((header, body)));
+        }
+
+        #[test]
+        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..1500), kind in 0u8..8) {
+            let _ = decode(&bytes);
+            if bytes.len() > 3 {
+                bytes[..3].copy_from_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind]);
+                let _ = decode(&bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stranger_and_another_version_are_told_apart() {
+        assert_eq!(decode(b"Ana: hi"), Err(Malformed::OtherDialect));
+        assert_eq!(decode(b""), Err(Malformed::OtherDialect));
+        assert_eq!(decode(&[0xff; 40]), Err(Malformed::OtherVersion));
+    }
+}

@@ -1,0 +1,158 @@
+//! One session against datagrams that nobody honest sent.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::multicast::config::MISSING_MAX;
+use crate::multicast::packet::{Heartbeat, NackEntry, ReportEntry};
+
+const ROOM: u32 = 7;
+
+fn session(now: Instant) -> Session {
+    let config = Config {
+        room_tag: ROOM,
+        name: "me".to_owned(),
+        first_sequence: 1,
+        repairs: true,
+    };
+    Session::new(MemberId(1), config, 1, now)
+}
+
+fn hear(session: &mut Session, from: u64, body: &Body, now: Instant) {
+    let header = Header {
+        room_tag: ROOM,
+        transmitter: MemberId(from),
+        number: 0,
+        stamp_us: 0,
+        age_ms: 0,
+        poll: false,
+    };
+    hear_bytes(session, &encode(&header, body), now);
+}
+
+fn hear_bytes(session: &mut Session, bytes: &[u8], now: Instant) {
+    let source = "10.0.0.2:5".parse().unwrap();
+    session.handle_input(Input::Datagram { source, bytes }, now);
+}
+
+/// Bytes that the session wants sent, until it waits.
+fn sent(session: &mut Session) -> usize {
+    let mut bytes = 0;
+    loop {
+        match session.poll_output() {
+            Output::Transmit(datagram) => bytes += datagram.len(),
+            Output::Event(_) => {}
+            Output::Wait(_) => return bytes,
+        }
+    }
+}
+
+#[test]
+fn a_nack_for_everything_is_answered_with_a_burst_at_most() {
+    let now = Instant::from_micros(1);
+    let mut me = session(now);
+    let text = vec![b'x'; 1000];
+    for _ in 0..1000 {
+        me.say(&text, now).unwrap();
+    }
+    sent(&mut me);
+    let later = now + Micros::from_millis(10);
+    let everything = Body::Nack(vec![NackEntry {
+        origin: MemberId(1),
+        base: 1,
+        bitmap: vec![0xff; 125],
+    }]);
+    hear(&mut me, 2, &everything, later);
+    let answer = sent(&mut me);
+    assert!(answer > 1000, "nothing was repaired");
+    assert!(answer < REPAIR_BURST_BYTES as usize + 4 * 1372, "{answer}");
+}
+
+#[test]
+fn claims_of_what_nobody_said_are_bounded() {
+    let now = Instant::from_micros(1);
+    let mut me = session(now);
+    for stranger in 10..200 {
+        let claim = Heartbeat {
+            next: 60_000,
+            name: "x".to_owned(),
+        };
+        hear(&mut me, stranger, &Body::Heartbeat(claim), now);
+    }
+    let missing: usize = me.streams.values().map(Stream::missing_count).sum();
+    assert!(missing > 0 && missing <= MISSING_MAX, "{missing}");
+    // Asking for it goes on for a while and costs little.
+    sent(&mut me);
+    let (mut time, mut bytes) = (now, 0);
+    for _ in 0..2000 {
+        time = time + Micros::from_millis(10);
+        me.handle_input(Input::Timeout, time);
+        bytes += sent(&mut me);
+    }
+    assert!(bytes < 1_000_000, "{bytes} bytes sent in 20 s");
+    assert!(me.gappy.is_empty(), "given up in the end");
+}
+
+fn hostile_body() -> impl Strategy<Value = Body> {
+    let id = prop_oneof![Just(1_u64), Just(2), Just(3), any::<u64>()];
+    let sequence = prop_oneof![0_u32..20, any::<u32>()];
+    let record = (id.clone(), sequence.clone(), any::<(u32, bool, bool)>()).prop_map(
+        |(origin, sequence, (clock, is_first, is_last))| Record {
+            origin: MemberId(origin),
+            sequence,
+            clock,
+            is_first,
+            is_last,
+            body: Bytes::from_static(b"hostile"),
+        },
+    );
+    let report = (id.clone(), sequence.clone(), any::<(u32, u32, u32)>()).prop_map(
+        |(origin, next, (top, age_ms, echo))| ReportEntry {
+            origin: MemberId(origin),
+            next,
+            top,
+            age_ms,
+            echo_stamp_us: echo,
+            echo_delay_us: echo,
+        },
+    );
+    let bitmap = proptest::collection::vec(any::<u8>(), 0..20);
+    let nack = (id, sequence.clone(), bitmap).prop_map(|(origin, base, bitmap)| NackEntry {
+        origin: MemberId(origin),
+        base,
+        bitmap,
+    });
+    prop_oneof![
+        proptest::collection::vec(record.clone(), 0..5).prop_map(Body::Repair),
+        record.prop_map(|record| Body::Data(vec![record])),
+        (sequence.clone(), "\\PC{0,9}")
+            .prop_map(|(next, name)| Body::Heartbeat(Heartbeat { next, name })),
+        proptest::collection::vec(report, 0..5).prop_map(Body::Report),
+        proptest::collection::vec(nack, 0..5).prop_map(Body::Nack),
+        sequence.prop_map(Body::Leave),
+    ]
+}
+
+proptest! {
+    /// Whatever comes, whenever: nothing panics, nothing is answered with much, nothing grows.
+    #[test]
+    fn no_datagrams_shake_a_session(
+        inputs in proptest::collection::vec((1_u64..5, hostile_body(), 0_u64..300_000), 0..60),
+        noise in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let mut now = Instant::from_micros(1);
+        let mut me = session(now);
+        sent(&mut me);
+        for (from, body, pause) in inputs {
+            now = now + Micros(pause);
+            me.say(b"a line", now).unwrap();
+            sent(&mut me);
+            hear(&mut me, from, &body, now);
+            hear_bytes(&mut me, &noise, now);
+            let answer = sent(&mut me);
+            prop_assert!(answer < REPAIR_BURST_BYTES as usize + 8 * 1372, "{} bytes for one datagram", answer);
+        }
+        let missing: usize = me.streams.values().map(Stream::missing_count).sum();
+        prop_assert!(missing <= MISSING_MAX);
+    }
+}
