@@ -1,12 +1,14 @@
 //! `crds`: chat rooms for the people on one local network.
 //!
-//! A tour of the layers, from the inside out. The first four are pure: no socket, no clock, no
-//! randomness; what time it is and which seed to use come in as arguments.
+//! A tour of the layers, from the inside out. The first are pure: no socket, no clock, no randomness;
+//! what time it is and which seed to use come in as arguments.
 //!
+//! - [`time`]: moments and spans, in microseconds.
 //! - [`chat`]: the words that all others share. A `RoomAddress` or a `UserName` that exists is valid.
 //! - [`directory`]: which rooms there are; names and addresses stay unique.
 //! - [`control`]: what client and server say to each other over TCP, to and from bounded lines.
 //! - [`multicast`]: what members of a room say to each other over UDP.
+//! - [`sim`]: many members of a reliable room over one virtual network, and what they were promised.
 //!
 //! Around them, the drivers that touch the world:
 //!

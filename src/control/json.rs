@@ -120,8 +120,7 @@ pub fn request_line(id: u64, request: &Request) -> String {
             wire.name = Some(name.to_string());
             RequestKind::DeleteRoom
         }
-        // JSON has no `help`; who asks for a sign of life gets the same answer: done.
-        Request::Help | Request::Ping => RequestKind::Ping,
+        Request::Ping => RequestKind::Ping,
         Request::Bye => RequestKind::Bye,
     };
     wire.request = kind.as_str().to_owned();

@@ -45,11 +45,20 @@ impl Command {
     }
 }
 
+/// What a line in plain words asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// The commands; only who types them needs that.
+    Help,
+    /// What JSON lines can ask for too.
+    Request(Request),
+}
+
 /// Reads one line. The command's case does not matter; words are divided by white space.
 ///
 /// # Errors
 /// The refusal to answer: unknown command, wrong count, or a name or address that is not allowed.
-pub fn parse(line: &str) -> Result<Request, Refusal> {
+pub fn parse(line: &str) -> Result<Spoken, Refusal> {
     let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default();
     let command = Command::ALL
@@ -57,18 +66,19 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         .find(|command| command.as_str().eq_ignore_ascii_case(first))
         .ok_or_else(|| unknown(first))?;
     let arguments: Vec<&str> = words.collect();
-    match (command, arguments.as_slice()) {
-        (Command::GetDir, []) => Ok(Request::GetDirectory),
-        (Command::MakeRoom, [name]) => make_room(name, None),
-        (Command::MakeRoom, [name, address, port]) => make_room(name, Some((address, port))),
-        (Command::DeleteRoom, [name]) => Ok(Request::DeleteRoom(name.parse()?)),
-        (Command::Help, []) => Ok(Request::Help),
-        (Command::Bye, []) => Ok(Request::Bye),
-        (command, _) => Err(Refusal::new(
-            RefusalCode::WrongCount,
-            format!("wrong number of words: write {}", command.usage()),
-        )),
-    }
+    let request = match (command, arguments.as_slice()) {
+        (Command::GetDir, []) => Request::GetDirectory,
+        (Command::MakeRoom, [name]) => make_room(name, None)?,
+        (Command::MakeRoom, [name, address, port]) => make_room(name, Some((address, port)))?,
+        (Command::DeleteRoom, [name]) => Request::DeleteRoom(name.parse()?),
+        (Command::Help, []) => return Ok(Spoken::Help),
+        (Command::Bye, []) => Request::Bye,
+        (command, _) => {
+            let text = format!("wrong number of words: write {}", command.usage());
+            return Err(Refusal::new(RefusalCode::WrongCount, text));
+        }
+    };
+    Ok(Spoken::Request(request))
 }
 
 /// A room made in plain words speaks plain: whoever made it so expects programs of the lab in it.
@@ -165,11 +175,15 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(parse(" GetDir "), Ok(Request::GetDirectory));
-        assert_eq!(parse("bye"), Ok(Request::Bye));
-        assert_eq!(parse("help"), Ok(Request::Help));
+        let request = |line: &str| match parse(line) {
+            Ok(Spoken::Request(request)) => Ok(request),
+            other => Err(other),
+        };
+        assert_eq!(request(" GetDir "), Ok(Request::GetDirectory));
+        assert_eq!(request("bye"), Ok(Request::Bye));
+        assert_eq!(parse("help"), Ok(Spoken::Help));
         assert_eq!(
-            parse("makeroom r1 239.1.1.1 6000"),
+            request("makeroom r1 239.1.1.1 6000"),
             Ok(Request::MakeRoom {
                 name: "r1".parse().unwrap(),
                 address: Some("239.1.1.1:6000".parse().unwrap()),
@@ -177,7 +191,7 @@ mod tests {
             })
         );
         assert_eq!(
-            parse("deleteroom r1"),
+            request("deleteroom r1"),
             Ok(Request::DeleteRoom("r1".parse().unwrap()))
         );
     }

@@ -25,8 +25,6 @@ pub enum Request {
     },
     /// A room's end.
     DeleteRoom(RoomName),
-    /// The commands in plain words.
-    Help,
     /// A sign of life.
     Ping,
     /// The end of the connection.

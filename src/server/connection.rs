@@ -16,7 +16,8 @@ use super::line_budget::{LineBudget, Verdict};
 use super::{Limits, Shutdown};
 use crate::chat::{Origin, UserName};
 use crate::control::{
-    self, Event, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, VERSION, plain_words,
+    self, Event, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, VERSION,
+    plain_words::{self, Spoken},
 };
 
 /// How long a command without a line end waits for more: a person's program sends a command whole.
@@ -241,7 +242,14 @@ impl Connection {
             let (id, request) = control::parse_request(&line);
             (Speech::Json(id), request)
         } else {
-            (words, plain_words::parse(&line))
+            match plain_words::parse(&line) {
+                Ok(Spoken::Request(request)) => (words, Ok(request)),
+                Ok(Spoken::Help) => {
+                    waiting.push((words, Answer::Help));
+                    return Ok(());
+                }
+                Err(refusal) => (words, Err(refusal)),
+            }
         };
         let is_bye = matches!(request, Ok(Request::Bye));
         let answer = match request.and_then(|request| self.admit(request, speech)) {
@@ -324,7 +332,6 @@ impl Connection {
                 self.name = Some(name);
                 Answer::Ready(Ok(Reply::Done))
             }
-            Request::Help => Answer::Help,
             Request::Ping | Request::Bye => Answer::Ready(Ok(Reply::Done)),
             Request::GetDirectory => {
                 let form = match speech {
