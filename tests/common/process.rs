@@ -13,8 +13,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Sends `signal`, such as `TERM`.
 pub fn signal(child: &Child, signal: &str) {
-    let status = Command::new("kill")
-        .args(["-s", signal, &child.id().to_string()])
+    // The shell's own `kill`: a program of that name is not on every machine.
+    let status = Command::new("sh")
+        .args([
+            "-c",
+            "kill -s \"$0\" \"$1\"",
+            signal,
+            &child.id().to_string(),
+        ])
         .status();
     assert!(status.unwrap().success());
 }
