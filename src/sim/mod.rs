@@ -7,5 +7,5 @@ mod scenario;
 mod world;
 
 pub use checker::Violation;
-pub use network::Conditions;
+pub use network::{Bottleneck, Conditions};
 pub use scenario::{Report, Scenario, play};

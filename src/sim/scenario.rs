@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 use super::checker::Violation;
-use super::network::Conditions;
+use super::network::{Bottleneck, Conditions};
 use super::world::World;
 use crate::time::{Instant, Micros};
 
@@ -65,6 +65,10 @@ impl Scenario {
                 jitter: Micros(jitter),
                 duplicated: [0.0, 0.05][random.random_range(0..2)],
                 cut: [0.0, 0.02][random.random_range(0..2)],
+                bottleneck: random.random_bool(0.2).then(|| Bottleneck {
+                    bytes_per_second: random.random_range(100_000..2_000_000),
+                    queue_bytes: random.random_range(20_000..150_000),
+                }),
             },
             lines: random.random_range(20..200),
             line_gap: Micros([300, 2_000, 20_000][random.random_range(0..3)]),

@@ -200,7 +200,7 @@ impl World {
                 continue;
             }
             let ingress = &mut self.nodes[to].ingress;
-            let arrivals = ingress.pass(bytes, &self.conditions, &mut self.random);
+            let arrivals = ingress.pass(bytes, &self.conditions, &mut self.random, self.now);
             for (delay, bytes) in arrivals {
                 self.schedule(self.now + delay, Happening::Arrival { to, from, bytes });
             }
