@@ -10,6 +10,7 @@
 //! Without `--loss` everything is drawn from the seed: size, network, crashes, partitions. With it one
 //! member speaks to the others without troubles, and times and datagrams are printed.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,7 +22,7 @@ struct Args {
     /// How many seeds to play.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
-    /// Play this seed alone, or begin with it.
+    /// Play this seed alone.
     #[arg(long)]
     seed: Option<u64>,
     /// Members of the room.
@@ -43,6 +44,14 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    match run(&args, &mut io::stdout().lock()) {
+        Ok(code) => code,
+        // Nobody reads any more.
+        Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+fn run(args: &Args, out: &mut impl Write) -> io::Result<ExitCode> {
     let first = args.seed.unwrap_or(0);
     let seeds = match args.seed {
         Some(_) => 1,
@@ -50,30 +59,30 @@ fn main() -> ExitCode {
     };
     let mut heard = 0;
     for seed in first..first + seeds {
-        let scenario = scenario(seed, &args);
-        match play(&scenario) {
-            Ok(report) => {
-                heard += report.heard;
-                if let Some(loss) = args.loss {
-                    println!(
-                        "seed {seed}: loss {loss}, {} members: median {}, p99 {}, {:.2} datagrams a line",
-                        args.members,
-                        report.median,
-                        report.p99,
-                        report.datagrams as f64 / args.lines as f64
-                    );
-                }
-            }
+        let scenario = scenario(seed, args);
+        let report = match play(&scenario) {
+            Ok(report) => report,
             Err(violation) => {
-                println!("seed {seed}: {violation}");
-                println!("{scenario:#?}");
-                println!("play it again with --seed {seed}");
-                return ExitCode::FAILURE;
+                writeln!(out, "seed {seed}: {violation}\n{scenario:#?}")?;
+                writeln!(out, "play it again with --seed {seed}")?;
+                return Ok(ExitCode::FAILURE);
             }
+        };
+        heard += report.heard;
+        if let Some(loss) = args.loss {
+            let (members, median, p99) = (args.members, report.median, report.p99);
+            let datagrams = report.datagrams as f64 / args.lines as f64;
+            writeln!(
+                out,
+                "seed {seed}: loss {loss}, {members} members: median {median}, p99 {p99}, {datagrams:.2} datagrams a line"
+            )?;
         }
     }
-    println!("{seeds} seeds played, {heard} lines heard, every promise kept");
-    ExitCode::SUCCESS
+    writeln!(
+        out,
+        "{seeds} seeds played, {heard} lines heard, every promise kept"
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn scenario(seed: u64, args: &Args) -> Scenario {
