@@ -86,15 +86,7 @@ fn a_name_that_is_missing_is_not_asked_for() {
 #[test]
 fn what_others_say_comes_out_while_the_script_waits() {
     let lab = Lab::new();
-    let arguments = [
-        "--server",
-        &lab.address,
-        "--interface",
-        "lo",
-        "--name",
-        "Mel",
-    ];
-    let mut client = Running::start(crds(lab.home.path(), &arguments));
+    let mut client = lab.client();
     client.give("chat lab1");
     client.wait_for("[in room lab1");
     foreign::send(&foreign::sender(), lab.group, "Ana: hi");
@@ -191,15 +183,7 @@ fn a_script_may_ask_for_more_than_the_server_takes_in_a_second() {
 #[test]
 fn a_room_that_moved_while_away_is_found_after_connecting_again() {
     let lab = Lab::new();
-    let arguments = [
-        "--server",
-        &lab.address,
-        "--interface",
-        "lo",
-        "--name",
-        "Mel",
-    ];
-    let mut client = Running::start(crds(lab.home.path(), &arguments));
+    let mut client = lab.client();
     client.give("connect\ngetdir\nbye");
     client.wait_for(" closed.");
     let moved = free_group();
@@ -361,6 +345,13 @@ impl Lab {
     fn run(&self, arguments: &[&str], input: &str) -> End {
         let common = ["--server", &self.address, "--interface", "lo"];
         run(self.home.path(), &[arguments, &common].concat(), input)
+    }
+
+    /// The client, which reads its commands from a pipe.
+    fn client(&self) -> Running {
+        let common = ["--server", &self.address, "--interface", "lo"];
+        let arguments = [&common[..], &["--name", "Mel"]].concat();
+        Running::start(crds(self.home.path(), &arguments))
     }
 
     /// `crds listen`, once it listens.

@@ -20,8 +20,8 @@ use rand::{RngExt, SeedableRng};
 use super::budget::Budget;
 use super::config::{
     GIVE_UP_WAIT, KEPT_AGE_MAX, KEPT_BYTES_MAX, LEAVE_INTERVAL, LEAVES, MESSAGE_BYTES_MAX,
-    RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SWEEP_INTERVAL, TAIL_FIRST,
-    TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, STREAMS_MAX,
+    SWEEP_INTERVAL, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
@@ -159,6 +159,8 @@ pub struct Session {
     now: Instant,
     members: Members,
     streams: BTreeMap<MemberId, Stream>,
+    /// How far origins were followed that were forgotten since: what they said is not handed out again.
+    followed: BTreeMap<MemberId, u64>,
     /// Streams that miss something.
     gappy: BTreeSet<MemberId>,
     /// Our first record that was not sent yet.
@@ -195,6 +197,7 @@ impl Session {
             now,
             members: Members::default(),
             streams: BTreeMap::new(),
+            followed: BTreeMap::new(),
             gappy: BTreeSet::new(),
             unsent: config.first_sequence,
             clock: 0,
@@ -376,7 +379,11 @@ impl Session {
             }
         }
         for origin in forgotten {
-            self.streams.remove(&origin);
+            if let Some(stream) = self.streams.remove(&origin)
+                && self.followed.len() < STREAMS_MAX
+            {
+                self.followed.insert(origin, stream.next());
+            }
             self.gappy.remove(&origin);
         }
         for origin in self.gappy.clone() {

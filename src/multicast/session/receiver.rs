@@ -69,18 +69,26 @@ impl Session {
         }
     }
 
-    /// Begins to follow an origin, unless that is done: with its first record if we were here before
-    /// it, else with `live`.
+    /// Begins to follow an origin, unless that is done: where we stopped, or with its first record if we
+    /// were here before it, else with `live`. What is too far back is told as a gap.
     fn follow(&mut self, origin: MemberId, origin_started: Instant, live: u32) {
         if self.streams.contains_key(&origin) || self.streams.len() >= STREAMS_MAX {
             return;
         }
         let first = self.config.first_sequence;
-        let live = expand(live, first);
         let was_here = self.started <= origin_started;
-        let start = match was_here && live <= first + SEQUENCES_AHEAD_MAX {
-            true => first,
-            false => live,
+        let known = self.followed.remove(&origin);
+        let start = match known.or(was_here.then_some(first)) {
+            None => expand(live, first),
+            Some(known) => {
+                let live = expand(live, known);
+                let too_far = live.saturating_sub(known + SEQUENCES_AHEAD_MAX) > 0;
+                if too_far {
+                    let gap = Event::Gap(origin, live - known);
+                    self.output.push_back(Output::Event(gap));
+                }
+                if too_far { live } else { known }
+            }
         };
         let stream = Stream::new(start, start != first, origin_started, self.now);
         self.streams.insert(origin, stream);

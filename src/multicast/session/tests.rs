@@ -93,6 +93,41 @@ fn claims_of_what_nobody_said_are_bounded() {
     assert!(me.gappy.is_empty(), "given up in the end");
 }
 
+#[test]
+fn who_returns_after_it_was_forgotten_is_not_heard_again() {
+    let mut now = Instant::from_micros(1);
+    let mut me = session(now);
+    let line = |sequence| Record {
+        origin: MemberId(2),
+        sequence,
+        clock: sequence,
+        is_first: true,
+        is_last: true,
+        body: Bytes::from_static(b"a line"),
+    };
+    hear(&mut me, 2, &Body::Data(vec![line(1)]), now);
+    assert_eq!(lines_heard(&mut me), [1]);
+    while !me.followed.contains_key(&MemberId(2)) {
+        now = now + Micros::from_secs(1);
+        me.handle_input(Input::Timeout, now);
+        lines_heard(&mut me);
+    }
+    hear(&mut me, 2, &Body::Data(vec![line(1), line(2)]), now);
+    assert_eq!(lines_heard(&mut me), [2]);
+}
+
+/// The sequences of the messages that were handed out.
+fn lines_heard(session: &mut Session) -> Vec<u64> {
+    let mut heard = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Event(Event::Message { id, .. }) => heard.push(id.sequence),
+            Output::Event(_) | Output::Transmit(_) => {}
+            Output::Wait(_) => return heard,
+        }
+    }
+}
+
 fn hostile_body() -> impl Strategy<Value = Body> {
     let id = prop_oneof![Just(1_u64), Just(2), Just(3), any::<u64>()];
     let sequence = prop_oneof![0_u32..20, any::<u32>()];
