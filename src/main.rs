@@ -150,17 +150,15 @@ async fn serve(args: ServeArgs) -> Result<(), AnyError> {
     Ok(server.run().await?)
 }
 
-/// Ctrl-C, SIGTERM and the end of its terminal end the server in order.
+/// Ctrl-C and SIGTERM end the server in order. SIGHUP is left as it was found: `nohup` has it ignored.
 fn end_on_signals(shutdown: Shutdown) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
         }
         tracing::info!("Shutting down");
         shutdown.request();
