@@ -92,13 +92,7 @@ impl Members {
     pub(super) fn silent(&mut self, now: Instant) -> Vec<MemberId> {
         let wait = Micros(self.idle_interval().0 * MISSED_INTERVALS_MAX);
         let silent = |m: &Member| m.is_live && now.since(m.heard) > wait;
-        let ids: Vec<_> = self
-            .all
-            .iter()
-            .filter(|(_, m)| silent(m))
-            .map(|(id, _)| *id)
-            .collect();
-        let told = ids.into_iter().filter(|&id| {
+        let told = self.those(silent).into_iter().filter(|&id| {
             let heard = self.all[&id].heard;
             self.left(id, heard)
         });
@@ -108,16 +102,16 @@ impl Members {
     /// Forgets those that left long ago.
     pub(super) fn forget(&mut self, now: Instant) -> Vec<MemberId> {
         let is_old = |m: &Member| !m.is_live && now.since(m.heard) > MEMBER_KEPT;
-        let old: Vec<_> = self
-            .all
-            .iter()
-            .filter(|(_, m)| is_old(m))
-            .map(|(id, _)| *id)
-            .collect();
+        let old = self.those(is_old);
         for id in &old {
             self.all.remove(id);
         }
         old
+    }
+
+    fn those(&self, are: impl Fn(&Member) -> bool) -> Vec<MemberId> {
+        let those = self.all.iter().filter(|(_, member)| are(member));
+        those.map(|(&id, _)| id).collect()
     }
 
     pub(super) fn is_live(&self, id: MemberId, now: Instant) -> bool {

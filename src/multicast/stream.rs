@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
+use rand::rngs::SmallRng;
+
 use super::config::{MESSAGE_BYTES_MAX, SEQUENCES_AHEAD_MAX};
+use super::nack::retry_wait;
 use super::packet::Record;
 use crate::time::{Instant, Micros};
 
@@ -49,7 +52,15 @@ pub(super) struct Missing {
     /// When to ask for it.
     pub(super) due: Instant,
     /// How often it was asked for, by us or by another.
-    pub(super) attempts: u32,
+    attempts: u32,
+}
+
+impl Missing {
+    /// It was asked for, by us or by another: it is waited for, and then asked for again.
+    pub(super) fn asked(&mut self, round_trip: Micros, random: &mut SmallRng, now: Instant) {
+        self.attempts += 1;
+        self.due = now + retry_wait(self.attempts, round_trip, random);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,11 +42,6 @@ impl Shutdown {
         self.token.cancelled().await;
     }
 
-    /// Whether the end was asked for.
-    pub fn is_requested(&self) -> bool {
-        self.token.is_cancelled()
-    }
-
     /// What failed, if that is why.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)

@@ -9,7 +9,6 @@ use crate::multicast::config::{
     REPAIR_HOLD, REPORT_INTERVAL, REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX,
     STREAMS_MAX,
 };
-use crate::multicast::nack::retry_wait;
 use crate::multicast::packet::{Body, Header, MemberId, NackEntry, Record, ReportEntry};
 use crate::multicast::stream::{Delivery, Offer, Stream, expand};
 use crate::time::{Instant, Micros};
@@ -196,8 +195,7 @@ impl Session {
         let round_trip = self.members.round_trip();
         for (sequence, missing) in stream.missing() {
             if wanted.contains(&sequence) && missing.due <= self.now + NACK_RETRY_MAX {
-                missing.attempts += 1;
-                missing.due = self.now + retry_wait(missing.attempts, round_trip, &mut self.random);
+                missing.asked(round_trip, &mut self.random, self.now);
             }
         }
         for sequence in wanted {

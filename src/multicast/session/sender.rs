@@ -9,7 +9,6 @@ use crate::multicast::config::{
     DATAGRAM_BYTES_MAX, NACK_BITMAP_BYTES_MAX, NACK_SLACK, REPAIR_COPY_WAIT, REPORT_ACTIVE,
     RIDE_ALONG_RECORDS, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
-use crate::multicast::nack::retry_wait;
 use crate::multicast::packet::{
     Body, HEADER_BYTES, Heartbeat, NACK_ENTRIES_MAX, NackEntry, REPORT_ENTRIES_MAX, Record,
     ReportEntry,
@@ -173,19 +172,18 @@ impl Session {
                 if !is_due || missing.due > until {
                     continue;
                 }
-                let base = entry.get_or_insert_with(|| NackEntry {
+                let nack = entry.get_or_insert_with(|| NackEntry {
                     origin: *origin,
                     base: sequence as u32,
                     bitmap: Vec::new(),
                 });
-                let bit = (sequence as u32).wrapping_sub(base.base) as usize;
+                let bit = (sequence as u32).wrapping_sub(nack.base) as usize;
                 if bit >= 8 * NACK_BITMAP_BYTES_MAX {
                     break;
                 }
-                base.bitmap.resize(base.bitmap.len().max(bit / 8 + 1), 0);
-                base.bitmap[bit / 8] |= 1 << (bit % 8);
-                missing.attempts += 1;
-                missing.due = self.now + retry_wait(missing.attempts, round_trip, &mut self.random);
+                nack.bitmap.resize(nack.bitmap.len().max(bit / 8 + 1), 0);
+                nack.bitmap[bit / 8] |= 1 << (bit % 8);
+                missing.asked(round_trip, &mut self.random, self.now);
             }
             entries.extend(entry);
             if entries.len() == NACK_ENTRIES_MAX {
