@@ -99,6 +99,7 @@ fn scenario(seed: u64, args: &Args) -> Scenario {
             lines: args.lines,
             line_gap: Micros(args.gap_us),
             troubles: false,
+            long_texts: false,
             repairs,
             ..random
         },

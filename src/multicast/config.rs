@@ -19,7 +19,7 @@ pub const DATAGRAM_BYTES_MAX: usize = 1372;
 
 /// The longest part of a message that one record carries, in bytes: what a datagram holds beside its
 /// headers, with 16 bytes left for the authentication tag of a later version.
-pub const RECORD_BODY_BYTES_MAX: usize = DATAGRAM_BYTES_MAX - 28 - 19 - 16;
+pub const RECORD_BODY_BYTES_MAX: usize = DATAGRAM_BYTES_MAX - 30 - 19 - 16;
 
 /// The longest name in a heartbeat, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -44,6 +44,18 @@ pub const RIDE_ALONG_RECORDS: u64 = 3;
 
 /// Bytes of records that are kept of one origin, to repair them for others.
 pub const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of records that are kept of each origin however many there are.
+pub const KEPT_BYTES_MIN: usize = 16 * 1024;
+
+/// Bytes of records that are kept of all origins: where there are many, each has less.
+pub const KEPT_BYTES_MAX_ALL: usize = 64 * 1024 * 1024;
+
+/// What a record takes here beside its body, in bytes, about.
+pub const SLOT_BYTES: usize = 80;
+
+/// Bytes of texts that wait to be sent; what passes it has to wait with being said.
+pub const QUEUED_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How long records are kept to repair them for others.
 pub const KEPT_AGE_MAX: Micros = Micros::from_secs(60);
@@ -89,6 +101,48 @@ pub const REPAIR_BYTES_PER_SECOND: u64 = 6_250_000;
 /// Bytes of repairs that may go out at once.
 pub const REPAIR_BURST_BYTES: u64 = 65_536;
 
+/// Records that wait to be repaired.
+pub const REPAIRS_WAITING_MAX: usize = 4096;
+
+/// The window that a flow begins with, in bytes of records that were sent and not yet reported: talk of 500
+/// lines a second never closes it.
+pub const WINDOW_BYTES_FIRST: u64 = 32 * 1024;
+
+/// The smallest window, in bytes: four datagrams, so that a loss shows by what follows.
+pub const WINDOW_BYTES_MIN: u64 = 5_488;
+
+/// The largest window, in bytes: what a receiver's socket holds where nobody made it larger (Linux gives
+/// 212,992 bytes and counts a datagram of 1,372 bytes as 2,304).
+pub const WINDOW_BYTES_MAX: u64 = 192 * 1024;
+
+/// The delay by queues on the way that a flow aims at. What a busy machine takes to wake its programs must
+/// stay below; a queue of 150 kB at 100 Mb/s is full at 12 ms.
+pub const QUEUE_DELAY_AIM: Micros = Micros::from_millis(5);
+
+/// A loss that is so much above the lowest of late comes from a queue that is full, not from the air.
+pub const LOSS_ABOVE_FLOOR_MAX: f64 = 0.1;
+
+/// How long the lowest round trip and the lowest loss are remembered.
+pub const FLOOR_MEMORY: Micros = Micros::from_secs(10);
+
+/// A member that does not report for so long while the window is closed is not waited for any more.
+pub const STALL_MAX: Micros = Micros::from_millis(100);
+
+/// How often a closed window asks for reports again.
+pub const WINDOW_PROBE: Micros = Micros::from_millis(5);
+
+/// Where nobody reports, lines go out at this rate, in bytes a second: 10 Mb/s.
+pub const BLIND_BYTES_PER_SECOND: u64 = 1_250_000;
+
+/// Datagrams of one member over which a loss is measured.
+pub const LOSS_SAMPLE_DATAGRAMS: u32 = 32;
+
+/// Who has come within this takes the size of the group from what others tell.
+pub const GATHER: Micros = Micros::from_secs(2);
+
+/// How long the texts of a member wait for its name.
+pub const NAME_WAIT: Micros = Micros::from_secs(1);
+
 /// How long after the first a second copy of a repeated repair is sent.
 pub const REPAIR_COPY_WAIT: Micros = Micros::from_millis(1);
 
@@ -114,10 +168,19 @@ pub const POLL_ANSWER_MAX: Micros = Micros::from_millis(40);
 /// The least time between two answers to polls.
 pub const POLL_ANSWER_INTERVAL: Micros = Micros::from_millis(20);
 
+/// Groups up to this size answer at once and spread their nacks over one round trip, larger ones over four.
+pub const SMALL_GROUP_MAX: usize = 16;
+
+/// In larger ones reports that are asked for at once are spread over this for each member.
+pub const ASKED_SPREAD_EACH: Micros = Micros(200);
+
 /// The least time between two reports of one member while records come; who must know sooner polls.
 pub const REPORT_INTERVAL: Micros = Micros::from_millis(200);
 
-/// How soon what is new is reported after some silence.
+/// Lines further apart than this are talk, and each is reported soon; others are a flow.
+pub const FLOW_GAP_MAX: Micros = Micros::from_millis(20);
+
+/// How soon a line is reported after some silence.
 pub const REPORT_SOON: Micros = Micros::from_millis(5);
 
 /// Streams that were active within this are reported.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::arrivals::Arrivals;
 use super::config::{
     IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, MEMBER_KEPT,
     MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, STREAMS_MAX,
 };
-use super::packet::{Header, MemberId};
+use super::packet::{Header, MemberId, QuantisedShare};
 use super::session::{Delivered, Event, MemberInfo};
 use crate::time::{Instant, Micros};
 
@@ -17,64 +18,161 @@ const ROUND_TRIP_WEIGHT: f64 = 0.125;
 /// A round trip longer than this is a clock's mistake or a lie.
 const ROUND_TRIP_MAX: Micros = Micros::from_secs(2);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Members {
+    me: MemberId,
+    my_name: Name,
     all: BTreeMap<MemberId, Member>,
     live: usize,
+    /// The longest round trip among those there, never below the least reckoned with.
+    round_trip: Micros,
+}
+
+/// What a member calls itself.
+#[derive(Debug)]
+struct Name {
+    text: String,
+    /// Compared without case.
+    folded: String,
+    /// Of two members of one name the later is shown with a suffix.
+    since: Instant,
 }
 
 #[derive(Debug)]
 struct Member {
     address: SocketAddr,
     /// None until its first heartbeat.
-    name: Option<String>,
+    name: Option<Name>,
     is_live: bool,
+    /// The application was told that it is there.
+    is_announced: bool,
+    /// When its session began, by our clock.
+    since: Instant,
     heard: Instant,
+    /// When it left, or was taken as gone.
+    left: Instant,
     stamp_us: u32,
+    /// To it and back as we measured it.
     round_trip: Option<Micros>,
+    /// The longest that it knows of.
+    told_round_trip: Micros,
+    arrivals: Arrivals,
+    /// The loss of our datagrams that it told last.
+    told_loss: Option<f64>,
     /// Our sequence up to which it has everything.
     has: u64,
+    /// The sequence after the highest of ours that it knows of.
+    top: u64,
+    reported: Instant,
+    /// It held everybody up and has not reported since.
+    is_stalled: bool,
+}
+
+/// What the first datagram of a member, or one after a while, means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It was not there before.
+    New,
+    Known,
+    /// There are too many already.
+    TooMany,
+}
+
+impl Name {
+    fn new(text: String, since: Instant) -> Self {
+        Self {
+            folded: text.to_lowercase(),
+            text,
+            since,
+        }
+    }
 }
 
 impl Members {
-    /// A datagram of this member came. `Some(true)` if it was not there before; `None` if there are
-    /// too many already.
+    pub(super) fn new(me: MemberId, name: String, now: Instant) -> Self {
+        Self {
+            me,
+            my_name: Name::new(name, now),
+            all: BTreeMap::new(),
+            live: 0,
+            round_trip: ROUND_TRIP_FIRST,
+        }
+    }
+
+    /// A datagram of this member came. `unsent` is our next sequence.
     pub(super) fn heard(
         &mut self,
-        id: MemberId,
         source: SocketAddr,
         header: &Header,
+        unsent: u64,
         now: Instant,
-    ) -> Option<bool> {
-        if !self.all.contains_key(&id) && self.all.len() >= STREAMS_MAX {
-            return None;
+    ) -> Heard {
+        let id = header.transmitter;
+        if self.all.len() >= STREAMS_MAX && !self.all.contains_key(&id) {
+            return Heard::TooMany;
         }
         let member = self.all.entry(id).or_insert_with(|| Member {
             address: source,
             name: None,
             is_live: false,
+            is_announced: false,
+            since: now - Micros::from_millis(header.age_ms.into()),
             heard: now,
+            left: now,
             stamp_us: 0,
             round_trip: None,
+            told_round_trip: Micros::default(),
+            arrivals: Arrivals::default(),
+            told_loss: None,
             has: 0,
+            top: unsent,
+            reported: now,
+            is_stalled: false,
         });
         member.address = source;
         member.heard = now;
         member.stamp_us = header.stamp_us;
-        let is_new = !std::mem::replace(&mut member.is_live, true);
-        self.live += usize::from(is_new);
-        Some(is_new)
+        member.told_round_trip = header.round_trip.time().min(ROUND_TRIP_MAX);
+        member.arrivals.count(header.number);
+        if std::mem::replace(&mut member.is_live, true) {
+            return Heard::Known;
+        }
+        member.top = member.top.max(unsent);
+        self.live += 1;
+        Heard::New
     }
 
     /// A member told its name. The event to tell, if that is news.
-    pub(super) fn named(&mut self, id: MemberId, name: String) -> Option<Event> {
+    pub(super) fn named(&mut self, id: MemberId, name: &str, now: Instant) -> Option<Event> {
+        let before = self.all.get(&id)?.name.as_ref();
+        let is_same = before.is_some_and(|before| before.text == name);
+        let before = before.map(|before| self.shown(id, before));
         let member = self.all.get_mut(&id)?;
-        let before = member.name.replace(name.clone());
-        match before {
-            None => Some(Event::Joined(id, name)),
-            Some(before) if before != name => Some(Event::Renamed(id, name)),
-            Some(_) => None,
+        let was_announced = std::mem::replace(&mut member.is_announced, true);
+        if !is_same {
+            let since = if was_announced { now } else { member.since };
+            member.name = Some(Name::new(name.to_owned(), since));
         }
+        match before {
+            Some(before) if was_announced => (!is_same).then_some(Event::Renamed { id, before }),
+            _ => Some(Event::Joined(id)),
+        }
+    }
+
+    /// We call ourselves something else.
+    pub(super) fn rename(&mut self, name: String, now: Instant) {
+        self.my_name = Name::new(name, now);
+    }
+
+    pub(super) fn my_name(&self) -> &str {
+        &self.my_name.text
+    }
+
+    /// The member that another one, of the same machine, says it goes on from, if that is there still.
+    pub(super) fn replaced(&self, by: MemberId, replaces: MemberId) -> Option<MemberId> {
+        let (old, new) = (self.all.get(&replaces)?, self.all.get(&by)?);
+        let is_same_machine = old.address.ip() == new.address.ip();
+        (old.is_live && is_same_machine && by != replaces).then_some(replaces)
     }
 
     /// A member left. True if that is news.
@@ -83,20 +181,26 @@ impl Members {
             return false;
         };
         member.heard = now;
-        self.live -= usize::from(std::mem::take(&mut member.is_live));
         // When it comes back it joins again.
-        member.name.take().is_some()
+        let is_news = std::mem::take(&mut member.is_announced);
+        if std::mem::take(&mut member.is_live) {
+            member.left = now;
+            self.live -= 1;
+            self.measure_longest();
+        }
+        is_news
     }
 
     /// Members that were silent for too long: they are taken as gone. Those to be told of.
     pub(super) fn silent(&mut self, now: Instant) -> Vec<MemberId> {
         let wait = Micros(self.idle_interval().0 * MISSED_INTERVALS_MAX);
         let silent = |m: &Member| m.is_live && now.since(m.heard) > wait;
-        let told = self.those(silent).into_iter().filter(|&id| {
+        let mut told = self.those(silent);
+        told.retain(|&id| {
             let heard = self.all[&id].heard;
             self.left(id, heard)
         });
-        told.collect()
+        told
     }
 
     /// Forgets those that left long ago.
@@ -121,17 +225,55 @@ impl Members {
             .is_some_and(|m| m.is_live && now.since(m.heard) < wait)
     }
 
+    fn live_members(&self) -> impl Iterator<Item = &Member> {
+        self.all.values().filter(|member| member.is_live)
+    }
+
+    pub(super) fn is_named(&self, id: MemberId) -> bool {
+        self.all.get(&id).is_some_and(|m| m.name.is_some())
+    }
+
     /// The members there whose names are known.
-    pub(super) fn live(&self) -> impl Iterator<Item = MemberInfo<'_>> {
+    pub(super) fn live(&self) -> impl Iterator<Item = MemberInfo> {
         let live = self.all.iter().filter(|(_, member)| member.is_live);
-        live.filter_map(|(&id, member)| {
-            Some(MemberInfo {
-                id,
-                name: member.name.as_deref()?,
-                address: member.address,
-                round_trip: member.round_trip,
-            })
+        live.filter_map(|(&id, _)| self.info(id))
+    }
+
+    /// What is known of a member that told its name, also of one that has left.
+    pub(super) fn info(&self, id: MemberId) -> Option<MemberInfo> {
+        let member = self.all.get(&id)?;
+        let name = member.name.as_ref()?;
+        Some(MemberInfo {
+            id,
+            name: self.shown(id, name),
+            address: member.address,
+            since: member.since,
+            round_trip: member.round_trip,
+            loss_here: member.arrivals.loss(),
+            loss_there: member.told_loss,
         })
+    }
+
+    /// The name to show: with a suffix if another had it before.
+    fn shown(&self, id: MemberId, name: &Name) -> String {
+        let is_earlier = |other: MemberId, other_name: &Name| {
+            other != id
+                && other_name.folded == name.folded
+                && (other_name.since, other) < (name.since, id)
+        };
+        let others = self.all.iter().filter(|(_, member)| member.is_live);
+        let mut named = others.filter_map(|(&other, m)| Some((other, m.name.as_ref()?)));
+        let is_second = is_earlier(self.me, &self.my_name)
+            || named.any(|(other, other_name)| is_earlier(other, other_name));
+        match is_second {
+            true => format!("{}~{:04x}", name.text, id.0 as u16),
+            false => name.text.clone(),
+        }
+    }
+
+    /// What the others see as our name.
+    pub(super) fn my_shown_name(&self) -> String {
+        self.shown(self.me, &self.my_name)
     }
 
     /// Members there, and us.
@@ -139,24 +281,62 @@ impl Members {
         self.live + 1
     }
 
-    /// A member has everything of ours before `next`.
-    pub(super) fn reported(&mut self, id: MemberId, next: u64) {
+    /// A member told how far it has what we said.
+    pub(super) fn reported(
+        &mut self,
+        id: MemberId,
+        next: u64,
+        top: u64,
+        loss: Option<f64>,
+        now: Instant,
+    ) {
         if let Some(member) = self.all.get_mut(&id) {
             member.has = member.has.max(next);
+            member.top = member.top.max(top);
+            member.reported = now;
+            member.is_stalled = false;
+            member.told_loss = loss.or(member.told_loss);
+        }
+    }
+
+    /// The sequence up to which the slowest member that is waited for knows of what we said; none if
+    /// nobody is there.
+    pub(super) fn slowest(&self) -> Option<u64> {
+        let waited_for = self.live_members().filter(|member| !member.is_stalled);
+        waited_for.map(|member| member.top).min()
+    }
+
+    /// Whoever has not reported since then is not waited for, until it reports.
+    pub(super) fn stall(&mut self, since: Instant) {
+        for member in self.all.values_mut() {
+            member.is_stalled |= member.is_live && member.reported < since;
         }
     }
 
     pub(super) fn all_have(&self, next: u64) -> bool {
-        let mut live = self.all.values().filter(|member| member.is_live).peekable();
-        live.peek().is_some() && live.all(|member| member.has >= next)
+        self.live > 0 && self.live_members().all(|member| member.has >= next)
     }
 
-    pub(super) fn delivered(&self, sequence: u64) -> Delivered {
-        let live = self.all.values().filter(|member| member.is_live);
-        let (of, by) = live.fold((0, 0), |(of, by), member| {
-            (of + 1, by + usize::from(member.has > sequence))
-        });
+    /// Who has our record that was said then. Counted are those who were there then, and are there still
+    /// or reported it before they left.
+    pub(super) fn delivered(&self, sequence: u64, said: Instant) -> Delivered {
+        let (mut of, mut by) = (0, 0);
+        for member in self.all.values() {
+            let has = member.has > sequence;
+            let was_there = member.since <= said && (member.is_live || member.left >= said);
+            if was_there && (has || member.is_live) {
+                of += 1;
+                by += usize::from(has);
+            }
+        }
         Delivered { by, of }
+    }
+
+    /// The members there, since before then, who have not reported our record.
+    pub(super) fn lacking(&self, sequence: u64, said: Instant) -> Vec<String> {
+        let lacking = |m: &Member| m.is_live && m.since <= said && m.has <= sequence;
+        let ids = self.those(lacking).into_iter();
+        ids.filter_map(|id| Some(self.info(id)?.name)).collect()
     }
 
     /// A round trip to this member was measured.
@@ -170,24 +350,39 @@ impl Members {
                     before.mul_f64(1.0 - ROUND_TRIP_WEIGHT) + round_trip.mul_f64(ROUND_TRIP_WEIGHT)
                 }
             });
+            self.measure_longest();
         }
     }
 
-    /// The longest round trip to a member there.
-    pub(super) fn round_trip(&self) -> Micros {
-        let live = self.all.values().filter(|member| member.is_live);
-        let longest = live.filter_map(|member| member.round_trip).max();
-        longest.unwrap_or(ROUND_TRIP_FIRST).max(ROUND_TRIP_MIN)
+    fn measure_longest(&mut self) {
+        let measured = self.live_members().filter_map(|member| member.round_trip);
+        let longest = measured.max().unwrap_or(ROUND_TRIP_FIRST);
+        self.round_trip = longest.max(ROUND_TRIP_MIN);
     }
 
-    /// The time stamp last heard of this member, and how long ago in µs.
-    pub(super) fn echo(&self, id: MemberId, now: Instant) -> (u32, u32) {
+    /// The longest round trip to a member there, as we measured it.
+    pub(super) fn round_trip(&self) -> Micros {
+        self.round_trip
+    }
+
+    /// The longest that a member told, or that we measured to it: who asks it for a repair must wait so long.
+    pub(super) fn round_trip_of(&self, id: MemberId) -> Micros {
+        let told = self.all.get(&id).map(|member| member.told_round_trip);
+        told.unwrap_or_default().max(self.round_trip)
+    }
+
+    /// The time stamp last heard of this member, how long ago in µs, and the loss on the way from it.
+    pub(super) fn echo(&self, id: MemberId, now: Instant) -> (u32, u32, QuantisedShare) {
         match self.all.get(&id) {
             Some(member) => {
                 let delay = now.since(member.heard).0;
-                (member.stamp_us, u32::try_from(delay).unwrap_or(u32::MAX))
+                (
+                    member.stamp_us,
+                    u32::try_from(delay).unwrap_or(u32::MAX),
+                    QuantisedShare::of(member.arrivals.loss()),
+                )
             }
-            None => (0, u32::MAX),
+            None => (0, u32::MAX, QuantisedShare::of(None)),
         }
     }
 

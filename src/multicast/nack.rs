@@ -5,12 +5,9 @@ use rand::rngs::SmallRng;
 
 use super::config::{
     NACK_ATTEMPTS_FAST, NACK_RETRY_FIRST, NACK_RETRY_MAX, NACK_RETRY_VAIN_MAX, NACK_SPREAD_MIN,
-    ROUND_TRIP_FIRST,
+    ROUND_TRIP_FIRST, SMALL_GROUP_MAX,
 };
 use crate::time::Micros;
-
-/// Groups up to this size spread their nacks over one round trip, larger ones over four.
-const SMALL_GROUP_MAX: usize = 16;
 
 /// The truncated exponential back-off of RFC 5401, section 3.2.2: most of a large group wait long, few
 /// wait briefly, and whoever hears another's nack for the same keeps silent.

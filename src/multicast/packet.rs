@@ -9,11 +9,15 @@
 //! |  0xff  | version|  kind  |  flags | room tag                          |
 //! | transmitter                                                           |
 //! | packet number                     | time stamp, µs                    |
-//! | age of the session, ms            | body ...
+//! | age of the session, ms            | rtt, q | size, q| body ...
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
+//!
+//! Kinds 7 and 8 are kept for the symbols of files and for how many of them a member needs.
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut};
+
+pub use super::quantised::{QuantisedShare, QuantisedSize, QuantisedTime};
 
 use super::config::{
     DATAGRAM_BYTES_MAX, NACK_BITMAP_BYTES_MAX, NAME_BYTES_MAX, RECORD_BODY_BYTES_MAX,
@@ -24,7 +28,7 @@ use super::config::{
 const VERSION: u8 = 1;
 
 /// Bytes of the outer header.
-pub const HEADER_BYTES: usize = 28;
+pub const HEADER_BYTES: usize = 30;
 
 /// Bytes of a record before its body: origin, sequence, clock, flags, length.
 pub const RECORD_HEADER_BYTES: usize = 8 + 4 + 4 + 1 + 2;
@@ -46,13 +50,20 @@ pub struct Header {
     pub stamp_us: u32,
     /// How long the transmitter's session has lasted, in ms.
     pub age_ms: u32,
-    /// Every member is asked to report soon.
+    /// The longest round trip that the transmitter knows of, quantised as RFC 5401 does.
+    pub round_trip: QuantisedTime,
+    /// The members of the room as the transmitter counts them, quantised.
+    pub group_size: QuantisedSize,
+    /// Every member is asked to give a sign of life soon.
     pub poll: bool,
+    /// Every member is asked to report at once how far it has what the transmitter said.
+    pub wants_report: bool,
 }
 
-/// A message or a fragment of one, as its origin said it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+/// A message or a fragment of one, as its origin said it. The body lies in the datagram or with whoever
+/// keeps the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
     /// Who said it.
     pub origin: MemberId,
     /// The low 32 bits of its sequence.
@@ -64,7 +75,14 @@ pub struct Record {
     /// The last fragment of its message.
     pub is_last: bool,
     /// The text, or a part of it.
-    pub body: Bytes,
+    pub body: &'a [u8],
+}
+
+/// Records one after the other, as they lie in a datagram. Reading them allocates nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Records<'a> {
+    /// Whole records, each within its limits: checked by [`decode`], or written by [`Record::write`].
+    bytes: &'a [u8],
 }
 
 /// What a transmitter tells of itself.
@@ -72,6 +90,8 @@ pub struct Record {
 pub struct Heartbeat {
     /// The low 32 bits of the sequence after the last one said.
     pub next: u32,
+    /// The member that this one goes on from, as a program does that was started again; 0 for none.
+    pub replaces: MemberId,
     /// What the person is called.
     pub name: String,
 }
@@ -91,6 +111,8 @@ pub struct ReportEntry {
     pub echo_stamp_us: u32,
     /// How long ago that was, in µs; `u32::MAX` if none was heard.
     pub echo_delay_us: u32,
+    /// The share of the origin's datagrams that was lost lately.
+    pub loss: QuantisedShare,
 }
 
 /// What the transmitter misses of an origin.
@@ -106,11 +128,11 @@ pub struct NackEntry {
 
 /// What a datagram says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum Body<'a> {
     /// Records of the transmitter, old ones among them perhaps.
-    Data(Vec<Record>),
+    Data(Records<'a>),
     /// Records of anyone, once more.
-    Repair(Vec<Record>),
+    Repair(Records<'a>),
     /// A sign of life.
     Heartbeat(Heartbeat),
     /// What has arrived.
@@ -140,11 +162,12 @@ const NACK: u8 = 5;
 const LEAVE: u8 = 6;
 
 const FLAG_POLL: u8 = 1;
+const FLAG_WANTS_REPORT: u8 = 2;
 
 const RECORD_FIRST: u8 = 1;
 const RECORD_LAST: u8 = 2;
 
-const REPORT_ENTRY_BYTES: usize = 8 + 5 * 4;
+const REPORT_ENTRY_BYTES: usize = 8 + 5 * 4 + 2;
 const NACK_ENTRY_BYTES: usize = 8 + 4 + 2;
 
 /// Report entries that fit into a datagram.
@@ -154,13 +177,14 @@ pub const REPORT_ENTRIES_MAX: usize = (DATAGRAM_BYTES_MAX - HEADER_BYTES) / REPO
 pub const NACK_ENTRIES_MAX: usize =
     (DATAGRAM_BYTES_MAX - HEADER_BYTES) / (NACK_ENTRY_BYTES + NACK_BITMAP_BYTES_MAX);
 
-impl Record {
+impl<'a> Record<'a> {
     /// What it takes in a datagram.
     pub fn wire_bytes(&self) -> usize {
         RECORD_HEADER_BYTES + self.body.len()
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Writes it behind what is there.
+    pub fn write(&self, out: &mut Vec<u8>) {
         out.put_u64(self.origin.0);
         out.put_u32(self.sequence);
         out.put_u32(self.clock);
@@ -168,10 +192,10 @@ impl Record {
         let last = if self.is_last { RECORD_LAST } else { 0 };
         out.put_u8(first | last);
         out.put_u16(u16::try_from(self.body.len()).unwrap_or(u16::MAX));
-        out.put_slice(&self.body);
+        out.put_slice(self.body);
     }
 
-    fn read(input: &mut &[u8]) -> Result<Self, Malformed> {
+    fn read(input: &mut &'a [u8]) -> Result<Self, Malformed> {
         need(input, RECORD_HEADER_BYTES)?;
         let origin = MemberId(input.get_u64());
         let (sequence, clock) = (input.get_u32(), input.get_u32());
@@ -181,19 +205,50 @@ impl Record {
         if length > RECORD_BODY_BYTES_MAX || flags & !(RECORD_FIRST | RECORD_LAST) != 0 {
             return Err(Malformed::Content);
         }
+        let (body, rest) = input.split_at(length);
+        *input = rest;
         Ok(Self {
             origin,
             sequence,
             clock,
             is_first: flags & RECORD_FIRST != 0,
             is_last: flags & RECORD_LAST != 0,
-            body: input.copy_to_bytes(length),
+            body,
         })
     }
 }
 
+impl<'a> Records<'a> {
+    /// Records that [`Record::write`] wrote.
+    pub fn written(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// Reads to the end of the datagram. If `only` is given, nobody else's records may be there.
+    fn read(input: &mut &'a [u8], only: Option<MemberId>) -> Result<Self, Malformed> {
+        let bytes = std::mem::take(input);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let record = Record::read(&mut rest)?;
+            if only.is_some_and(|only| only != record.origin) {
+                return Err(Malformed::Content);
+            }
+        }
+        Ok(Self { bytes })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        // At the end there is nothing to be read.
+        Record::read(&mut self.bytes).ok()
+    }
+}
+
 /// Writes a datagram. What does not fit is the caller's mistake: it counts before.
-pub fn encode(header: &Header, body: &Body) -> Vec<u8> {
+pub fn encode(header: &Header, body: &Body<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(DATAGRAM_BYTES_MAX);
     let kind = match body {
         Body::Data(_) => DATA,
@@ -203,19 +258,23 @@ pub fn encode(header: &Header, body: &Body) -> Vec<u8> {
         Body::Nack(_) => NACK,
         Body::Leave(_) => LEAVE,
     };
-    let flags = if header.poll { FLAG_POLL } else { 0 };
-    out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, flags]);
+    let poll = if header.poll { FLAG_POLL } else { 0 };
+    let wants_report = match header.wants_report {
+        true => FLAG_WANTS_REPORT,
+        false => 0,
+    };
+    out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, poll | wants_report]);
     out.put_u32(header.room_tag);
     out.put_u64(header.transmitter.0);
     out.put_u32(header.number);
     out.put_u32(header.stamp_us);
     out.put_u32(header.age_ms);
+    out.put_slice(&[header.round_trip.0, header.group_size.0]);
     match body {
-        Body::Data(records) | Body::Repair(records) => {
-            records.iter().for_each(|record| record.write(&mut out));
-        }
+        Body::Data(records) | Body::Repair(records) => out.put_slice(records.bytes),
         Body::Heartbeat(heartbeat) => {
             out.put_u32(heartbeat.next);
+            out.put_u64(heartbeat.replaces.0);
             out.put_slice(heartbeat.name.as_bytes());
         }
         Body::Report(entries) => {
@@ -226,6 +285,7 @@ pub fn encode(header: &Header, body: &Body) -> Vec<u8> {
                 out.put_u32(entry.age_ms);
                 out.put_u32(entry.echo_stamp_us);
                 out.put_u32(entry.echo_delay_us);
+                out.put_u16(entry.loss.0);
             }
         }
         Body::Nack(entries) => {
@@ -246,7 +306,7 @@ pub fn encode(header: &Header, body: &Body) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Malformed`] says why it is dropped.
-pub fn decode(datagram: &[u8]) -> Result<(Header, Body), Malformed> {
+pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
     if datagram.first() != Some(&RELIABLE_FIRST_BYTE) {
         return Err(Malformed::OtherDialect);
     }
@@ -262,11 +322,14 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body), Malformed> {
         number: input.get_u32(),
         stamp_us: input.get_u32(),
         age_ms: input.get_u32(),
+        round_trip: QuantisedTime(input.get_u8()),
+        group_size: QuantisedSize(input.get_u8()),
         poll: flags & FLAG_POLL != 0,
+        wants_report: flags & FLAG_WANTS_REPORT != 0,
     };
     let body = match kind {
-        DATA => Body::Data(all(&mut input, Record::read)?),
-        REPAIR => Body::Repair(all(&mut input, Record::read)?),
+        DATA => Body::Data(Records::read(&mut input, Some(header.transmitter))?),
+        REPAIR => Body::Repair(Records::read(&mut input, None)?),
         HEARTBEAT => Body::Heartbeat(read_heartbeat(&mut input)?),
         REPORT => Body::Report(all(&mut input, read_report_entry)?),
         NACK => Body::Nack(all(&mut input, read_nack_entry)?),
@@ -276,13 +339,6 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body), Malformed> {
         }
         _ => return Err(Malformed::Content),
     };
-    if let Body::Data(records) = &body
-        && records
-            .iter()
-            .any(|record| record.origin != header.transmitter)
-    {
-        return Err(Malformed::Content);
-    }
     match input.is_empty() {
         true => Ok((header, body)),
         false => Err(Malformed::Content),
@@ -309,12 +365,13 @@ fn all<T>(
 }
 
 fn read_heartbeat(input: &mut &[u8]) -> Result<Heartbeat, Malformed> {
-    need(input, 4)?;
-    let next = input.get_u32();
+    need(input, 12)?;
+    let (next, replaces) = (input.get_u32(), MemberId(input.get_u64()));
     let name = std::str::from_utf8(std::mem::take(input)).map_err(|_| Malformed::Content)?;
     match name.len() <= NAME_BYTES_MAX {
         true => Ok(Heartbeat {
             next,
+            replaces,
             name: name.to_owned(),
         }),
         false => Err(Malformed::Content),
@@ -330,6 +387,7 @@ fn read_report_entry(input: &mut &[u8]) -> Result<ReportEntry, Malformed> {
         age_ms: input.get_u32(),
         echo_stamp_us: input.get_u32(),
         echo_delay_us: input.get_u32(),
+        loss: QuantisedShare(input.get_u16()),
     })
 }
 
@@ -356,42 +414,56 @@ mod tests {
     use proptest::prelude::*;
 
     fn header() -> impl Strategy<Value = Header> {
-        (any::<(u32, u64, u32)>(), any::<(u32, u32, bool)>()).prop_map(
-            |((room_tag, transmitter, number), (stamp_us, age_ms, poll))| Header {
-                room_tag,
-                transmitter: MemberId(transmitter),
-                number,
-                stamp_us,
-                age_ms,
-                poll,
+        let numbers = any::<(u32, u64, u32, u32, u32)>();
+        let rest = any::<(u8, u8, bool, bool)>();
+        (numbers, rest).prop_map(
+            |((room_tag, transmitter, number, stamp_us, age_ms), rest)| {
+                let (round_trip, group_size, poll, wants_report) = rest;
+                Header {
+                    room_tag,
+                    transmitter: MemberId(transmitter),
+                    number,
+                    stamp_us,
+                    age_ms,
+                    round_trip: QuantisedTime(round_trip),
+                    group_size: QuantisedSize(group_size),
+                    poll,
+                    wants_report,
+                }
             },
         )
     }
 
-    fn record() -> impl Strategy<Value = Record> {
+    /// Records as they are written, with what is in them.
+    type Owned = (u64, u32, u32, bool, bool, Vec<u8>);
+
+    fn record() -> impl Strategy<Value = Owned> {
         let body = proptest::collection::vec(any::<u8>(), 0..200);
-        (any::<(u64, u32, u32, bool, bool)>(), body).prop_map(
-            |((origin, sequence, clock, is_first, is_last), body)| Record {
-                origin: MemberId(origin),
-                sequence,
-                clock,
-                is_first,
-                is_last,
-                body: body.into(),
-            },
-        )
+        (any::<(u64, u32, u32, bool, bool)>(), body)
+            .prop_map(|((o, s, c, first, last), body)| (o, s, c, first, last, body))
     }
 
-    fn body() -> impl Strategy<Value = Body> {
-        let report = any::<(u64, u32, u32, u32, u32)>().prop_map(|(o, next, age, echo, delay)| {
-            ReportEntry {
-                origin: MemberId(o),
-                next,
-                top: next.wrapping_add(age),
-                age_ms: age,
-                echo_stamp_us: echo,
-                echo_delay_us: delay,
-            }
+    fn as_record((origin, sequence, clock, is_first, is_last, body): &Owned) -> Record<'_> {
+        Record {
+            origin: MemberId(*origin),
+            sequence: *sequence,
+            clock: *clock,
+            is_first: *is_first,
+            is_last: *is_last,
+            body,
+        }
+    }
+
+    fn body() -> impl Strategy<Value = Body<'static>> {
+        let numbers = any::<(u64, u32, u32, u32, u32, u16)>();
+        let report = numbers.prop_map(|(o, next, age, echo, delay, loss)| ReportEntry {
+            origin: MemberId(o),
+            next,
+            top: next.wrapping_add(age),
+            age_ms: age,
+            echo_stamp_us: echo,
+            echo_delay_us: delay,
+            loss: QuantisedShare(loss),
         });
         let bitmap = proptest::collection::vec(any::<u8>(), 0..=NACK_BITMAP_BYTES_MAX);
         let nack = (any::<(u64, u32)>(), bitmap).prop_map(|((origin, base), bitmap)| NackEntry {
@@ -400,9 +472,14 @@ mod tests {
             bitmap,
         });
         prop_oneof![
-            proptest::collection::vec(record(), 0..6).prop_map(Body::Repair),
-            (any::<u32>(), "\\PC{0,30}")
-                .prop_map(|(next, name)| Body::Heartbeat(Heartbeat { next, name })),
+            (any::<(u32, u64)>(), "\\PC{0,30}").prop_map(|((next, replaces), name)| {
+                let replaces = MemberId(replaces);
+                Body::Heartbeat(Heartbeat {
+                    next,
+                    replaces,
+                    name,
+                })
+            }),
             proptest::collection::vec(report, 0..=REPORT_ENTRIES_MAX).prop_map(Body::Report),
             proptest::collection::vec(nack, 0..=NACK_ENTRIES_MAX).prop_map(Body::Nack),
             any::<u32>().prop_map(Body::Leave),
@@ -417,11 +494,29 @@ mod tests {
         }
 
         #[test]
-        fn own_records_read_back(header in header(), mut record in record()) {
-            record.origin = header.transmitter;
-            let body = Body::Data(vec![record]);
+        fn records_read_back(
+            header in header(),
+            mut records in proptest::collection::vec(record(), 0..6),
+            are_own: bool,
+        ) {
+            let mut bytes = Vec::new();
+            for record in &mut records {
+                if are_own {
+                    record.0 = header.transmitter.0;
+                }
+                as_record(record).write(&mut bytes);
+            }
+            let written = Records::written(&bytes);
+            let body = if are_own { Body::Data(written) } else { Body::Repair(written) };
             let datagram = encode(&header, &body);
-            prop_assert_eq!(decode(&datagram), Ok((header, body)));
+            let (read, Body::Data(read_records) | Body::Repair(read_records)) =
+                decode(&datagram).unwrap()
+            else {
+                panic!("records became something else");
+            };
+            prop_assert_eq!(read, header);
+            let expected: Vec<_> = records.iter().map(as_record).collect();
+            prop_assert_eq!(read_records.collect::<Vec<_>>(), expected);
         }
 
         #[test]

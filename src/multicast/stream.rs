@@ -1,12 +1,15 @@
 //! What one origin said, as one member has it: in order, with what is missing.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rand::rngs::SmallRng;
 
-use super::config::{MESSAGE_BYTES_MAX, SEQUENCES_AHEAD_MAX};
+use super::config::{
+    KEPT_AGE_MAX, MESSAGE_BYTES_MAX, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
+};
 use super::nack::retry_wait;
-use super::packet::Record;
+use super::packet::{MemberId, RECORD_HEADER_BYTES, Record};
 use crate::time::{Instant, Micros};
 
 /// Sequences of one origin, from the oldest record kept to the highest known to exist.
@@ -17,11 +20,16 @@ pub(super) struct Stream {
     /// The sequence of the first slot.
     base: u64,
     slots: VecDeque<Slot>,
+    /// What the records kept take, with the room that each takes here.
     kept_bytes: usize,
     missing: usize,
+    /// No missing record is due before this.
+    due: Instant,
     /// Fragments of a message that is not yet whole.
     partial: Vec<u8>,
     assembly: Assembly,
+    /// When it was begun.
+    pub(super) created: Instant,
     /// When a sequence last became known.
     pub(super) active: Instant,
     /// When the origin's session began, by our clock.
@@ -38,11 +46,37 @@ enum Slot {
 /// A record that is there, and what was done to repair it for others.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) record: Record,
-    since: Instant,
+    clock: u32,
+    is_first: bool,
+    is_last: bool,
+    /// Shared with the message, if that has no other record.
+    body: Arc<[u8]>,
+    pub(super) since: Instant,
     /// When it was last seen on the network, said or repaired by anyone.
     pub(super) seen: Instant,
     pub(super) repairs: u32,
+}
+
+impl Kept {
+    /// The record as it travels.
+    pub(super) fn record(&self, origin: MemberId, sequence: u64) -> Record<'_> {
+        Record {
+            origin,
+            sequence: sequence as u32,
+            clock: self.clock,
+            is_first: self.is_first,
+            is_last: self.is_last,
+            body: &self.body,
+        }
+    }
+
+    pub(super) fn wire_bytes(&self) -> usize {
+        RECORD_HEADER_BYTES + self.body.len()
+    }
+
+    fn kept_bytes(&self) -> usize {
+        SLOT_BYTES + self.body.len()
+    }
 }
 
 /// A record that is known to exist.
@@ -80,7 +114,7 @@ pub(super) enum Delivery {
     Message {
         sequence: u64,
         clock: u32,
-        text: Vec<u8>,
+        text: Arc<[u8]>,
     },
     /// So many records can no longer be had.
     Gap(u64),
@@ -94,6 +128,8 @@ pub(super) enum Offer {
     Known,
     /// Further ahead than can be.
     TooFarAhead,
+    /// There is no room for it before others were handed out.
+    NoRoom,
 }
 
 impl Stream {
@@ -105,11 +141,13 @@ impl Stream {
             slots: VecDeque::new(),
             kept_bytes: 0,
             missing: 0,
+            due: Instant::START,
             partial: Vec::new(),
             assembly: match midway {
                 true => Assembly::Skipping,
                 false => Assembly::Between,
             },
+            created: now,
             active: now,
             origin_started,
         }
@@ -141,6 +179,10 @@ impl Stream {
         if top > self.next + SEQUENCES_AHEAD_MAX {
             return false;
         }
+        if self.top() < top {
+            let due_before = if self.missing == 0 { due } else { self.due };
+            self.due = due.min(due_before);
+        }
         while self.top() < top {
             self.slots.push_back(Slot::Missing(Missing {
                 since: now,
@@ -153,37 +195,42 @@ impl Stream {
         true
     }
 
-    /// Takes a record. Those before it that are missing are to be asked for at `due`.
-    pub(super) fn offer(&mut self, record: Record, due: Instant, now: Instant) -> Offer {
+    /// Takes a record. Those before it that are missing are to be asked for at `due`. What is kept of
+    /// others may take `bytes_max`.
+    pub(super) fn offer(
+        &mut self,
+        record: &Record<'_>,
+        due: Instant,
+        bytes_max: usize,
+        now: Instant,
+    ) -> Offer {
         let sequence = self.expand(record.sequence);
         if sequence < self.base {
             return Offer::Known;
         }
+        let bytes = SLOT_BYTES + record.body.len();
+        if self.kept_bytes + bytes > bytes_max {
+            self.trim(bytes_max - bytes.min(bytes_max), self.next, now);
+            // What can be handed out at once makes room for itself.
+            if self.kept_bytes + bytes > bytes_max && sequence != self.next {
+                return Offer::NoRoom;
+            }
+        }
         if !self.exists(sequence, due, now) {
             return Offer::TooFarAhead;
         }
-        let bytes = record.wire_bytes();
-        let kept = Slot::Have(Kept {
-            record,
-            since: now,
-            seen: now,
-            repairs: 0,
-        });
-        if sequence == self.top() {
-            self.slots.push_back(kept);
-        } else {
-            let slot = &mut self.slots[(sequence - self.base) as usize];
-            match slot {
-                Slot::Missing(_) => {
-                    *slot = kept;
-                    self.missing -= 1;
-                }
-                Slot::Have(known) => {
-                    known.seen = now;
-                    return Offer::Known;
-                }
-                Slot::Lost => return Offer::Known,
+        let index = (sequence - self.base) as usize;
+        match self.slots.get_mut(index) {
+            None => self.slots.push_back(kept(record, now)),
+            Some(slot @ Slot::Missing(_)) => {
+                *slot = kept(record, now);
+                self.missing -= 1;
             }
+            Some(Slot::Have(known)) => {
+                known.seen = now;
+                return Offer::Known;
+            }
+            Some(Slot::Lost) => return Offer::Known,
         }
         self.kept_bytes += bytes;
         self.active = now;
@@ -206,38 +253,59 @@ impl Stream {
                     continue;
                 }
             };
-            let record = kept.record.clone();
+            let (is_first, is_last, clock) = (kept.is_first, kept.is_last, kept.clock);
+            let body = Arc::clone(&kept.body);
             self.next += 1;
-            if let Some(message) = self.assemble(&record) {
-                return Some(message);
+            if let Some(text) = self.assemble(is_first, is_last, body) {
+                let sequence = self.next - 1;
+                return Some(Delivery::Message {
+                    sequence,
+                    clock,
+                    text,
+                });
             }
         }
         (lost > 0).then_some(Delivery::Gap(lost))
     }
 
-    fn assemble(&mut self, record: &Record) -> Option<Delivery> {
-        if record.is_first {
+    /// The text of a message that is whole with this record. One of a single record shares its memory.
+    fn assemble(&mut self, is_first: bool, is_last: bool, body: Arc<[u8]>) -> Option<Arc<[u8]>> {
+        if is_first {
             self.partial.clear();
             self.assembly = Assembly::Inside;
         }
         if self.assembly != Assembly::Inside {
             return None;
         }
-        if self.partial.len() + record.body.len() > MESSAGE_BYTES_MAX {
+        if is_first && is_last {
+            self.assembly = Assembly::Between;
+            return Some(body);
+        }
+        if self.partial.len() + body.len() > MESSAGE_BYTES_MAX {
             self.partial.clear();
             self.assembly = Assembly::Skipping;
             return None;
         }
-        self.partial.extend_from_slice(&record.body);
-        if !record.is_last {
+        self.partial.extend_from_slice(&body);
+        if !is_last {
             return None;
         }
         self.assembly = Assembly::Between;
-        Some(Delivery::Message {
-            sequence: self.next - 1,
-            clock: record.clock,
-            text: std::mem::take(&mut self.partial),
-        })
+        Some(std::mem::take(&mut self.partial).into())
+    }
+
+    /// Since when a record is there.
+    pub(super) fn kept_since(&self, sequence: u64) -> Option<Instant> {
+        let index = usize::try_from(sequence.checked_sub(self.base)?).ok()?;
+        match self.slots.get(index)? {
+            Slot::Have(kept) => Some(kept.since),
+            Slot::Missing(_) | Slot::Lost => None,
+        }
+    }
+
+    /// Whether something was not handed out yet: it is missing, or waits for what is.
+    pub(super) fn has_undelivered(&self) -> bool {
+        self.next < self.top()
     }
 
     /// A record that is there.
@@ -264,6 +332,35 @@ impl Stream {
         })
     }
 
+    /// Another member asked for a record: if it is missing here too, and soon to be asked for, that waits.
+    pub(super) fn heard_nack(
+        &mut self,
+        sequence: u64,
+        round_trip: Micros,
+        random: &mut SmallRng,
+        now: Instant,
+    ) {
+        let index = sequence.checked_sub(self.base);
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        if let Some(Slot::Missing(missing)) = index.and_then(|index| self.slots.get_mut(index))
+            && missing.due <= now + NACK_RETRY_MAX
+        {
+            missing.asked(round_trip, random, now);
+            self.due = self.due.min(missing.due);
+        }
+    }
+
+    /// Nothing that is missing is to be asked for before this; none if nothing is missing.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.missing > 0).then_some(self.due)
+    }
+
+    /// Looks anew when the first of the missing is due: they were put off one by one.
+    pub(super) fn settle_due(&mut self) {
+        let first = self.missing().map(|(_, missing)| missing.due).min();
+        self.due = first.unwrap_or_default();
+    }
+
     /// Gives up what was missed for longer than `wait`.
     pub(super) fn give_up(&mut self, wait: Micros, now: Instant) {
         if self.missing == 0 {
@@ -279,16 +376,16 @@ impl Stream {
         }
     }
 
-    /// Lets go the oldest records that were handed out: those older than `age_max`, and more while
-    /// they take more than `bytes_max`.
-    pub(super) fn trim(&mut self, age_max: Micros, bytes_max: usize, now: Instant) {
-        while self.base < self.next {
+    /// Lets go the oldest records before `end`, and of those that were handed out: those that are too
+    /// old, and more while all take more than `bytes_max`.
+    pub(super) fn trim(&mut self, bytes_max: usize, end: u64, now: Instant) {
+        while self.base < self.next.min(end) {
             let bytes = match self.slots.front() {
                 Some(Slot::Have(kept)) => {
-                    if now.since(kept.since) <= age_max && self.kept_bytes <= bytes_max {
+                    if now.since(kept.since) <= KEPT_AGE_MAX && self.kept_bytes <= bytes_max {
                         return;
                     }
-                    kept.record.wire_bytes()
+                    kept.kept_bytes()
                 }
                 Some(Slot::Lost) => 0,
                 Some(Slot::Missing(_)) | None => return,
@@ -297,7 +394,23 @@ impl Stream {
             self.kept_bytes -= bytes;
             self.base += 1;
         }
+        // A flow leaves much room behind that an idle member does not need.
+        if self.slots.capacity() > 64 && self.slots.len() < self.slots.capacity() / 8 {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
     }
+}
+
+fn kept(record: &Record<'_>, now: Instant) -> Slot {
+    Slot::Have(Kept {
+        clock: record.clock,
+        is_first: record.is_first,
+        is_last: record.is_last,
+        body: record.body.into(),
+        since: now,
+        seen: now,
+        repairs: 0,
+    })
 }
 
 /// The sequence next to `near` whose low 32 bits these are.

@@ -22,6 +22,8 @@ pub struct Scenario {
     pub line_gap: Micros,
     /// Crashes, leaves, restarts, partitions and one-way links happen.
     pub troubles: bool,
+    /// Some texts are long: several fragments, which nothing rides along with.
+    pub long_texts: bool,
     /// Members repair; switched off only to see that the checker notices.
     pub repairs: bool,
 }
@@ -73,6 +75,7 @@ impl Scenario {
             lines: random.random_range(20..200),
             line_gap: Micros([300, 2_000, 20_000][random.random_range(0..3)]),
             troubles: random.random_bool(0.7),
+            long_texts: true,
             repairs: true,
         }
     }
@@ -122,7 +125,7 @@ pub fn play(scenario: &Scenario) -> Result<Report, Violation> {
             true => world.random.random_range(0..scenario.members),
             false => 0,
         };
-        let text = text(&mut world, number);
+        let text = text(&mut world, number, scenario.long_texts);
         world.say(speaker, text)?;
     }
     heal(&mut world);
@@ -150,10 +153,10 @@ pub fn play(scenario: &Scenario) -> Result<Report, Violation> {
     })
 }
 
-/// Mostly a short line, sometimes one of several fragments.
-fn text(world: &mut World, number: usize) -> Vec<u8> {
+/// Mostly a short line, sometimes one of several fragments if that is wanted.
+fn text(world: &mut World, number: usize, long_texts: bool) -> Vec<u8> {
     let mut text = format!("line {number}").into_bytes();
-    if world.random.random_bool(0.03) {
+    if long_texts && world.random.random_bool(0.03) {
         let more = world.random.random_range(1..5_000);
         text.resize(text.len() + more, b'.');
     }

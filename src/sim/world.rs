@@ -90,6 +90,8 @@ impl World {
             name: format!("node{node}"),
             first_sequence: self.first_sequence,
             repairs: self.repairs,
+            rate_max: None,
+            replaces: None,
         };
         let session = Session::new(id, config, self.random.random(), self.now);
         self.checker.joined(id, self.now);
@@ -223,7 +225,7 @@ impl World {
                 let is_there = self.members().contains(&origin);
                 self.checker.gap(member, origin, is_there)
             }
-            Event::Joined(..) | Event::Renamed(..) | Event::Left(_) => Ok(()),
+            Event::Joined(_) | Event::Renamed { .. } | Event::Left(_) | Event::ShownAs(_) => Ok(()),
         }
     }
 }

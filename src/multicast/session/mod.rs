@@ -12,20 +12,22 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::budget::Budget;
 use super::config::{
-    GIVE_UP_WAIT, KEPT_AGE_MAX, KEPT_BYTES_MAX, LEAVE_INTERVAL, LEAVES, MESSAGE_BYTES_MAX,
-    RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, STREAMS_MAX,
-    SWEEP_INTERVAL, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MIN, LEAVE_INTERVAL,
+    LEAVES, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES,
+    REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL, TAIL_FIRST,
+    TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
-use super::packet::{Body, Header, MemberId, Record, decode, encode};
+use super::pace::Pace;
+use super::packet::{Body, Header, MemberId, QuantisedSize, QuantisedTime, Record, decode, encode};
 use super::stream::Stream;
 use crate::time::{Instant, Micros};
 
@@ -41,6 +43,10 @@ pub struct Config {
     pub first_sequence: u64,
     /// Whether this member repairs anything; only a test of the tests switches it off.
     pub repairs: bool,
+    /// What this member may send at most, in bytes a second; none to let the members decide.
+    pub rate_max: Option<u64>,
+    /// The member that this one goes on from, as a program does that was started again.
+    pub replaces: Option<MemberId>,
 }
 
 /// What happens to a session.
@@ -77,15 +83,23 @@ pub struct MessageId {
     pub sequence: u64,
 }
 
-/// What the application is told.
+/// What the application is told. [`Session::member`] tells what a member is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A member is there.
-    Joined(MemberId, String),
-    /// A member calls itself something else.
-    Renamed(MemberId, String),
+    Joined(MemberId),
+    /// A member calls itself something else than before.
+    Renamed {
+        /// Which.
+        id: MemberId,
+        /// What it was called.
+        before: String,
+    },
     /// A member has left, or was not heard for long.
     Left(MemberId),
+    /// The others see this member under another name, because somebody had its name before; or under
+    /// its own name again.
+    ShownAs(String),
     /// Somebody said something.
     Message {
         /// By whom, as which.
@@ -93,7 +107,7 @@ pub enum Event {
         /// The origin's logical clock.
         clock: u32,
         /// UTF-8 if the origin is honest.
-        text: Vec<u8>,
+        text: Arc<[u8]>,
     },
     /// So many records of this member can no longer be had from anyone.
     Gap(MemberId, u64),
@@ -105,6 +119,9 @@ pub enum SendError {
     /// Blank, or longer than 64 KiB.
     #[error("a message has 1 to 65536 bytes")]
     Length,
+    /// So much waits to be sent that this has to wait too: see [`Session::can_say`].
+    #[error("too much waits to be sent: say it a little later")]
+    Busy,
     /// The session has left the room.
     #[error("the room was left")]
     Left,
@@ -125,6 +142,8 @@ pub struct Stats {
     pub repaired_records: u64,
     /// Records that came again.
     pub known_records: u64,
+    /// Records that were missed and came later.
+    pub recovered_records: u64,
 }
 
 /// Who has a message.
@@ -136,17 +155,24 @@ pub struct Delivered {
     pub of: usize,
 }
 
-/// A member that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemberInfo<'a> {
+/// What is known of a member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberInfo {
     /// Which.
     pub id: MemberId,
-    /// What it calls itself; not safe to show as it is.
-    pub name: &'a str,
+    /// What it is shown as: what it calls itself, with a suffix if another did so before. Not safe to
+    /// print as it is.
+    pub name: String,
     /// Where it last spoke from.
     pub address: SocketAddr,
+    /// When its session began.
+    pub since: Instant,
     /// To it and back, smoothed; none before it was measured.
     pub round_trip: Option<Micros>,
+    /// The share of its datagrams that is lost on the way here, 0 to 1.
+    pub loss_here: Option<f64>,
+    /// The share of our datagrams that is lost on the way there, 0 to 1.
+    pub loss_there: Option<f64>,
 }
 
 /// One member's side of a room.
@@ -165,10 +191,15 @@ pub struct Session {
     gappy: BTreeSet<MemberId>,
     /// Our first record that was not sent yet.
     unsent: u64,
+    /// Bytes of texts that wait to be sent.
+    queued_bytes: u64,
+    pace: Pace,
     clock: u32,
     number: u32,
     /// Records to repair, and when.
     repairs: BTreeMap<(MemberId, u64), Instant>,
+    /// None of them is due before this.
+    repairs_due: Instant,
     /// How many signs of life followed the last record, and when the next is due.
     tail: Option<(u32, Instant)>,
     repair_budget: Budget,
@@ -179,43 +210,61 @@ pub struct Session {
     said: Instant,
     heartbeat_due: Instant,
     poll_next: bool,
+    /// What others see us as.
+    shown_as: String,
+    /// The size of the group as others tell it, for who does not know it yet.
+    told_size: usize,
+    /// Who wants to know at once how far we have what it said, and when it is told.
+    asked_by: BTreeMap<MemberId, Instant>,
     report_due: Option<Instant>,
     reported: Instant,
     sweep_due: Instant,
     leaves: Option<(u32, Instant)>,
     output: VecDeque<Output>,
+    /// Records on their way into a datagram.
+    scratch: Vec<u8>,
     stats: Stats,
 }
 
 impl Session {
     /// A member that joins now. `me` must differ from every other session's; `seed` spreads its waits.
     pub fn new(me: MemberId, config: Config, seed: u64, now: Instant) -> Self {
+        // A nack, whoever forged it, never takes more than half of what may be sent.
+        let repair_rate = config.rate_max.map_or(u64::MAX, |rate| rate / 2);
+        let repair_rate = repair_rate.min(REPAIR_BYTES_PER_SECOND);
         let mut session = Self {
             me,
             random: SmallRng::seed_from_u64(seed ^ me.0),
             started: now,
             now,
-            members: Members::default(),
+            members: Members::new(me, config.name.clone(), now),
             streams: BTreeMap::new(),
             followed: BTreeMap::new(),
             gappy: BTreeSet::new(),
             unsent: config.first_sequence,
+            queued_bytes: 0,
+            pace: Pace::new(config.rate_max, now),
             clock: 0,
             number: 0,
             repairs: BTreeMap::new(),
+            repairs_due: Instant::START,
             // A newcomer shows itself as after a record: soon, again, and then less and less often.
             tail: Some((TAIL_RECORDS_AGAIN, now + TAIL_FIRST)),
-            repair_budget: Budget::new(REPAIR_BYTES_PER_SECOND, REPAIR_BURST_BYTES, now),
+            repair_budget: Budget::new(repair_rate, REPAIR_BURST_BYTES, now),
             answered: Instant::START,
             line_gap: TAIL_LATE_MAX,
             said: now,
             heartbeat_due: now,
             poll_next: true,
+            shown_as: config.name.clone(),
+            told_size: 0,
+            asked_by: BTreeMap::new(),
             report_due: None,
             reported: Instant::START,
             sweep_due: now + SWEEP_INTERVAL,
             leaves: None,
             output: VecDeque::new(),
+            scratch: Vec::new(),
             stats: Stats::default(),
             config,
         };
@@ -225,7 +274,7 @@ impl Session {
         session
     }
 
-    /// Says `text` to the room.
+    /// Says `text` to the room. Texts said before the next [`Session::poll_output`] travel together.
     ///
     /// # Errors
     /// See [`SendError`]; nothing was said then.
@@ -237,37 +286,49 @@ impl Session {
         if self.leaves.is_some() {
             return Err(SendError::Left);
         }
+        if !self.can_say() {
+            return Err(SendError::Busy);
+        }
         self.clock = self.clock.wrapping_add(1);
+        self.queued_bytes += text.len() as u64;
+        let (me, clock, now) = (self.me, self.clock, self.now);
+        let own = self.own();
         let fragments = text.len().div_ceil(RECORD_BODY_BYTES_MAX);
         for (index, body) in text.chunks(RECORD_BODY_BYTES_MAX).enumerate() {
-            let own = self
-                .streams
-                .get_mut(&self.me)
-                .expect("our own stream is always there");
             let record = Record {
-                origin: self.me,
+                origin: me,
                 sequence: own.top() as u32,
-                clock: self.clock,
+                clock,
                 is_first: index == 0,
                 is_last: index + 1 == fragments,
-                body: Bytes::copy_from_slice(body),
+                body,
             };
-            own.offer(record, self.now, self.now);
+            own.offer(&record, now, usize::MAX, now);
             // Our own records are handed out by saying them.
             while own.deliver().is_some() {}
         }
-        let sequence = self.streams[&self.me].top() - 1;
-        self.work();
+        let sequence = own.top() - 1;
         Ok(MessageId {
-            origin: self.me,
+            origin: me,
             sequence,
         })
+    }
+
+    /// Whether there is room for one more text to wait to be sent.
+    pub fn can_say(&self) -> bool {
+        self.queued_bytes < QUEUED_BYTES_MAX
+    }
+
+    fn own(&mut self) -> &mut Stream {
+        let own = self.streams.get_mut(&self.me);
+        own.expect("our own stream is always there")
     }
 
     /// Changes what the person is called; told to the others at once.
     pub fn rename(&mut self, name: String, now: Instant) {
         self.now = self.now.max(now);
-        self.config.name = name;
+        self.members.rename(name, self.now);
+        self.note_shown_name();
         self.heartbeat_due = self.now;
         self.tail = Some((TAIL_RECORDS_AGAIN, self.now + TAIL_FIRST));
         self.work();
@@ -307,6 +368,9 @@ impl Session {
 
     /// The next thing to do for this session; `Wait` is always last.
     pub fn poll_output(&mut self) -> Output {
+        if self.output.is_empty() && self.leaves.is_none() {
+            self.send_new();
+        }
         match self.output.pop_front() {
             Some(output) => output,
             None => Output::Wait(self.wake()),
@@ -319,13 +383,41 @@ impl Session {
     }
 
     /// The members there, other than this one.
-    pub fn members(&self) -> impl Iterator<Item = MemberInfo<'_>> {
+    pub fn members(&self) -> impl Iterator<Item = MemberInfo> {
         self.members.live()
     }
 
-    /// Who has reported this message of ours.
+    /// What is known of a member, also for a while after it has left; none before it told its name.
+    pub fn member(&self, id: MemberId) -> Option<MemberInfo> {
+        self.members.info(id)
+    }
+
+    /// The longest round trip to a member there.
+    pub fn round_trip(&self) -> Micros {
+        self.members.round_trip()
+    }
+
+    /// How many bytes may be on the way to the slowest member at once.
+    pub fn window_bytes(&self) -> u64 {
+        self.pace.window()
+    }
+
+    /// Who has reported this message of ours. Counted are the members that were there when it was
+    /// said, and are there still or reported it before they left.
     pub fn delivered(&self, message: MessageId) -> Delivered {
-        self.members.delivered(message.sequence)
+        self.members
+            .delivered(message.sequence, self.said_at(message))
+    }
+
+    /// What the members are called that have not reported this message of ours.
+    pub fn lacking(&self, message: MessageId) -> Vec<String> {
+        self.members
+            .lacking(message.sequence, self.said_at(message))
+    }
+
+    fn said_at(&self, message: MessageId) -> Instant {
+        let own = &self.streams[&self.me];
+        own.kept_since(message.sequence).unwrap_or(self.started)
     }
 
     /// Does everything that is due.
@@ -333,7 +425,7 @@ impl Session {
         if let Some((sent, due)) = self.leaves {
             if sent < LEAVES && due <= self.now {
                 self.report();
-                self.transmit(&Body::Leave(self.unsent as u32));
+                self.transmit(&Body::Leave(self.unsent as u32), false);
                 self.leaves = Some((sent + 1, self.now + LEAVE_INTERVAL));
             }
         } else {
@@ -342,15 +434,13 @@ impl Session {
         }
         self.send_repairs();
         self.send_nacks();
-        if self.report_due.is_some_and(|due| due <= self.now) {
-            self.report();
-        }
+        self.send_reports();
         if self.sweep_due <= self.now {
             self.sweep();
         }
     }
 
-    fn transmit(&mut self, body: &Body) {
+    fn transmit(&mut self, body: &Body<'_>, wants_report: bool) {
         self.number = self.number.wrapping_add(1);
         let header = Header {
             room_tag: self.config.room_tag,
@@ -358,7 +448,10 @@ impl Session {
             number: self.number,
             stamp_us: self.now.as_micros() as u32,
             age_ms: (self.now.since(self.started).0 / 1000) as u32,
+            round_trip: QuantisedTime::of(self.members.round_trip()),
+            group_size: QuantisedSize::of(self.members.len()),
             poll: std::mem::take(&mut self.poll_next),
+            wants_report,
         };
         self.stats.sent += 1;
         self.output
@@ -372,9 +465,13 @@ impl Session {
             self.output.push_back(Output::Event(Event::Left(id)));
         }
         let forgotten = self.members.forget(self.now);
+        self.advance_window();
+        let (bytes_max, unsent) = (self.kept_bytes_max(), self.unsent);
         for (&origin, stream) in &mut self.streams {
-            stream.trim(KEPT_AGE_MAX, KEPT_BYTES_MAX, self.now);
-            if origin != self.me {
+            if origin == self.me {
+                stream.trim(KEPT_BYTES_MAX, unsent, self.now);
+            } else {
+                stream.trim(bytes_max, u64::MAX, self.now);
                 stream.give_up(GIVE_UP_WAIT, self.now);
             }
         }
@@ -386,10 +483,31 @@ impl Session {
             }
             self.gappy.remove(&origin);
         }
-        for origin in self.gappy.clone() {
+        let waiting = self.streams.iter().filter(|(_, s)| s.has_undelivered());
+        let waiting: Vec<MemberId> = waiting.map(|(&origin, _)| origin).collect();
+        for origin in waiting {
             self.deliver(origin);
             self.note_gaps(origin);
         }
+        self.note_shown_name();
+    }
+
+    /// What of each other's records may be kept: where many talk, less of each.
+    fn kept_bytes_max(&self) -> usize {
+        (KEPT_BYTES_MAX_ALL / self.streams.len().max(1)).clamp(KEPT_BYTES_MIN, KEPT_BYTES_MAX)
+    }
+
+    /// Tells the application if others see this member under another name now.
+    fn note_shown_name(&mut self) {
+        let shown = self.members.my_shown_name();
+        let name = self.members.my_name();
+        let was_second = self.shown_as != *name && self.shown_as.starts_with(name);
+        // A new name of our own is no news, unless another has it.
+        if shown != self.shown_as && (shown != name || was_second) {
+            let event = Event::ShownAs(shown.clone());
+            self.output.push_back(Output::Event(event));
+        }
+        self.shown_as = shown;
     }
 
     /// When to look again.
@@ -403,28 +521,55 @@ impl Session {
             None => {
                 wake = wake.min(self.heartbeat_due);
                 wake = self.tail.map_or(wake, |(_, due)| wake.min(due));
+                if self.has_unsent() {
+                    wake = wake.min(self.pace.wake(self.is_alone()));
+                }
             }
         }
         wake = self.report_due.map_or(wake, |due| wake.min(due));
-        if let Some(due) = self.repairs.values().min() {
-            wake = wake.min((*due).max(self.repair_budget.ready()));
+        wake = self
+            .asked_by
+            .values()
+            .fold(wake, |wake, due| wake.min(*due));
+        if !self.repairs.is_empty() {
+            wake = wake.min(self.repairs_due.max(self.repair_budget.ready()));
         }
-        for origin in &self.gappy {
-            if let Some(stream) = self.streams.get_mut(origin) {
-                wake = stream
-                    .missing()
-                    .fold(wake, |wake, (_, missing)| wake.min(missing.due));
-            }
-        }
-        wake
+        let gappy = self.gappy.iter().filter_map(|o| self.streams.get(o));
+        gappy.filter_map(Stream::due).fold(wake, Instant::min)
     }
 
-    fn backoff(&mut self) -> Micros {
-        group_backoff(
-            self.members.len(),
-            self.members.round_trip(),
-            &mut self.random,
-        )
+    fn has_unsent(&self) -> bool {
+        self.unsent < self.streams[&self.me].top()
+    }
+
+    /// Nobody is there, or waited for, who would report.
+    fn is_alone(&self) -> bool {
+        self.members.slowest().is_none()
+    }
+
+    fn advance_window(&mut self) {
+        let top = self.members.slowest().unwrap_or(self.unsent);
+        self.pace.arrived(top, self.now);
+    }
+
+    fn is_small_group(&self) -> bool {
+        self.members.len() <= SMALL_GROUP_MAX
+    }
+
+    /// Whether we have just come.
+    fn is_gathering(&self) -> bool {
+        self.now.since(self.started) < GATHER
+    }
+
+    /// How long to wait with a nack for this origin's records.
+    fn backoff(&mut self, origin: MemberId) -> Micros {
+        // Who has just come knows few of the members yet.
+        let told = match self.is_gathering() {
+            true => self.told_size,
+            false => 0,
+        };
+        let round_trip = self.members.round_trip_of(origin);
+        group_backoff(self.members.len().max(told), round_trip, &mut self.random)
     }
 
     fn soon(&mut self, within: Micros) -> Instant {

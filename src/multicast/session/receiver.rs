@@ -1,27 +1,30 @@
 //! What a session does with what it hears.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::{Event, MessageId, Output, Session};
 use crate::multicast::config::{
-    MISSING_MAX, NACK_RETRY_MAX, PEER_REPAIR_WAIT, POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX,
-    REPAIR_HOLD, REPORT_INTERVAL, REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX,
-    STREAMS_MAX,
+    ASKED_SPREAD_EACH, FLOW_GAP_MAX, MISSING_MAX, NAME_WAIT, PEER_REPAIR_WAIT,
+    POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX, REPAIR_HOLD, REPAIRS_WAITING_MAX, REPORT_INTERVAL,
+    REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
 };
-use crate::multicast::packet::{Body, Header, MemberId, NackEntry, Record, ReportEntry};
+use crate::multicast::membership::Heard;
+use crate::multicast::packet::{
+    Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry,
+};
 use crate::multicast::stream::{Delivery, Offer, Stream, expand};
 use crate::time::{Instant, Micros};
 
 impl Session {
-    pub(super) fn hear(&mut self, source: SocketAddr, header: &Header, body: Body) {
+    pub(super) fn hear(&mut self, source: SocketAddr, header: &Header, body: Body<'_>) {
         let from = header.transmitter;
-        let heard = self.members.heard(from, source, header, self.now);
-        let Some(is_new) = heard else {
+        let heard = self.members.heard(source, header, self.unsent, self.now);
+        if heard == Heard::TooMany {
             self.stats.ignored += 1;
             return;
-        };
-        if is_new || header.poll {
+        }
+        self.told_size = header.group_size.size();
+        if heard == Heard::New || header.poll {
             // Whoever comes should hear of us soon; so should who asks, but not more often than is useful.
             let due = self
                 .soon(POLL_ANSWER_MAX)
@@ -30,42 +33,89 @@ impl Session {
         }
         let origin_started = self.now - Micros::from_millis(header.age_ms.into());
         match body {
-            Body::Data(records) => self.hear_data(from, origin_started, records),
-            Body::Repair(records) => {
-                for record in records {
-                    let origin = record.origin;
-                    // Of an origin that we do not follow a report tells where to begin.
-                    if origin != self.me && self.streams.contains_key(&origin) {
-                        self.hear_record(origin, record);
-                    }
+            Body::Data(records) => {
+                if let Some(last) = records.last() {
+                    // A younger member begins with what is said now, not with what rides along.
+                    self.follow(from, origin_started, last.sequence);
                 }
+                self.hear_records(records);
             }
-            Body::Heartbeat(heartbeat) => {
-                let event = self.members.named(from, heartbeat.name);
-                self.output.extend(event.map(Output::Event));
-                self.hear_of(from, origin_started, heartbeat.next);
-            }
+            // Of an origin that we do not follow a report tells where to begin.
+            Body::Repair(records) => self.hear_records(records),
+            Body::Heartbeat(heartbeat) => self.hear_heartbeat(from, origin_started, &heartbeat),
             Body::Report(entries) => entries
                 .iter()
                 .for_each(|entry| self.hear_report(from, entry)),
             Body::Nack(entries) => entries.iter().for_each(|entry| self.hear_nack(entry)),
             Body::Leave(next) => {
                 self.hear_of(from, origin_started, next);
-                if self.members.left(from, self.now) {
-                    self.output.push_back(Output::Event(Event::Left(from)));
-                }
+                self.let_go(from);
             }
+        }
+        if header.wants_report && self.streams.contains_key(&from) {
+            self.report_at_once(from);
         }
     }
 
-    fn hear_data(&mut self, from: MemberId, origin_started: Instant, records: Vec<Record>) {
-        if let Some(last) = records.last() {
-            // A younger member begins with what is said now, not with what rides along.
-            self.follow(from, origin_started, last.sequence);
+    fn hear_heartbeat(&mut self, from: MemberId, origin_started: Instant, heartbeat: &Heartbeat) {
+        if let Some(replaced) = self.members.replaced(from, heartbeat.replaces) {
+            self.let_go(replaced);
         }
+        if let Some(event) = self.members.named(from, &heartbeat.name, self.now) {
+            self.output.push_back(Output::Event(event));
+            self.note_shown_name();
+            // What it said before it was known by name.
+            self.deliver(from);
+        }
+        self.hear_of(from, origin_started, heartbeat.next);
+    }
+
+    /// A member is gone.
+    fn let_go(&mut self, id: MemberId) {
+        if self.members.left(id, self.now) {
+            self.output.push_back(Output::Event(Event::Left(id)));
+            self.note_shown_name();
+        }
+        self.advance_window();
+    }
+
+    /// The answer is spread over a time that grows with the group, so that the network can carry all.
+    fn report_at_once(&mut self, to: MemberId) {
+        let members = self.members.len();
+        let due = match self.is_small_group() {
+            true => self.now,
+            false => self.soon(Micros(ASKED_SPREAD_EACH.0 * members as u64)),
+        };
+        self.asked_by.entry(to).or_insert(due);
+    }
+
+    fn hear_records(&mut self, records: Records<'_>) {
+        let mut is_new = false;
+        let mut is_talk = false;
+        let mut of: Option<MemberId> = None;
         for record in records {
-            self.hear_record(from, record);
+            if record.origin == self.me {
+                continue;
+            }
+            if of != Some(record.origin) {
+                of.into_iter().for_each(|origin| self.records_heard(origin));
+                of = Some(record.origin);
+            }
+            let active = self.streams.get(&record.origin).map(|s| s.active);
+            if self.hear_record(&record) {
+                is_new = true;
+                is_talk |= active.is_some_and(|at| self.now.since(at) > FLOW_GAP_MAX);
+            }
         }
+        of.into_iter().for_each(|origin| self.records_heard(origin));
+        if is_new {
+            self.report_later(is_talk);
+        }
+    }
+
+    fn records_heard(&mut self, origin: MemberId) {
+        self.deliver(origin);
+        self.note_gaps(origin);
     }
 
     /// Begins to follow an origin, unless that is done: where we stopped, or with its first record if we
@@ -93,29 +143,38 @@ impl Session {
         self.streams.insert(origin, stream);
     }
 
-    fn hear_record(&mut self, origin: MemberId, record: Record) {
-        let due = self.now + self.backoff();
-        let room = self.claims_left();
-        let Some(stream) = self.streams.get_mut(&origin) else {
-            return;
+    /// Takes a record. True if it is new.
+    fn hear_record(&mut self, record: &Record<'_>) -> bool {
+        let origin = record.origin;
+        let Some(stream) = self.streams.get(&origin) else {
+            return false;
         };
         let sequence = stream.expand(record.sequence);
-        let clock = record.clock;
+        // In order, nothing needs to be reckoned.
         let claimed = sequence.saturating_sub(stream.top());
-        if claimed > room {
-            self.stats.ignored += 1;
-            return;
-        }
-        match stream.offer(record, due, self.now) {
+        let due = match claimed {
+            0 => self.now,
+            _ if claimed > self.claims_left() => {
+                self.stats.ignored += 1;
+                return false;
+            }
+            _ => self.now + self.backoff(origin),
+        };
+        let bytes_max = self.kept_bytes_max();
+        let Some(stream) = self.streams.get_mut(&origin) else {
+            return false;
+        };
+        let missing = stream.missing_count();
+        let offer = stream.offer(record, due, bytes_max, self.now);
+        match offer {
             Offer::New => {
-                if clock.wrapping_sub(self.clock) as i32 > 0 {
-                    self.clock = clock;
+                if record.clock.wrapping_sub(self.clock) as i32 > 0 {
+                    self.clock = record.clock;
                 }
-                self.deliver(origin);
-                self.report_later();
+                self.stats.recovered_records += u64::from(stream.missing_count() < missing);
             }
             Offer::Known => self.stats.known_records += 1,
-            Offer::TooFarAhead => self.stats.ignored += 1,
+            Offer::TooFarAhead | Offer::NoRoom => self.stats.ignored += 1,
         }
         // Whoever it came from, nobody need repair it now.
         if let Some(due) = self.repairs.get(&(origin, sequence))
@@ -123,7 +182,7 @@ impl Session {
         {
             self.repairs.remove(&(origin, sequence));
         }
-        self.note_gaps(origin);
+        offer == Offer::New
     }
 
     /// Learns from anyone that an origin has said everything before `next`.
@@ -132,8 +191,13 @@ impl Session {
             return;
         }
         self.follow(origin, origin_started, next);
+        if let Some(stream) = self.streams.get(&origin)
+            && stream.expand(next) <= stream.top()
+        {
+            return;
+        }
         // While lines come, the next datagram may bring what is missing.
-        let backoff = self.backoff();
+        let backoff = self.backoff(origin);
         let room = self.claims_left();
         let Some(stream) = self.streams.get_mut(&origin) else {
             return;
@@ -161,63 +225,73 @@ impl Session {
     }
 
     fn hear_report(&mut self, from: MemberId, entry: &ReportEntry) {
-        if entry.origin == self.me {
-            let top = self.streams[&self.me].top();
-            let next = expand(entry.next, top).min(top);
-            self.members.reported(from, next);
-            if entry.echo_delay_us != u32::MAX {
-                let stamp = self.now.as_micros() as u32;
-                let round_trip = stamp
-                    .wrapping_sub(entry.echo_stamp_us)
-                    .wrapping_sub(entry.echo_delay_us);
-                self.members.measured(from, Micros(round_trip.into()));
-            }
-        } else {
+        if entry.origin != self.me {
             let started = self.now - Micros::from_millis(entry.age_ms.into());
             self.hear_of(entry.origin, started, entry.top);
+            return;
         }
+        let known = |low| expand(low, self.unsent).min(self.unsent);
+        let (next, top) = (known(entry.next), known(entry.top));
+        let loss = entry.loss.share();
+        let round_trip = (entry.echo_delay_us != u32::MAX).then(|| {
+            let stamp = self.now.as_micros() as u32;
+            let round_trip = stamp
+                .wrapping_sub(entry.echo_stamp_us)
+                .wrapping_sub(entry.echo_delay_us);
+            Micros(round_trip.into())
+        });
+        if let Some(round_trip) = round_trip {
+            self.members.measured(from, round_trip);
+        }
+        self.members.reported(from, next, top, loss, self.now);
+        self.pace.reported(round_trip, loss, self.now);
+        self.advance_window();
     }
 
     /// Somebody misses something: we wait with asking for the same, and repair what we have.
     fn hear_nack(&mut self, entry: &NackEntry) {
         let is_mine = entry.origin == self.me;
         let is_there = is_mine || self.members.is_live(entry.origin, self.now);
-        let hold = REPAIR_HOLD.max(self.members.round_trip());
-        let peer_due = match is_there {
-            true => self.now + PEER_REPAIR_WAIT + self.backoff(),
-            false => self.now + self.backoff(),
+        let round_trip = self.members.round_trip_of(entry.origin);
+        let hold = REPAIR_HOLD.max(round_trip);
+        let due = match (is_mine, is_there) {
+            (true, _) => self.now,
+            (false, true) => self.now + PEER_REPAIR_WAIT + self.backoff(entry.origin),
+            (false, false) => self.now + self.backoff(entry.origin),
         };
         let Some(stream) = self.streams.get_mut(&entry.origin) else {
             return;
         };
         let base = stream.expand(entry.base);
-        let wanted: BTreeSet<u64> = bits(&entry.bitmap).map(|bit| base + bit).collect();
-        let round_trip = self.members.round_trip();
-        for (sequence, missing) in stream.missing() {
-            if wanted.contains(&sequence) && missing.due <= self.now + NACK_RETRY_MAX {
-                missing.asked(round_trip, &mut self.random, self.now);
-            }
-        }
-        for sequence in wanted {
+        for sequence in bits(&entry.bitmap).map(|bit| base + bit) {
+            stream.heard_nack(sequence, round_trip, &mut self.random, self.now);
             let Some(kept) = stream.kept(sequence) else {
                 continue;
             };
             if is_mine && sequence >= self.unsent || self.now.since(kept.seen) < hold {
                 continue;
             }
-            let due = if is_mine { self.now } else { peer_due };
             let key = (entry.origin, sequence);
+            if self.repairs.len() >= REPAIRS_WAITING_MAX && !self.repairs.contains_key(&key) {
+                return;
+            }
             self.repairs
                 .entry(key)
                 .and_modify(|was| *was = due.min(*was))
                 .or_insert(due);
+            self.repairs_due = self.repairs_due.min(due);
         }
     }
 
     pub(super) fn deliver(&mut self, origin: MemberId) {
+        let is_named = self.members.is_named(origin);
         let Some(stream) = self.streams.get_mut(&origin) else {
             return;
         };
+        // A heartbeat soon tells the name.
+        if !is_named && self.now < stream.created + NAME_WAIT {
+            return;
+        }
         while let Some(delivery) = stream.deliver() {
             let event = match delivery {
                 Delivery::Message {
@@ -240,15 +314,24 @@ impl Session {
             .streams
             .get(&origin)
             .is_some_and(|s| s.missing_count() > 0);
-        match has_missing {
-            true => self.gappy.insert(origin),
-            false => self.gappy.remove(&origin),
-        };
+        if has_missing {
+            self.gappy.insert(origin);
+        } else if !self.gappy.is_empty() {
+            self.gappy.remove(&origin);
+        }
     }
 
-    fn report_later(&mut self) {
-        let due = (self.reported + REPORT_INTERVAL).max(self.soon(REPORT_SOON));
-        self.report_due.get_or_insert(due);
+    /// In a small group a line of talk is reported soon, a flow now and then; in a large one all reports
+    /// stay within the share that signs of life have.
+    fn report_later(&mut self, is_talk: bool) {
+        let interval = self.members.idle_interval();
+        let due = match self.is_small_group() {
+            true if is_talk => self.soon(REPORT_SOON),
+            true => (self.reported + REPORT_INTERVAL).max(self.soon(REPORT_SOON)),
+            false => (self.reported + interval).max(self.soon(interval)),
+        };
+        let due = self.report_due.map_or(due, |was| was.min(due));
+        self.report_due = Some(due);
     }
 }
 

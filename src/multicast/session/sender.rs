@@ -1,7 +1,5 @@
 //! What a session sends: records, repairs, nacks, reports and signs of life.
 
-use std::collections::VecDeque;
-
 use rand::RngExt;
 
 use super::Session;
@@ -10,31 +8,92 @@ use crate::multicast::config::{
     RIDE_ALONG_RECORDS, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use crate::multicast::packet::{
-    Body, HEADER_BYTES, Heartbeat, NACK_ENTRIES_MAX, NackEntry, REPORT_ENTRIES_MAX, Record,
-    ReportEntry,
+    Body, HEADER_BYTES, Heartbeat, MemberId, NACK_ENTRIES_MAX, NackEntry, REPORT_ENTRIES_MAX,
+    Records, ReportEntry,
 };
 use crate::time::Micros;
 
 impl Session {
-    /// Sends what was said and not yet sent. Each datagram takes along the records before its own.
+    /// Sends what was said and not yet sent, as fast as the members take it. Each datagram takes along
+    /// the records before its own.
     pub(super) fn send_new(&mut self) {
-        let top = self.streams[&self.me].top();
-        while self.unsent < top {
-            let first = self.unsent;
-            let mut room = DATAGRAM_BYTES_MAX - HEADER_BYTES;
-            let mut records = Vec::new();
-            while let Some(record) = self.own_record(self.unsent)
-                && record.wire_bytes() <= room
-            {
-                room -= record.wire_bytes();
-                records.push(record);
-                self.unsent += 1;
-            }
-            let mut datagram = self.records_before(first, room);
-            datagram.append(&mut records);
-            self.transmit(&Body::Data(datagram));
+        if !self.has_unsent() {
+            return;
+        }
+        let now = self.now;
+        if let Some(since) = self.pace.stalled(now) {
+            self.members.stall(since);
+            self.advance_window();
+        }
+        let is_alone = self.is_alone();
+        while self.has_unsent() && self.pace.is_open(is_alone, now) {
+            let (new, bytes) = self.put_new_in_scratch();
+            let wants_report = self.pace.sent(self.unsent, new, now);
+            self.pace.spend(bytes);
+            self.repair_budget.earn(new as u64 / 2);
+            self.transmit_gathered(wants_report);
             self.begin_tail();
         }
+        if self.has_unsent() && self.pace.probes(now) {
+            self.heartbeat(true);
+        }
+        if is_alone {
+            // Nobody takes it, so nothing is on the way.
+            self.advance_window();
+        }
+    }
+
+    /// As many new records as a datagram holds, and before them those that ride along. Gives what is new,
+    /// and the datagram's length, in bytes.
+    fn put_new_in_scratch(&mut self) -> (usize, usize) {
+        let (me, first) = (self.me, self.unsent);
+        let own = self.streams.get_mut(&me).expect("always there");
+        let mut room = DATAGRAM_BYTES_MAX - HEADER_BYTES;
+        let mut end = first;
+        while let Some(kept) = own.kept(end)
+            && kept.wire_bytes() <= room
+        {
+            room -= kept.wire_bytes();
+            self.queued_bytes -= kept.record(me, end).body.len() as u64;
+            end += 1;
+        }
+        self.unsent = end;
+        let new = DATAGRAM_BYTES_MAX - HEADER_BYTES - room;
+        let start = self.ride_along(first, room);
+        (new, self.put_in_scratch(start, end))
+    }
+
+    /// The first of our records before this one that ride along: as many as fit, and not more than help.
+    fn ride_along(&mut self, end: u64, mut room: usize) -> u64 {
+        let mut start = end;
+        for sequence in (end.saturating_sub(RIDE_ALONG_RECORDS)..end).rev() {
+            match self.own().kept(sequence) {
+                Some(kept) if kept.wire_bytes() <= room => room -= kept.wire_bytes(),
+                _ => break,
+            }
+            start = sequence;
+        }
+        start
+    }
+
+    fn put_in_scratch(&mut self, start: u64, end: u64) -> usize {
+        let me = self.me;
+        let own = self.streams.get_mut(&me).expect("always there");
+        self.scratch.clear();
+        for sequence in start..end {
+            if let Some(kept) = own.kept(sequence) {
+                kept.record(me, sequence).write(&mut self.scratch);
+            }
+        }
+        HEADER_BYTES + self.scratch.len()
+    }
+
+    /// Sends our own records that were gathered.
+    fn transmit_gathered(&mut self, wants_report: bool) {
+        let records = std::mem::take(&mut self.scratch);
+        self.transmit(&Body::Data(Records::written(&records)), wants_report);
+        self.scratch = records;
+        self.scratch.clear();
     }
 
     /// The signs of life after a record wait until the next record is late: while lines come, each
@@ -51,28 +110,25 @@ impl Session {
         self.tail = Some((0, self.now + TAIL_FIRST.max(late)));
     }
 
-    fn own_record(&mut self, sequence: u64) -> Option<Record> {
-        let own = self.streams.get_mut(&self.me)?;
-        own.kept(sequence).map(|kept| kept.record.clone())
-    }
-
     /// After the last record soon and then less and less often, so that its loss is noticed; when
     /// idle at the group's pace.
     pub(super) fn send_signs_of_life(&mut self) {
         if let Some((step, due)) = self.tail
             && due <= self.now
         {
-            let again = match step {
-                0..TAIL_RECORDS_AGAIN => {
-                    self.records_before(self.unsent, DATAGRAM_BYTES_MAX - HEADER_BYTES)
-                }
-                _ => Vec::new(),
+            let end = self.unsent;
+            let start = match step {
+                0..TAIL_RECORDS_AGAIN => self.ride_along(end, DATAGRAM_BYTES_MAX - HEADER_BYTES),
+                _ => end,
             };
-            if again.is_empty() {
-                self.poll_next = true;
-                self.heartbeat();
+            if start < end {
+                let bytes = self.put_in_scratch(start, end);
+                self.pace.spend(bytes);
+                self.transmit_gathered(false);
             } else {
-                self.transmit(&Body::Data(again));
+                // A newcomer wants to know who is there; others know who should report.
+                self.poll_next = self.is_gathering();
+                self.heartbeat(self.is_small_group());
             }
             let wait = Micros(TAIL_FIRST.0 << (step + 1).min(20));
             let is_heard = self.members.all_have(self.unsent);
@@ -82,34 +138,19 @@ impl Session {
             };
         }
         if self.heartbeat_due <= self.now {
-            self.heartbeat();
+            self.heartbeat(false);
             // So that the survivors of a member that is gone, or of a partition, agree on what it said.
             self.report();
         }
     }
 
-    /// Our last records before this one, as many as ride along and fit.
-    fn records_before(&mut self, sequence: u64, mut room: usize) -> Vec<Record> {
-        let mut records = VecDeque::new();
-        for back in 1..=RIDE_ALONG_RECORDS {
-            let record = sequence.checked_sub(back).and_then(|s| self.own_record(s));
-            match record {
-                Some(record) if record.wire_bytes() <= room => {
-                    room -= record.wire_bytes();
-                    records.push_front(record);
-                }
-                _ => break,
-            }
-        }
-        records.into()
-    }
-
-    fn heartbeat(&mut self) {
+    pub(super) fn heartbeat(&mut self, wants_report: bool) {
         let heartbeat = Heartbeat {
             next: self.unsent as u32,
-            name: self.config.name.clone(),
+            replaces: self.config.replaces.unwrap_or(MemberId(0)),
+            name: self.members.my_name().to_owned(),
         };
-        self.transmit(&Body::Heartbeat(heartbeat));
+        self.transmit(&Body::Heartbeat(heartbeat), wants_report);
         self.answered = self.now;
         let interval = self.members.idle_interval();
         self.heartbeat_due = self.now + interval.mul_f64(self.random.random_range(0.75..1.25));
@@ -117,82 +158,121 @@ impl Session {
 
     pub(super) fn send_repairs(&mut self) {
         let now = self.now;
+        if self.repairs.is_empty() || self.repairs_due > now {
+            return;
+        }
         let due = self.repairs.iter().filter(|(_, due)| **due <= now);
         let due: Vec<_> = due.map(|(key, _)| *key).collect();
-        let mut room = 0;
-        let mut records: Vec<Record> = Vec::new();
         for (origin, sequence) in due {
             if self.repair_budget.left(now) == 0 {
                 break;
             }
             self.repairs.remove(&(origin, sequence));
-            if !self.config.repairs {
-                continue;
+            if self.config.repairs {
+                self.repair(origin, sequence);
             }
-            let kept = self.streams.get_mut(&origin).and_then(|s| s.kept(sequence));
-            let Some(kept) = kept else { continue };
-            kept.seen = now;
-            kept.repairs += 1;
-            // What had to be repaired before is sent twice, a little apart: even repairs are lost.
-            if kept.repairs % 2 == 0 {
-                self.repairs
-                    .insert((origin, sequence), now + REPAIR_COPY_WAIT);
-            }
-            let record = kept.record.clone();
-            self.stats.repaired_records += 1;
-            self.repair_budget.spend(record.wire_bytes());
-            if record.wire_bytes() > room {
-                self.transmit_repair(std::mem::take(&mut records));
-                room = DATAGRAM_BYTES_MAX - HEADER_BYTES;
-            }
-            room -= record.wire_bytes();
-            records.push(record);
         }
-        self.transmit_repair(records);
+        self.transmit_repairs();
+        let first = self.repairs.values().min();
+        self.repairs_due = first.copied().unwrap_or_default();
     }
 
-    fn transmit_repair(&mut self, records: Vec<Record>) {
-        if !records.is_empty() {
-            self.transmit(&Body::Repair(records));
+    fn repair(&mut self, origin: MemberId, sequence: u64) {
+        let now = self.now;
+        let kept = self.streams.get_mut(&origin).and_then(|s| s.kept(sequence));
+        let Some(kept) = kept else { return };
+        kept.seen = now;
+        kept.repairs += 1;
+        // What had to be repaired before is sent twice, a little apart: even repairs are lost.
+        if kept.repairs % 2 == 0 {
+            self.repairs
+                .insert((origin, sequence), now + REPAIR_COPY_WAIT);
         }
+        let bytes = kept.wire_bytes();
+        self.stats.repaired_records += 1;
+        self.repair_budget.spend(bytes);
+        self.pace.spend(bytes);
+        if HEADER_BYTES + self.scratch.len() + bytes > DATAGRAM_BYTES_MAX {
+            self.transmit_repairs();
+        }
+        // It was there a moment ago; looked up again because a datagram may have gone out between.
+        if let Some(kept) = self.streams.get_mut(&origin).and_then(|s| s.kept(sequence)) {
+            kept.record(origin, sequence).write(&mut self.scratch);
+        }
+    }
+
+    fn transmit_repairs(&mut self) {
+        if self.scratch.is_empty() {
+            return;
+        }
+        let records = std::mem::take(&mut self.scratch);
+        self.transmit(&Body::Repair(Records::written(&records)), false);
+        self.scratch = records;
+        self.scratch.clear();
     }
 
     /// Asks for everything that is due, of all origins, in one datagram; what does not fit follows.
     pub(super) fn send_nacks(&mut self) {
-        let until = self.now + NACK_SLACK;
-        let round_trip = self.members.round_trip();
+        let now = self.now;
         let mut entries = Vec::new();
-        for origin in &self.gappy {
-            let Some(stream) = self.streams.get_mut(origin) else {
-                continue;
-            };
-            let is_due = stream.missing().any(|(_, missing)| missing.due <= self.now);
-            let mut entry: Option<NackEntry> = None;
-            for (sequence, missing) in stream.missing() {
-                if !is_due || missing.due > until {
-                    continue;
-                }
-                let nack = entry.get_or_insert_with(|| NackEntry {
-                    origin: *origin,
-                    base: sequence as u32,
-                    bitmap: Vec::new(),
-                });
-                let bit = (sequence as u32).wrapping_sub(nack.base) as usize;
-                if bit >= 8 * NACK_BITMAP_BYTES_MAX {
-                    break;
-                }
-                nack.bitmap.resize(nack.bitmap.len().max(bit / 8 + 1), 0);
-                nack.bitmap[bit / 8] |= 1 << (bit % 8);
-                missing.asked(round_trip, &mut self.random, self.now);
-            }
-            entries.extend(entry);
-            if entries.len() == NACK_ENTRIES_MAX {
-                break;
-            }
+        let gappy = self.gappy.iter().copied();
+        let is_due = |origin: &MemberId| {
+            let due = self.streams.get(origin).and_then(|s| s.due());
+            due.is_some_and(|due| due <= now)
+        };
+        let due: Vec<MemberId> = gappy.filter(is_due).take(NACK_ENTRIES_MAX).collect();
+        for origin in due {
+            entries.extend(self.nack_entry(origin));
         }
         if !entries.is_empty() {
             self.stats.nacks += 1;
-            self.transmit(&Body::Nack(entries));
+            self.transmit(&Body::Nack(entries), false);
+        }
+    }
+
+    /// What is due of this origin, or nearly, from the first on, as far as a bitmap reaches.
+    fn nack_entry(&mut self, origin: MemberId) -> Option<NackEntry> {
+        let until = self.now + NACK_SLACK;
+        let round_trip = self.members.round_trip_of(origin);
+        let stream = self.streams.get_mut(&origin)?;
+        let is_due = stream.missing().any(|(_, missing)| missing.due <= self.now);
+        let mut entry: Option<NackEntry> = None;
+        for (sequence, missing) in stream.missing() {
+            if !is_due || missing.due > until {
+                continue;
+            }
+            let nack = entry.get_or_insert_with(|| NackEntry {
+                origin,
+                base: sequence as u32,
+                bitmap: Vec::new(),
+            });
+            let bit = (sequence as u32).wrapping_sub(nack.base) as usize;
+            if bit >= 8 * NACK_BITMAP_BYTES_MAX {
+                break;
+            }
+            nack.bitmap.resize(nack.bitmap.len().max(bit / 8 + 1), 0);
+            nack.bitmap[bit / 8] |= 1 << (bit % 8);
+            missing.asked(round_trip, &mut self.random, self.now);
+        }
+        stream.settle_due();
+        entry
+    }
+
+    /// Sends the reports that are due: to all about all, or at once to who asked for it.
+    pub(super) fn send_reports(&mut self) {
+        if self.report_due.is_some_and(|due| due <= self.now) {
+            self.report();
+        }
+        while let Some((&origin, _)) = self.asked_by.iter().find(|(_, due)| **due <= self.now) {
+            self.asked_by.remove(&origin);
+            // Where one talks, this is the report about all.
+            if self.streams.len() <= 2 {
+                self.report_due = None;
+                self.reported = self.now;
+            }
+            if let Some(entry) = self.report_entry(origin) {
+                self.transmit(&Body::Report(vec![entry]), false);
+            }
         }
     }
 
@@ -206,23 +286,25 @@ impl Session {
             .filter(|(_, s)| now.since(s.active) < REPORT_ACTIVE)
             .collect();
         active.sort_by_key(|(_, stream)| std::cmp::Reverse(stream.active));
-        let entries: Vec<_> = active
-            .into_iter()
-            .take(REPORT_ENTRIES_MAX)
-            .map(|(&origin, stream)| {
-                let (echo_stamp_us, echo_delay_us) = self.members.echo(origin, now);
-                ReportEntry {
-                    origin,
-                    next: stream.next() as u32,
-                    top: stream.top() as u32,
-                    age_ms: (now.since(stream.origin_started).0 / 1000) as u32,
-                    echo_stamp_us,
-                    echo_delay_us,
-                }
-            })
-            .collect();
+        let active: Vec<MemberId> = active.into_iter().map(|(&origin, _)| origin).collect();
+        let entries = active.into_iter().take(REPORT_ENTRIES_MAX);
+        let entries: Vec<_> = entries.filter_map(|o| self.report_entry(o)).collect();
         if !entries.is_empty() {
-            self.transmit(&Body::Report(entries));
+            self.transmit(&Body::Report(entries), false);
         }
+    }
+
+    fn report_entry(&self, origin: MemberId) -> Option<ReportEntry> {
+        let stream = self.streams.get(&origin)?;
+        let (echo_stamp_us, echo_delay_us, loss) = self.members.echo(origin, self.now);
+        Some(ReportEntry {
+            origin,
+            next: stream.next() as u32,
+            top: stream.top() as u32,
+            age_ms: (self.now.since(stream.origin_started).0 / 1000) as u32,
+            echo_stamp_us,
+            echo_delay_us,
+            loss,
+        })
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::multicast::config::MISSING_MAX;
-use crate::multicast::packet::{Heartbeat, NackEntry, ReportEntry};
+use crate::multicast::packet::{Heartbeat, NackEntry, QuantisedShare, Records, ReportEntry};
 
 const ROOM: u32 = 7;
 
@@ -14,18 +14,23 @@ fn session(now: Instant) -> Session {
         name: "me".to_owned(),
         first_sequence: 1,
         repairs: true,
+        rate_max: None,
+        replaces: None,
     };
     Session::new(MemberId(1), config, 1, now)
 }
 
-fn hear(session: &mut Session, from: u64, body: &Body, now: Instant) {
+fn hear(session: &mut Session, from: u64, body: &Body<'_>, now: Instant) {
     let header = Header {
         room_tag: ROOM,
         transmitter: MemberId(from),
         number: 0,
         stamp_us: 0,
         age_ms: 0,
+        round_trip: QuantisedTime::default(),
+        group_size: QuantisedSize::default(),
         poll: false,
+        wants_report: false,
     };
     hear_bytes(session, &encode(&header, body), now);
 }
@@ -45,6 +50,40 @@ fn sent(session: &mut Session) -> usize {
             Output::Wait(_) => return bytes,
         }
     }
+}
+
+fn heartbeat(next: u32, name: &str) -> Body<'static> {
+    let replaces = MemberId(0);
+    let name = name.to_owned();
+    Body::Heartbeat(Heartbeat {
+        next,
+        replaces,
+        name,
+    })
+}
+
+/// A line of the same text each time.
+fn line(origin: u64, sequence: u32) -> Record<'static> {
+    Record {
+        origin: MemberId(origin),
+        sequence,
+        clock: sequence,
+        is_first: true,
+        is_last: true,
+        body: b"a line",
+    }
+}
+
+fn written(records: &[Record<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    records.iter().for_each(|record| record.write(&mut bytes));
+    bytes
+}
+
+fn hear_lines(session: &mut Session, from: u64, sequences: &[u32], now: Instant) {
+    let records: Vec<_> = sequences.iter().map(|&s| line(from, s)).collect();
+    let bytes = written(&records);
+    hear(session, from, &Body::Data(Records::written(&bytes)), now);
 }
 
 #[test]
@@ -73,11 +112,7 @@ fn claims_of_what_nobody_said_are_bounded() {
     let now = Instant::from_micros(1);
     let mut me = session(now);
     for stranger in 10..200 {
-        let claim = Heartbeat {
-            next: 60_000,
-            name: "x".to_owned(),
-        };
-        hear(&mut me, stranger, &Body::Heartbeat(claim), now);
+        hear(&mut me, stranger, &heartbeat(60_000, "x"), now);
     }
     let missing: usize = me.streams.values().map(Stream::missing_count).sum();
     assert!(missing > 0 && missing <= MISSING_MAX, "{missing}");
@@ -97,22 +132,16 @@ fn claims_of_what_nobody_said_are_bounded() {
 fn who_returns_after_it_was_forgotten_is_not_heard_again() {
     let mut now = Instant::from_micros(1);
     let mut me = session(now);
-    let line = |sequence| Record {
-        origin: MemberId(2),
-        sequence,
-        clock: sequence,
-        is_first: true,
-        is_last: true,
-        body: Bytes::from_static(b"a line"),
-    };
-    hear(&mut me, 2, &Body::Data(vec![line(1)]), now);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    hear_lines(&mut me, 2, &[1], now);
     assert_eq!(lines_heard(&mut me), [1]);
     while !me.followed.contains_key(&MemberId(2)) {
         now = now + Micros::from_secs(1);
         me.handle_input(Input::Timeout, now);
         lines_heard(&mut me);
     }
-    hear(&mut me, 2, &Body::Data(vec![line(1), line(2)]), now);
+    hear(&mut me, 2, &heartbeat(2, "Ana"), now);
+    hear_lines(&mut me, 2, &[1, 2], now);
     assert_eq!(lines_heard(&mut me), [2]);
 }
 
@@ -128,27 +157,27 @@ fn lines_heard(session: &mut Session) -> Vec<u64> {
     }
 }
 
-fn hostile_body() -> impl Strategy<Value = Body> {
+/// A body that nobody honest sent. Records come as what is to be written.
+#[derive(Clone, Debug)]
+enum Hostile {
+    Data(Vec<(u64, u32)>),
+    Repair(Vec<(u64, u32)>),
+    Other(Body<'static>),
+}
+
+fn hostile_body() -> impl Strategy<Value = Hostile> {
     let id = prop_oneof![Just(1_u64), Just(2), Just(3), any::<u64>()];
     let sequence = prop_oneof![0_u32..20, any::<u32>()];
-    let record = (id.clone(), sequence.clone(), any::<(u32, bool, bool)>()).prop_map(
-        |(origin, sequence, (clock, is_first, is_last))| Record {
-            origin: MemberId(origin),
-            sequence,
-            clock,
-            is_first,
-            is_last,
-            body: Bytes::from_static(b"hostile"),
-        },
-    );
-    let report = (id.clone(), sequence.clone(), any::<(u32, u32, u32)>()).prop_map(
-        |(origin, next, (top, age_ms, echo))| ReportEntry {
+    let records = proptest::collection::vec((id.clone(), sequence.clone()), 0..5);
+    let report = (id.clone(), sequence.clone(), any::<(u32, u32, u32, u16)>()).prop_map(
+        |(origin, next, (top, age_ms, echo, loss))| ReportEntry {
             origin: MemberId(origin),
             next,
             top,
             age_ms,
             echo_stamp_us: echo,
             echo_delay_us: echo,
+            loss: QuantisedShare(loss),
         },
     );
     let bitmap = proptest::collection::vec(any::<u8>(), 0..20);
@@ -157,15 +186,35 @@ fn hostile_body() -> impl Strategy<Value = Body> {
         base,
         bitmap,
     });
-    prop_oneof![
-        proptest::collection::vec(record.clone(), 0..5).prop_map(Body::Repair),
-        record.prop_map(|record| Body::Data(vec![record])),
-        (sequence.clone(), "\\PC{0,9}")
-            .prop_map(|(next, name)| Body::Heartbeat(Heartbeat { next, name })),
+    let other = prop_oneof![
+        (sequence.clone(), "\\PC{0,9}").prop_map(|(next, name)| heartbeat(next, &name)),
         proptest::collection::vec(report, 0..5).prop_map(Body::Report),
         proptest::collection::vec(nack, 0..5).prop_map(Body::Nack),
         sequence.prop_map(Body::Leave),
+    ];
+    prop_oneof![
+        records.clone().prop_map(Hostile::Data),
+        records.prop_map(Hostile::Repair),
+        other.prop_map(Hostile::Other),
     ]
+}
+
+fn hear_hostile(session: &mut Session, from: u64, body: &Hostile, now: Instant) {
+    let records = |those: &[(u64, u32)]| {
+        let those: Vec<_> = those.iter().map(|&(o, s)| line(o, s)).collect();
+        written(&those)
+    };
+    match body {
+        Hostile::Data(those) => {
+            let bytes = records(those);
+            hear(session, from, &Body::Data(Records::written(&bytes)), now);
+        }
+        Hostile::Repair(those) => {
+            let bytes = records(those);
+            hear(session, from, &Body::Repair(Records::written(&bytes)), now);
+        }
+        Hostile::Other(body) => hear(session, from, body, now),
+    }
 }
 
 proptest! {
@@ -182,7 +231,7 @@ proptest! {
             now = now + Micros(pause);
             me.say(b"a line", now).unwrap();
             sent(&mut me);
-            hear(&mut me, from, &body, now);
+            hear_hostile(&mut me, from, &body, now);
             hear_bytes(&mut me, &noise, now);
             let answer = sent(&mut me);
             prop_assert!(answer < REPAIR_BURST_BYTES as usize + 8 * 1372, "{} bytes for one datagram", answer);

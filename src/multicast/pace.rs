@@ -1,0 +1,305 @@
+//! How fast new records go out: as fast as the slowest member takes them.
+//!
+//! A window bounds the bytes that were sent and that the slowest member has not reported yet. It grows
+//! while reports come back without delay, and shrinks when they show that a queue builds up on the way
+//! (as LEDBAT does, RFC 6817), or a loss well above the usual one. So a loss that comes from the air does
+//! not slow the room, and a full queue does. `--rate-max` bounds it from above.
+
+use std::collections::VecDeque;
+
+use super::budget::Budget;
+use super::config::{
+    BLIND_BYTES_PER_SECOND, DATAGRAM_BYTES_MAX, FLOOR_MEMORY, LOSS_ABOVE_FLOOR_MAX,
+    QUEUE_DELAY_AIM, STALL_MAX, WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    WINDOW_PROBE,
+};
+use crate::time::{Instant, Micros};
+
+/// A window that shrinks keeps this part.
+const SHRINK: f64 = 0.7;
+
+/// Bytes that may go out at once under `--rate-max`: a few datagrams, or a millisecond's.
+const BURST_BYTES_MIN: u64 = 4 * DATAGRAM_BYTES_MAX as u64;
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    window: u64,
+    /// Doubling, as nothing has stood in the way yet.
+    is_starting: bool,
+    /// Datagrams on the way: the sequence after each, and all bytes sent up to and with it.
+    on_the_way: VecDeque<(u64, u64)>,
+    sent_bytes: u64,
+    arrived_bytes: u64,
+    /// When so much has arrived, a round is over.
+    round_ends: u64,
+    /// The shortest delay, and the highest loss, of this round.
+    round_delay: Option<Micros>,
+    round_loss: Option<f64>,
+    delay_floor: Floor<Micros>,
+    loss_floor: Floor<f64>,
+    /// Bytes sent when reports were last asked for.
+    asked_bytes: u64,
+    asked: Instant,
+    /// Since when it has been closed.
+    closed: Option<Instant>,
+    /// None without `--rate-max`.
+    rate_max: Option<Budget>,
+    blind: Budget,
+}
+
+/// The lowest value of late: of this period and the one before it.
+#[derive(Debug)]
+struct Floor<T> {
+    now: Option<T>,
+    before: Option<T>,
+    period_ends: Instant,
+}
+
+impl<T: Copy + PartialOrd> Floor<T> {
+    fn new(now: Instant) -> Self {
+        Self {
+            now: None,
+            before: None,
+            period_ends: now + FLOOR_MEMORY,
+        }
+    }
+
+    /// The floor with this value taken in.
+    fn with(&mut self, value: T, now: Instant) -> T {
+        if now >= self.period_ends {
+            self.before = self.now.take();
+            self.period_ends = now + FLOOR_MEMORY;
+        }
+        let lower = |a: T, b: Option<T>| b.filter(|b| *b < a).unwrap_or(a);
+        self.now = Some(lower(value, self.now));
+        lower(lower(value, self.now), self.before)
+    }
+}
+
+impl Pace {
+    /// `rate_max` in bytes a second; none to let the members decide.
+    pub(super) fn new(rate_max: Option<u64>, now: Instant) -> Self {
+        let budget = |rate: u64| Budget::new(rate, BURST_BYTES_MIN.max(rate / 1000), now);
+        Self {
+            window: WINDOW_BYTES_FIRST,
+            is_starting: true,
+            on_the_way: VecDeque::new(),
+            sent_bytes: 0,
+            arrived_bytes: 0,
+            round_ends: 0,
+            round_delay: None,
+            round_loss: None,
+            delay_floor: Floor::new(now),
+            loss_floor: Floor::new(now),
+            asked_bytes: 0,
+            asked: Instant::START,
+            closed: None,
+            rate_max: rate_max.map(budget),
+            blind: budget(BLIND_BYTES_PER_SECOND),
+        }
+    }
+
+    /// Whether a datagram may go out now. `is_alone`: nobody is there who would report.
+    pub(super) fn is_open(&mut self, is_alone: bool, now: Instant) -> bool {
+        let has_budget = match (&mut self.rate_max, is_alone) {
+            (Some(budget), _) => budget.left(now) > 0,
+            (None, true) => self.blind.left(now) > 0,
+            (None, false) => true,
+        };
+        let is_closed = !is_alone && self.in_flight() >= self.window;
+        match is_closed {
+            true => _ = self.closed.get_or_insert(now),
+            false => self.closed = None,
+        }
+        has_budget && !is_closed
+    }
+
+    /// A datagram goes out with so many bytes of new records. True if it should ask for reports.
+    pub(super) fn sent(&mut self, after: u64, bytes: usize, now: Instant) -> bool {
+        self.sent_bytes += bytes as u64;
+        self.on_the_way.push_back((after, self.sent_bytes));
+        let asks = self.sent_bytes - self.asked_bytes.max(self.arrived_bytes) > self.window / 2;
+        if asks {
+            self.asked_bytes = self.sent_bytes;
+            self.asked = now;
+        }
+        asks
+    }
+
+    /// So much went out in all: it counts against the rate, not against the window.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.blind.spend(bytes);
+        if let Some(budget) = &mut self.rate_max {
+            budget.spend(bytes);
+        }
+    }
+
+    /// The slowest member has heard of everything before `top`.
+    pub(super) fn arrived(&mut self, top: u64, now: Instant) {
+        let before = self.arrived_bytes;
+        while let Some(&(after, bytes)) = self.on_the_way.front()
+            && after <= top
+        {
+            self.arrived_bytes = bytes;
+            self.on_the_way.pop_front();
+        }
+        let arrived = self.arrived_bytes - before;
+        // A window that was not made use of has not been tried.
+        if arrived > 0 && self.closed.is_some() {
+            self.grow(arrived);
+        }
+        if self.arrived_bytes >= self.round_ends {
+            self.end_round(now);
+        }
+    }
+
+    /// A report came back: the round trip that it measured, and the loss that it tells.
+    pub(super) fn reported(&mut self, round_trip: Option<Micros>, loss: Option<f64>, now: Instant) {
+        if let Some(round_trip) = round_trip {
+            let floor = self.delay_floor.with(round_trip, now);
+            let delay = Micros(round_trip.0 - floor.0);
+            self.round_delay = Some(self.round_delay.map_or(delay, |least| least.min(delay)));
+        }
+        if loss > self.round_loss {
+            self.round_loss = loss;
+        }
+    }
+
+    fn grow(&mut self, arrived: u64) {
+        let more = match self.is_starting {
+            true => arrived,
+            // About a datagram for each window, faster where the queues are far from full.
+            false => {
+                let delay = self.round_delay.unwrap_or_default().min(QUEUE_DELAY_AIM);
+                let room = 1.0 - delay.0 as f64 / QUEUE_DELAY_AIM.0 as f64;
+                (arrived as f64 * room / 8.0) as u64
+            }
+        };
+        self.window = (self.window + more).min(WINDOW_BYTES_MAX);
+    }
+
+    fn end_round(&mut self, now: Instant) {
+        self.round_ends = self.sent_bytes + 1;
+        let delay = self.round_delay.take();
+        let is_queued = delay.is_some_and(|delay| delay > QUEUE_DELAY_AIM);
+        let is_lossy = self.round_loss.take().is_some_and(|loss| {
+            let floor = self.loss_floor.with(loss, now);
+            loss > floor + LOSS_ABOVE_FLOOR_MAX
+        });
+        if is_queued || is_lossy {
+            self.is_starting = false;
+            self.window = ((self.window as f64 * SHRINK) as u64).max(WINDOW_BYTES_MIN);
+        }
+    }
+
+    /// Whether reports should be asked for again: the window is closed and nothing came for a while.
+    pub(super) fn probes(&mut self, now: Instant) -> bool {
+        let is_due = self.closed.is_some() && self.asked + WINDOW_PROBE <= now;
+        if is_due {
+            self.asked = now;
+        }
+        is_due
+    }
+
+    /// Since when members that did not report hold everybody up.
+    pub(super) fn stalled(&self, now: Instant) -> Option<Instant> {
+        self.closed.filter(|closed| *closed + STALL_MAX <= now)
+    }
+
+    /// When to look again while something waits to be sent.
+    pub(super) fn wake(&self, is_alone: bool) -> Instant {
+        let budget = match (&self.rate_max, is_alone) {
+            (Some(budget), _) => budget.ready(),
+            (None, true) => self.blind.ready(),
+            (None, false) => Instant::START,
+        };
+        match self.closed {
+            Some(_) => budget.max(self.asked + WINDOW_PROBE),
+            None => budget,
+        }
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.sent_bytes - self.arrived_bytes
+    }
+
+    /// The window, in bytes.
+    pub(super) fn window(&self) -> u64 {
+        self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Instant = Instant::from_micros(1_000_000);
+
+    /// Sends full windows for a while, each reported after `delay` with `loss`; the window at the end.
+    fn flow(pace: &mut Pace, rounds: u64, delay: Micros, loss: f64, start: Instant) -> u64 {
+        let mut now = start;
+        let mut sequence = pace.on_the_way.back().map_or(0, |(after, _)| *after);
+        for _ in 0..rounds {
+            while pace.is_open(false, now) {
+                sequence += 6;
+                pace.sent(sequence, 1342, now);
+            }
+            now = now + delay;
+            pace.reported(Some(delay), Some(loss), now);
+            pace.arrived(sequence, now);
+        }
+        pace.window
+    }
+
+    #[test]
+    fn it_opens_fast_and_a_constant_loss_does_not_slow_it() {
+        let mut pace = Pace::new(None, START);
+        let rtt = Micros(200);
+        assert_eq!(flow(&mut pace, 10, rtt, 0.2, START), WINDOW_BYTES_MAX);
+        let later = START + Micros::from_secs(1);
+        assert_eq!(flow(&mut pace, 100, rtt, 0.22, later), WINDOW_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_queue_that_fills_and_a_loss_that_rises_slow_it() {
+        let mut pace = Pace::new(None, START);
+        flow(&mut pace, 10, Micros(200), 0.0, START);
+        let later = START + Micros::from_secs(1);
+        let queued = flow(&mut pace, 5, Micros::from_millis(9), 0.0, later);
+        assert!(queued < WINDOW_BYTES_MAX / 2, "{queued}");
+        let mut pace = Pace::new(None, START);
+        flow(&mut pace, 10, Micros(200), 0.0, START);
+        let lossy = flow(&mut pace, 5, Micros(200), 0.3, later);
+        assert!(lossy < WINDOW_BYTES_MAX / 2, "{lossy}");
+    }
+
+    #[test]
+    fn a_member_that_does_not_report_closes_it() {
+        let mut pace = Pace::new(None, START);
+        let mut sent = 0;
+        while pace.is_open(false, START) {
+            sent += 1342;
+            pace.sent(sent, 1342, START);
+        }
+        assert!(sent <= WINDOW_BYTES_FIRST + 1342);
+        assert!(pace.probes(START + WINDOW_PROBE));
+        assert_eq!(pace.stalled(START + STALL_MAX), Some(START));
+        pace.arrived(sent, START);
+        assert!(pace.is_open(false, START));
+    }
+
+    #[test]
+    fn the_rate_is_never_passed() {
+        let mut pace = Pace::new(Some(100_000), START);
+        let (mut now, mut sent) = (START, 0);
+        while now < START + Micros::from_secs(2) {
+            while pace.is_open(true, now) {
+                pace.sent(1, 1000, now);
+                pace.spend(1000);
+                sent += 1000;
+            }
+            now = pace.wake(true).max(now + Micros(1));
+        }
+        assert!((190_000..=210_000).contains(&sent), "{sent} bytes in 2 s");
+    }
+}
