@@ -125,16 +125,21 @@ impl Stage {
         server.shows("Client connected from 127.0.0.1:")?;
         server.shows("Connection from 127.0.0.1:")?;
         mel.screen.shows("[in room lab (239.1.1.1:6000) on ")?;
+        ana.screen.shows("[Mel joined]")?;
+        mel.screen.shows("[here: Ana]")?;
         for person in [&mut *ana, &mut *mel] {
             person.prompt = format!("[lab] {}> ", person.screen.who);
         }
         ana.says("Good morning!", mel)?;
         mel.says("Good morning, Ana. I read you.", ana)?;
         ana.says("Grüße an alle!", mel)?;
+        ana.types(LEAVE);
+        ana.screen.shows("[left room lab]")?;
+        mel.screen.shows("[Ana left]")?;
+        mel.types(LEAVE);
+        mel.screen.shows("[left room lab]")?;
         for person in [ana, mel] {
-            person.types(LEAVE);
             person.prompt = MAIN_PROMPT.to_owned();
-            person.screen.shows("[left room lab]")?;
         }
         Ok(())
     }
@@ -212,6 +217,7 @@ impl Person {
             name: None,
             interface: Some("127.0.0.1".to_owned()),
             ttl: 1,
+            rate_max: None,
             style: Style {
                 color: false,
                 timestamps: false,

@@ -9,7 +9,7 @@
 
 use std::error::Error;
 
-use crds::chat::{RoomAddress, printable};
+use crds::chat::{Dialect, RoomAddress, printable};
 use crds::client::{Interface, Room, RoomEvent, RoomOptions, Towards};
 
 const USAGE: &str = "usage: plain_listener ADDRESS:PORT [INTERFACE [COUNT]]";
@@ -27,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         interface: interface.clone(),
         ttl: 1,
         name: "listener".parse()?,
+        dialect: Dialect::Plain,
+        rate_max: None,
     };
     let mut room = Room::join(address, options)?;
     println!("listening to {address} on {interface}");
@@ -44,6 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 );
             }
             RoomEvent::Notice(text) => eprintln!("({text})"),
+            // A plain room does not know more.
+            _ => {}
         }
     }
     Ok(())

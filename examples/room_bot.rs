@@ -31,7 +31,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let rooms = connection.get_directory().await?;
     let found = match rooms.into_iter().find(|room| room.name == wanted) {
         Some(room) => room,
-        None => connection.make_room(wanted, None, Dialect::Plain).await?,
+        None => {
+            connection
+                .make_room(wanted, None, Dialect::Reliable)
+                .await?
+        }
     };
     let towards = Towards::Server(connection.local_address());
     let interface = Interface::choose(interface.as_deref(), towards)?;
@@ -42,6 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         interface: interface.clone(),
         ttl: 1,
         name,
+        dialect: found.dialect,
+        rate_max: None,
     };
     let mut room = Room::join(found.address, options)?;
     println!("in room {} ({}) on {interface}", found.name, found.address);
@@ -66,5 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 .await?;
         }
     }
+    // Waits until the others have the last answer.
+    room.leave().await;
     Ok(())
 }

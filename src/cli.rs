@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::chat::{DEFAULT_PORT, RoomAddress, RoomName, ServerAddress, UserName};
+use crate::chat::{BitRate, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress, UserName};
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
 ///
@@ -54,6 +54,10 @@ pub struct ClientArgs {
         default_value_t = 1
     )]
     pub ttl: u8,
+    /// What may be sent in a reliable room at most, such as 200mbit, 2mbit or 500kbit [default: as much
+    /// as its members take]
+    #[arg(long, global = true, env = "CRDS_RATE_MAX", value_name = "RATE")]
+    pub rate_max: Option<BitRate>,
     /// When to colour; NO_COLOR counts too
     #[arg(
         long,
@@ -151,9 +155,19 @@ pub struct GroupArgs {
     /// A group in place of a room of the directory; no server is needed then
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub group: Option<RoomAddress>,
-    /// The group speaks the plain dialect (as every room does so far)
-    #[arg(long)]
+    /// The group speaks the plain dialect
+    #[arg(long, requires = "group")]
     pub plain: bool,
+}
+
+impl GroupArgs {
+    /// How the group named by --group speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self.plain {
+            true => Dialect::Plain,
+            false => Dialect::Reliable,
+        }
+    }
 }
 
 /// `crds send`
@@ -183,7 +197,7 @@ pub struct ListenArgs {
     /// Where to listen.
     #[command(flatten)]
     pub group: GroupArgs,
-    /// One JSON object a line: event, room, from, text, at
+    /// One JSON object a line: event, room, at, and what belongs to the event
     #[arg(long)]
     pub json: bool,
     /// End after this many messages

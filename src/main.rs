@@ -84,6 +84,7 @@ fn settings(args: &ClientArgs) -> Settings {
         name: args.name.clone(),
         interface: args.interface.clone(),
         ttl: args.ttl,
+        rate_max: args.rate_max,
         style,
     }
 }

@@ -12,7 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("control", &["chat"]),
     ("store", &["chat"]),
     ("multicast", &["chat", "time"]),
-    ("net", &["chat", "control", "multicast"]),
+    ("net", &["chat", "time", "control", "multicast"]),
     ("sim", &["chat", "multicast", "time"]),
     (
         "server",

@@ -7,7 +7,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crds::chat::RoomAddress;
+use crds::chat::{Dialect, RoomAddress};
 use crds::client::{Interface, Room, RoomEvent, RoomOptions};
 use tokio::time::timeout;
 
@@ -124,6 +124,8 @@ fn join(address: RoomAddress, name: &str) -> Room {
         interface: Interface::named("lo").unwrap(),
         ttl: 1,
         name: name.parse().unwrap(),
+        dialect: Dialect::Plain,
+        rate_max: None,
     };
     Room::join(address, options).unwrap()
 }

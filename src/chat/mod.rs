@@ -1,5 +1,6 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
+mod bit_rate;
 mod message;
 mod name;
 mod printable;
@@ -7,6 +8,7 @@ mod room;
 mod room_address;
 mod server_address;
 
+pub use bit_rate::{BitRate, BitRateError};
 pub use message::{Message, MessageText, MessageTextError};
 pub use name::{NameError, RoomName, UserName};
 pub use printable::{is_printable, printable};

@@ -15,13 +15,15 @@ pub struct RoomId(pub i64);
 /// How a room's members speak over UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// `name: text`, one datagram a line, as every program of the lab speaks.
+    /// `name: text`, one datagram a line, as every program of the lab speaks. What is lost stays lost.
     Plain,
+    /// Every line at every member once and in order; only our own program speaks it.
+    Reliable,
 }
 
 /// What was given names no dialect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("dialect `{0}` is not known: rooms speak `plain`")]
+#[error("dialect `{0}` is not known: rooms speak `plain` or `reliable`")]
 pub struct DialectError(String);
 
 impl Dialect {
@@ -29,6 +31,7 @@ impl Dialect {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Reliable => "reliable",
         }
     }
 }
@@ -45,6 +48,7 @@ impl FromStr for Dialect {
     fn from_str(given: &str) -> Result<Self, DialectError> {
         match given {
             "plain" => Ok(Self::Plain),
+            "reliable" => Ok(Self::Reliable),
             _ => Err(DialectError(printable(given).chars().take(32).collect())),
         }
     }

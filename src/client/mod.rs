@@ -1,13 +1,16 @@
 //! The library to build programs on: a [`Connection`] to a directory server, and a [`Room`] to talk in.
 //!
-//! A room needs no server: whoever knows its address can join.
+//! A room needs no server: whoever knows its address can join. A [`Seat`] is one in a reliable room for a program without a
+//! runtime.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod connection;
 mod room;
 
+pub use crate::multicast::session::Delivered;
 pub use crate::net::{
-    Interface, InterfaceError, OpenError, RoomEvent, RoomStats, SayError, Towards,
+    Interface, InterfaceError, OpenError, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
+    SayError, Seat, SeatOptions, Towards, Traffic,
 };
 pub use connection::{ConnectError, Connection, RequestError, ServerEvent};
-pub use room::{Room, RoomOptions};
+pub use room::Room;

@@ -1,20 +1,16 @@
 //! A seat in a room.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::chat::{MessageText, RoomAddress, UserName};
-use crate::net::{Interface, OpenError, RoomCommand, RoomEvent, RoomStats, SayError, spawn_room};
-
-/// How to join.
-#[derive(Clone, Debug)]
-pub struct RoomOptions {
-    /// Where to send and listen.
-    pub interface: Interface,
-    /// How many hops datagrams may go; 1 is this network only.
-    pub ttl: u8,
-    /// The name to speak under.
-    pub name: UserName,
-}
+use crate::multicast::session::Delivered;
+use crate::net::{
+    OpenError, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said, SayError,
+    spawn_room,
+};
 
 /// A seat in a room; dropping it leaves the room. What is heard while nobody calls
 /// [`Room::next_event`] waits, up to 1,024 lines.
@@ -22,6 +18,7 @@ pub struct RoomOptions {
 pub struct Room {
     commands: mpsc::Sender<RoomCommand>,
     events: mpsc::Receiver<RoomEvent>,
+    task: JoinHandle<()>,
 }
 
 impl Room {
@@ -30,23 +27,44 @@ impl Room {
     /// # Errors
     /// The group could not be joined on that interface.
     pub fn join(address: RoomAddress, options: RoomOptions) -> Result<Self, OpenError> {
-        let RoomOptions {
-            interface,
-            ttl,
-            name,
-        } = options;
-        let (commands, events) = spawn_room(address, interface, ttl, name)?;
-        Ok(Self { commands, events })
+        let (commands, events, task) = spawn_room(address, options)?;
+        Ok(Self {
+            commands,
+            events,
+            task,
+        })
     }
 
-    /// Says `text`, and returns when it is handed to the network.
+    /// Says `text`, and returns when it is handed to the network. A reliable room makes it wait while
+    /// its members cannot take more.
     ///
     /// # Errors
     /// The interface is down, or the network did not take it. The room goes on.
-    pub async fn say(&self, text: MessageText) -> Result<(), SayError> {
+    pub async fn say(&self, text: MessageText) -> Result<Said, SayError> {
         self.ask(|done| RoomCommand::Say(text, done))
             .await
             .unwrap_or(Err(SayError::Left))
+    }
+
+    /// Waits until every member there has reported what was said, and everything said before it; at
+    /// most so long. In a plain room, where nobody reports, that is nobody of nobody at once.
+    pub async fn delivered(&self, said: Said, wait: Duration) -> Delivered {
+        self.ask(|answer| RoomCommand::AwaitDelivery(said, wait, answer))
+            .await
+            .unwrap_or(Delivered { by: 0, of: 0 })
+    }
+
+    /// Who is there, as far as known; in a plain room nobody knows.
+    pub async fn members(&self) -> Vec<RoomMember> {
+        self.ask(RoomCommand::Members).await.unwrap_or_default()
+    }
+
+    /// Leaves: waits until what was said last is everywhere and the others are told; about half a
+    /// second at most.
+    pub async fn leave(self) {
+        drop(self.commands);
+        // It ends by itself.
+        let _ = self.task.await;
     }
 
     /// Speaks under another name from now on.

@@ -204,6 +204,9 @@ pub const MEMBER_KEPT: Micros = Micros::from_secs(60);
 /// How often what is old is looked for.
 pub const SWEEP_INTERVAL: Micros = Micros::from_millis(250);
 
+/// Who leaves waits so long for the reports of what it said last.
+pub const LINGER_MAX: Micros = Micros::from_millis(500);
+
 /// A leave is sent this often, this far apart.
 pub const LEAVES: u32 = 3;
 

@@ -19,6 +19,8 @@ use bytes::{Buf, BufMut};
 
 pub use super::quantised::{QuantisedShare, QuantisedSize, QuantisedTime};
 
+use crate::chat::RoomAddress;
+
 use super::config::{
     DATAGRAM_BYTES_MAX, NACK_BITMAP_BYTES_MAX, NAME_BYTES_MAX, RECORD_BODY_BYTES_MAX,
     RELIABLE_FIRST_BYTE,
@@ -36,6 +38,17 @@ pub const RECORD_HEADER_BYTES: usize = 8 + 4 + 4 + 1 + 2;
 /// Who says something: random for each session, so that a restarted program is another member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(pub u64);
+
+/// Tells the datagrams of rooms apart that meet where they should not: the FNV-1a hash of the group's
+/// address and port in network order.
+pub fn room_tag(room: RoomAddress) -> u32 {
+    let [p, q] = room.port().to_be_bytes();
+    let [a, b, c, d] = room.group().octets();
+    let bytes = [a, b, c, d, p, q];
+    bytes.into_iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
 
 /// The outer header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -527,6 +540,14 @@ mod tests {
                 let _ = decode(&bytes);
             }
         }
+    }
+
+    #[test]
+    fn rooms_have_tags_of_their_own() {
+        let tag = |room: &str| room_tag(room.parse().unwrap());
+        assert_eq!(tag("239.1.1.1:6000"), tag("239.1.1.1:6000"));
+        assert_ne!(tag("239.1.1.1:6000"), tag("239.1.1.1:6001"));
+        assert_ne!(tag("239.1.1.1:6000"), tag("239.129.1.1:6000"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The two UDP sockets of a seat in a room.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
 
 use super::Interface;
 use crate::chat::RoomAddress;
@@ -20,66 +22,159 @@ pub struct OpenError {
     source: io::Error,
 }
 
+impl OpenError {
+    pub(super) fn new(room: RoomAddress, interface: &Interface, source: io::Error) -> Self {
+        Self {
+            room,
+            interface: interface.clone(),
+            source,
+        }
+    }
+}
+
 /// What the kernel is asked to hold of datagrams not yet read, in bytes; it may give less.
 const RECEIVE_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// How long a datagram may wait for an interface that has its hands full, before it counts as lost.
+const SEND_WAIT: Duration = Duration::from_millis(50);
+
+/// The largest UDP payload over IPv4, in bytes; also what the kernel puts together of several.
+const PAYLOAD_BYTES_MAX: usize = 65_535;
 
 /// Receives a group on one interface, and sends to it from a port of its own: so each client of a
 /// machine has a source of its own, and tells its echo from the others.
 #[derive(Debug)]
-pub(super) struct MulticastSocket {
+pub struct MulticastSocket {
     receiver: UdpSocket,
+    receiving: UdpSocketState,
     sender: UdpSocket,
+    sending: UdpSocketState,
     room: RoomAddress,
     source: SocketAddrV4,
 }
 
+/// Datagrams that were received in one call.
+pub struct Batch {
+    bytes: Vec<u8>,
+    meta: [RecvMeta; BATCH_SIZE],
+    filled: usize,
+}
+
 impl MulticastSocket {
     /// Joins `room` on `interface`. Datagrams go `ttl` hops far (1: this network).
-    pub(super) fn open(
-        room: RoomAddress,
-        interface: &Interface,
-        ttl: u8,
-    ) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// The group could not be joined.
+    pub fn open(room: RoomAddress, interface: &Interface, ttl: u8) -> Result<Self, OpenError> {
         let open = || {
             let receiver = receiver(room, interface)?;
             let sender = sender(interface, ttl)?;
             let source = match sender.local_addr()? {
-                std::net::SocketAddr::V4(source) => source,
-                std::net::SocketAddr::V6(_) => return Err(io::ErrorKind::AddrNotAvailable.into()),
+                SocketAddr::V4(source) => source,
+                SocketAddr::V6(_) => return Err(io::ErrorKind::AddrNotAvailable.into()),
             };
+            let receiving = UdpSocketState::new((&receiver).into())?;
+            let sending = UdpSocketState::new((&sender).into())?;
+            // The driver above has nothing better to do than to wait for the interface.
+            sender.set_nonblocking(false)?;
+            sender.set_write_timeout(Some(SEND_WAIT))?;
             Ok(Self {
                 receiver,
+                receiving,
                 sender,
+                sending,
                 room,
                 source,
             })
         };
-        open().map_err(|source| OpenError {
-            room,
-            interface: interface.clone(),
-            source,
-        })
+        open().map_err(|source| OpenError::new(room, interface, source))
     }
 
-    pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let sent = self.sender.send_to(bytes, self.room.socket_address());
-        sent.await.map(|_| ())
+    /// Sends `bytes` as datagrams of `segment_bytes` each, the last perhaps shorter, in one call. At most
+    /// [`MulticastSocket::segments_max`] of them.
+    ///
+    /// # Errors
+    /// The network did not take them.
+    pub fn send(&self, bytes: &[u8], segment_bytes: usize) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: self.room.socket_address().into(),
+            ecn: None,
+            contents: bytes,
+            segment_size: (bytes.len() > segment_bytes).then_some(segment_bytes),
+            src_ip: None,
+        };
+        self.sending.try_send((&self.sender).into(), &transmit)
     }
 
-    /// The length of the next datagram of the group, and its source.
-    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddrV4)> {
-        loop {
-            if let (length, std::net::SocketAddr::V4(source)) =
-                self.receiver.recv_from(buffer).await?
-            {
-                return Ok((length, source));
-            }
-        }
+    /// How many datagrams the system takes in one call: one where it knows no segmentation.
+    pub fn segments_max(&self) -> usize {
+        self.sending.max_gso_segments().into()
+    }
+
+    /// Receives what is there, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is there; others where the interface is gone.
+    pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        batch.filled = 0;
+        let mut buffers = batch.bytes.chunks_exact_mut(PAYLOAD_BYTES_MAX);
+        let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
+        let socket = (&self.receiver).into();
+        batch.filled = self.receiving.recv(socket, &mut buffers, &mut batch.meta)?;
+        Ok(())
+    }
+
+    /// The receiving socket once more, for a runtime to watch.
+    ///
+    /// # Errors
+    /// The process has too many files open.
+    pub fn clone_receiver(&self) -> io::Result<UdpSocket> {
+        self.receiver.try_clone()
     }
 
     /// Where our own datagrams come from.
-    pub(super) fn source(&self) -> SocketAddrV4 {
+    pub fn source(&self) -> SocketAddrV4 {
         self.source
+    }
+}
+
+impl AsFd for MulticastSocket {
+    /// The receiving socket's, to wait for datagrams.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.receiver.as_fd()
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            // The system gives memory to what is written to, which is little in most rooms.
+            bytes: vec![0; BATCH_SIZE * PAYLOAD_BYTES_MAX],
+            meta: [RecvMeta::default(); BATCH_SIZE],
+            filled: 0,
+        }
+    }
+}
+
+impl Batch {
+    /// The datagrams, each with where it came from. Those that the kernel put together are taken apart.
+    pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddrV4, &[u8])> {
+        let buffers = self.bytes.chunks_exact(PAYLOAD_BYTES_MAX);
+        let filled = self.meta[..self.filled].iter().zip(buffers);
+        filled.flat_map(|(meta, buffer)| {
+            let source = match meta.addr {
+                SocketAddr::V4(source) => Some(source),
+                SocketAddr::V6(_) => None,
+            };
+            let whole = &buffer[..meta.len.min(buffer.len())];
+            // A datagram without content has no stride.
+            let segments = whole.chunks(meta.stride.max(1));
+            source.into_iter().flat_map(move |source| {
+                let segments = segments.clone();
+                segments.map(move |segment| (source, segment))
+            })
+        })
     }
 }
 
@@ -98,7 +193,7 @@ fn receiver(room: RoomAddress, interface: &Interface) -> io::Result<UdpSocket> {
         &room.group(),
         &InterfaceIndexOrAddress::Index(interface.index),
     )?;
-    into_tokio(socket)
+    Ok(socket.into())
 }
 
 fn sender(interface: &Interface, ttl: u8) -> io::Result<UdpSocket> {
@@ -108,10 +203,5 @@ fn sender(interface: &Interface, ttl: u8) -> io::Result<UdpSocket> {
     socket.set_multicast_loop_v4(true)?;
     socket.set_multicast_ttl_v4(ttl.into())?;
     socket.bind(&SocketAddrV4::new(address, 0).into())?;
-    into_tokio(socket)
-}
-
-fn into_tokio(socket: Socket) -> io::Result<UdpSocket> {
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket.into())
 }

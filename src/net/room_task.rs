@@ -4,13 +4,20 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::multicast_socket::{MulticastSocket, OpenError};
+use super::multicast_socket::{Batch, MulticastSocket, OpenError};
+use super::room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError};
+use super::seat::SeatOptions;
+use super::speech::{Plain, Reliable};
 use super::{Interface, InterfaceError};
-use crate::chat::{Message, MessageText, RoomAddress, UserName};
-use crate::multicast::plain::{self, Ignored};
+use crate::chat::{Dialect, MessageText, RoomAddress, UserName};
+use crate::multicast::plain;
+use crate::multicast::session::Delivered;
 
 /// How often the interface is looked at: a cable pulled or a network changed is told within this.
 const INTERFACE_CHECK: Duration = Duration::from_secs(1);
@@ -18,74 +25,70 @@ const INTERFACE_CHECK: Duration = Duration::from_secs(1);
 /// Lines that wait to be shown. A person reads fewer; what passes it is counted and told.
 const EVENTS_WAITING_MAX: usize = 1024;
 
-/// The largest UDP payload over IPv4, in bytes.
-const DATAGRAM_BYTES_MAX: usize = 65_507;
+/// How to join.
+#[derive(Clone, Debug)]
+pub struct RoomOptions {
+    /// Where to send and listen.
+    pub interface: Interface,
+    /// How many hops datagrams may go; 1 is this network only.
+    pub ttl: u8,
+    /// The name to speak under.
+    pub name: UserName,
+    /// How the room's members speak.
+    pub dialect: Dialect,
+    /// What a reliable seat may send at most, in bytes a second; none to let the members decide.
+    pub rate_max: Option<u64>,
+}
 
 /// What the task is asked.
 #[derive(Debug)]
 pub enum RoomCommand {
     /// Say this, and answer when it is handed to the network.
-    Say(MessageText, oneshot::Sender<Result<(), SayError>>),
+    Say(MessageText, oneshot::Sender<Result<Said, SayError>>),
+    /// Answer when every member there has what was said, or after this time.
+    AwaitDelivery(Said, Duration, oneshot::Sender<Delivered>),
     /// Speak under this name from now on.
     Rename(UserName),
+    /// Tell who is there.
+    Members(oneshot::Sender<Vec<RoomMember>>),
     /// Tell the counters.
     Stats(oneshot::Sender<RoomStats>),
 }
 
-/// What the task tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoomEvent {
-    /// Somebody said something.
-    Message(Message),
-    /// Something about the room itself, to show to the person in it.
-    Notice(String),
-}
+/// A seat that was taken: the way to command it, what happens, and its end.
+pub type Seated = (
+    mpsc::Sender<RoomCommand>,
+    mpsc::Receiver<RoomEvent>,
+    JoinHandle<()>,
+);
 
-/// A text that did not get out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SayError {
-    /// The interface is down or gone; it is watched, and used again when it is back.
-    #[error("not said: interface {0} is down; it will be used again when it is back")]
-    InterfaceDown(String),
-    /// The network did not take it.
-    #[error("not said: {0}")]
-    Network(String),
-    /// The task has ended.
-    #[error("not said: the room was left")]
-    Left,
-}
-
-/// What went through a seat so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomStats {
-    /// Where the seat is now.
-    pub interface: Interface,
-    /// Texts said; those that did not get out do not count.
-    pub said: u64,
-    /// Datagrams they took.
-    pub sent_datagrams: u64,
-    /// Datagrams that the network did not take.
-    pub failed_datagrams: u64,
-    /// Messages of others.
-    pub heard: u64,
-    /// Datagrams without a message: blank, or of another dialect.
-    pub ignored_datagrams: u64,
-    /// Messages that came faster than they could be shown.
-    pub not_shown: u64,
-}
-
-/// Joins `room` on `interface` and starts the task, which ends when the sender of commands is dropped.
+/// Joins `room` and starts the task, which leaves and ends when the sender of commands is dropped.
 /// Must be called on a tokio runtime.
 ///
 /// # Errors
 /// The group could not be joined.
-pub fn spawn_room(
-    room: RoomAddress,
-    interface: Interface,
-    ttl: u8,
-    name: UserName,
-) -> Result<(mpsc::Sender<RoomCommand>, mpsc::Receiver<RoomEvent>), OpenError> {
-    let socket = MulticastSocket::open(room, &interface, ttl)?;
+pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, OpenError> {
+    let RoomOptions {
+        interface,
+        ttl,
+        name,
+        dialect,
+        rate_max,
+    } = options;
+    let socket = WatchedSocket::open(room, &interface, ttl)?;
+    let speech = match dialect {
+        Dialect::Plain => Speech::Plain(Plain { name }),
+        Dialect::Reliable => {
+            let options = SeatOptions {
+                ttl,
+                name,
+                rate_max,
+            };
+            let reliable = Reliable::new(room, &options);
+            let reliable = reliable.map_err(|error| OpenError::new(room, &interface, error))?;
+            Speech::Reliable(Box::new(reliable))
+        }
+    };
     let (commands, commands_in) = mpsc::channel(16);
     let (events_out, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let stats = RoomStats {
@@ -96,29 +99,35 @@ pub fn spawn_room(
         heard: 0,
         ignored_datagrams: 0,
         not_shown: 0,
+        traffic: None,
     };
     let task = RoomTask {
         room,
         interface,
         ttl,
-        name,
+        speech,
         socket: Some(socket),
         sending_fails: false,
         untold: 0,
         events: events_out,
         stats,
     };
-    tokio::spawn(task.run(commands_in));
-    Ok((commands, events))
+    let task = tokio::spawn(task.run(commands_in));
+    Ok((commands, events, task))
+}
+
+enum Speech {
+    Plain(Plain),
+    Reliable(Box<Reliable>),
 }
 
 struct RoomTask {
     room: RoomAddress,
     interface: Interface,
     ttl: u8,
-    name: UserName,
+    speech: Speech,
     /// None while the interface is down.
-    socket: Option<MulticastSocket>,
+    socket: Option<WatchedSocket>,
     /// A failure has been told and nothing got out since.
     sending_fails: bool,
     /// Messages dropped since this was last told.
@@ -129,66 +138,107 @@ struct RoomTask {
 
 impl RoomTask {
     async fn run(mut self, mut commands: mpsc::Receiver<RoomCommand>) {
-        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let mut batch = Batch::default();
         let mut check = interval(INTERFACE_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let mut is_leaving = false;
+        while !is_leaving || !self.is_over() {
             tokio::select! {
-                command = commands.recv() => match command {
-                    None => return,
-                    Some(command) => self.obey(command).await,
+                command = commands.recv(), if !is_leaving && self.takes_commands() => match command {
+                    Some(command) => self.obey(command),
+                    None => {
+                        is_leaving = true;
+                        self.leave();
+                    }
                 },
-                received = receive(self.socket.as_ref(), &mut buffer) => match received {
-                    Ok((length, source)) => self.hear(&buffer[..length], source),
+                received = receive(self.socket.as_ref(), &mut batch) => match received {
+                    Ok(()) => self.hear(&batch),
                     Err(error) => self.close(&error.to_string()),
                 },
+                () = alarm(&self.speech) => self.look(),
                 _ = check.tick() => {
                     self.look_at_interface();
+                    self.tell_undelivered();
                     self.tell_of_dropped();
                 }
             }
         }
     }
 
-    async fn obey(&mut self, command: RoomCommand) {
-        match command {
-            RoomCommand::Say(text, done) => {
-                let result = self.say(&text).await;
-                // Whoever asked may have stopped waiting; it is said all the same.
-                let _ = done.send(result);
-            }
-            RoomCommand::Rename(name) => self.name = name,
-            RoomCommand::Stats(answer) => {
-                let _ = answer.send(RoomStats {
-                    interface: self.interface.clone(),
-                    ..self.stats.clone()
-                });
-            }
+    /// What is said too fast waits where it is.
+    fn takes_commands(&self) -> bool {
+        match &self.speech {
+            Speech::Plain(_) => true,
+            Speech::Reliable(reliable) => reliable.can_say(),
         }
     }
 
-    async fn say(&mut self, text: &MessageText) -> Result<(), SayError> {
+    /// A plain room has nothing to wait for when it is left.
+    fn is_over(&self) -> bool {
+        match &self.speech {
+            Speech::Plain(_) => true,
+            Speech::Reliable(reliable) => reliable.is_over(),
+        }
+    }
+
+    fn obey(&mut self, command: RoomCommand) {
+        // Whoever asked may have stopped waiting; what was asked is done all the same.
+        match command {
+            RoomCommand::Say(text, done) => {
+                let result = self.say(&text);
+                let _ = done.send(result);
+            }
+            RoomCommand::AwaitDelivery(said, wait, answer) => match &mut self.speech {
+                Speech::Plain(_) => _ = answer.send(Delivered { by: 0, of: 0 }),
+                Speech::Reliable(reliable) => reliable.await_delivery(said, wait, answer),
+            },
+            RoomCommand::Rename(name) => match &mut self.speech {
+                Speech::Plain(plain) => plain.name = name,
+                Speech::Reliable(reliable) => reliable.rename(&name),
+            },
+            RoomCommand::Members(answer) => {
+                let _ = answer.send(match &self.speech {
+                    Speech::Plain(_) => Vec::new(),
+                    Speech::Reliable(reliable) => reliable.members(),
+                });
+            }
+            RoomCommand::Stats(answer) => _ = answer.send(self.stats()),
+        }
+        self.flush();
+    }
+
+    fn leave(&mut self) {
+        if let Speech::Reliable(reliable) = &mut self.speech {
+            reliable.leave();
+            self.flush();
+        }
+    }
+
+    fn say(&mut self, text: &MessageText) -> Result<Said, SayError> {
         let Some(socket) = &self.socket else {
             return Err(SayError::InterfaceDown(self.interface.name.clone()));
         };
-        let mut failure = None;
-        for datagram in plain::encode(&self.name, text) {
-            match socket.send(datagram.as_bytes()).await {
-                Ok(()) => self.stats.sent_datagrams += 1,
-                Err(error) => {
-                    self.stats.failed_datagrams += 1;
-                    failure = Some(error.to_string());
+        let said = match &mut self.speech {
+            Speech::Reliable(reliable) => reliable.say(text)?,
+            Speech::Plain(plain) => {
+                let (sent, mut failed) = plain.say(text, &socket.socket);
+                self.stats.sent_datagrams += sent;
+                self.stats.failed_datagrams += failed.len() as u64;
+                let failure = failed.pop();
+                self.note_sending(failure.as_ref());
+                match failure {
+                    Some(error) => return Err(SayError::Network(error.to_string())),
+                    None => Said { id: None },
                 }
             }
-        }
+        };
+        self.stats.said += 1;
+        Ok(said)
+    }
+
+    /// Tells once that sending fails, and once that it works again.
+    fn note_sending(&mut self, failure: Option<&io::Error>) {
         match failure {
-            None => {
-                self.stats.said += 1;
-                if std::mem::take(&mut self.sending_fails) {
-                    self.notice(format!("sending on {} works again", self.interface.name));
-                }
-                Ok(())
-            }
             Some(error) => {
                 if !std::mem::replace(&mut self.sending_fails, true) {
                     self.notice(format!(
@@ -196,22 +246,79 @@ impl RoomTask {
                         self.interface
                     ));
                 }
-                Err(SayError::Network(error))
+            }
+            None => {
+                if std::mem::take(&mut self.sending_fails) {
+                    self.notice(format!("sending on {} works again", self.interface.name));
+                }
             }
         }
     }
 
-    fn hear(&mut self, bytes: &[u8], source: SocketAddrV4) {
-        if self.socket.as_ref().is_some_and(|s| s.source() == source) {
-            return;
-        }
-        match plain::decode(bytes, source) {
-            Ok(message) => {
-                self.stats.heard += 1;
-                self.tell(RoomEvent::Message(message));
+    fn hear(&mut self, batch: &Batch) {
+        let own = self.socket.as_ref().map(|s| s.socket.source());
+        for (source, bytes) in batch.datagrams() {
+            if Some(source) != own {
+                self.hear_datagram(source, bytes);
             }
-            Err(Ignored::Blank | Ignored::OtherDialect) => self.stats.ignored_datagrams += 1,
         }
+    }
+
+    fn hear_datagram(&mut self, source: SocketAddrV4, bytes: &[u8]) {
+        match &mut self.speech {
+            Speech::Plain(_) => match plain::decode(bytes, source) {
+                Ok(message) => self.tell(RoomEvent::Message(message)),
+                Err(_) => self.stats.ignored_datagrams += 1,
+            },
+            Speech::Reliable(reliable) => {
+                let stranger = reliable.hear(source, bytes);
+                stranger.into_iter().for_each(|event| self.tell(event));
+                self.flush();
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        if let Speech::Reliable(reliable) = &mut self.speech {
+            reliable.look();
+            self.flush();
+        }
+    }
+
+    /// Sends what a reliable seat has to send, and tells what happened in it.
+    fn flush(&mut self) {
+        let Speech::Reliable(reliable) = &mut self.speech else {
+            return;
+        };
+        let sent_before = reliable.datagrams()[0];
+        let events = reliable.flush(self.socket.as_ref().map(|s| &s.socket));
+        let failure = reliable.failure();
+        let has_sent = reliable.datagrams()[0] > sent_before;
+        events.into_iter().for_each(|event| self.tell(event));
+        if failure.is_some() || has_sent {
+            self.note_sending(failure.as_ref());
+        }
+    }
+
+    fn tell_undelivered(&mut self) {
+        if let Speech::Reliable(reliable) = &mut self.speech {
+            let events = reliable.undelivered();
+            events.into_iter().for_each(|event| self.tell(event));
+        }
+    }
+
+    fn stats(&self) -> RoomStats {
+        let mut stats = self.stats.clone();
+        stats.interface = self.interface.clone();
+        if let Speech::Reliable(reliable) = &self.speech {
+            [
+                stats.sent_datagrams,
+                stats.failed_datagrams,
+                stats.ignored_datagrams,
+            ] = reliable.datagrams();
+            stats.traffic = Some(reliable.traffic());
+        }
+        stats
     }
 
     /// Leaves the interface when it goes, and takes it again, perhaps with another address, when it
@@ -219,7 +326,7 @@ impl RoomTask {
     fn look_at_interface(&mut self) {
         match Interface::named(&self.interface.name) {
             Ok(now) if self.socket.is_some() && self.still_has(&now) => {}
-            Ok(now) => match MulticastSocket::open(self.room, &now, self.ttl) {
+            Ok(now) => match WatchedSocket::open(self.room, &now, self.ttl) {
                 Ok(socket) => {
                     self.socket = Some(socket);
                     self.sending_fails = false;
@@ -256,6 +363,8 @@ impl RoomTask {
 
     /// Never waits: a reader that is slow must not stop the room, nor what it wants to say.
     fn tell(&mut self, event: RoomEvent) {
+        let is_message = matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_));
+        self.stats.heard += u64::from(is_message);
         if self.events.try_send(event).is_err() {
             self.stats.not_shown += 1;
             self.untold += 1;
@@ -272,12 +381,46 @@ impl RoomTask {
     }
 }
 
-async fn receive(
-    socket: Option<&MulticastSocket>,
-    buffer: &mut [u8],
-) -> io::Result<(usize, SocketAddrV4)> {
+/// A socket, and the runtime's eye on it.
+struct WatchedSocket {
+    socket: MulticastSocket,
+    /// The same socket once more: the runtime wants one of its own.
+    ready: UdpSocket,
+}
+
+impl WatchedSocket {
+    fn open(room: RoomAddress, interface: &Interface, ttl: u8) -> Result<Self, OpenError> {
+        let socket = MulticastSocket::open(room, interface, ttl)?;
+        let ready = socket.clone_receiver().and_then(UdpSocket::from_std);
+        let ready = ready.map_err(|error| OpenError::new(room, interface, error))?;
+        Ok(Self { socket, ready })
+    }
+
+    /// Receives what is there, or waits until something is.
+    async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        loop {
+            self.ready.readable().await?;
+            let receive = || self.socket.receive(batch);
+            match self.ready.try_io(Interest::READABLE, receive) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Receives what is there; never without a socket.
+async fn receive(socket: Option<&WatchedSocket>, batch: &mut Batch) -> io::Result<()> {
     match socket {
-        Some(socket) => socket.receive(buffer).await,
+        Some(socket) => socket.receive(batch).await,
         None => std::future::pending().await,
+    }
+}
+
+/// The time at which a seat has something to do by itself.
+async fn alarm(speech: &Speech) {
+    match speech {
+        Speech::Plain(_) => std::future::pending().await,
+        Speech::Reliable(reliable) => sleep_until(reliable.wake()).await,
     }
 }

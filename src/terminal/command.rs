@@ -17,6 +17,7 @@ pub(super) enum Parsed {
     Name(UserName),
     Chat(RoomName),
     Leave,
+    Who,
     Stats,
     Help(Option<&'static str>),
     Quit,
@@ -88,7 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "makeroom",
         arguments: "NAME [ADDRESS PORT] [--plain]",
-        summary: "make a room; picks a free address",
+        summary: "make a room; picks a free address; --plain for other programs",
         place: Place::Prompt,
         completes: Completes::Nothing,
         parse: make_room,
@@ -126,9 +127,17 @@ pub(super) const COMMANDS: &[Command] = &[
         parse: |words| none(words, Parsed::Leave),
     },
     Command {
+        name: "who",
+        arguments: "",
+        summary: "show who is in the room",
+        place: Place::Room,
+        completes: Completes::Nothing,
+        parse: |words| none(words, Parsed::Who),
+    },
+    Command {
         name: "stats",
         arguments: "",
-        summary: "show the room's address, interface and counters",
+        summary: "show how the room is doing: address, interface, loss, repairs, pace",
         place: Place::Room,
         completes: Completes::Nothing,
         parse: |words| none(words, Parsed::Stats),
@@ -259,8 +268,12 @@ where
         .map_err(|error: T::Err| Mistake::Argument(error.to_string()))
 }
 
-/// Every room speaks plain so far; `--plain` asks for it by name.
+/// A room is reliable, unless `--plain` says that programs of the lab are to take part.
 fn make_room(words: &[&str]) -> Result<Parsed, Mistake> {
+    let dialect = match words.contains(&"--plain") {
+        true => Dialect::Plain,
+        false => Dialect::Reliable,
+    };
     let words: Vec<&str> = words.iter().copied().filter(|&w| w != "--plain").collect();
     let (name, address) = match words.as_slice() {
         [name] => (name, None),
@@ -276,7 +289,7 @@ fn make_room(words: &[&str]) -> Result<Parsed, Mistake> {
     Ok(Parsed::MakeRoom {
         name: argument(name)?,
         address,
-        dialect: Dialect::Plain,
+        dialect,
     })
 }
 

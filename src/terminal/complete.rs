@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::command::{COMMANDS, Completes};
 use crate::chat::printable;
+use crate::client::RoomEvent;
 
 /// Names that are remembered of a room: enough for any class, bounded against a flood.
 const NAMES_MAX: usize = 1000;
@@ -30,6 +31,20 @@ impl Vocabulary {
 
     pub(super) fn set_rooms(&mut self, rooms: impl Iterator<Item = String>) {
         self.rooms = rooms.collect();
+    }
+
+    /// Somebody is there, or has left.
+    pub(super) fn add_names(&mut self, event: &RoomEvent) {
+        match event {
+            RoomEvent::Present(names) => names.iter().for_each(|name| self.add_name(name)),
+            RoomEvent::Joined(name) => self.add_name(name),
+            RoomEvent::Renamed { before, now } => {
+                self.names.remove(before);
+                self.add_name(now);
+            }
+            RoomEvent::Left(name) => _ = self.names.remove(name),
+            _ => {}
+        }
     }
 
     /// Somebody of this name spoke.

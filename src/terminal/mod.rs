@@ -10,6 +10,7 @@ mod mode;
 pub mod oneshot;
 mod render;
 mod repl;
+mod report;
 
 pub use console::Console;
 pub use render::Style;

@@ -1,17 +1,23 @@
 //! The commands that do one thing and exit: `rooms`, `send`, `listen`.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Settings;
 use super::lines::{read_line, tell};
-use super::render::directory;
-use crate::chat::{MessageTextError, RoomAddress, RoomName, UserName, is_printable};
+use super::render::{directory, notice};
+use super::{Settings, Style};
+use crate::chat::{
+    BitRate, Dialect, MessageTextError, RoomAddress, RoomName, UserName, is_printable, printable,
+};
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
-use crate::client::{ConnectError, Connection, Interface, InterfaceError, OpenError, RequestError};
+use crate::client::{
+    ConnectError, Connection, Delivered, Interface, InterfaceError, OpenError, RequestError,
+};
 use crate::client::{Room, RoomEvent, RoomOptions, Towards};
 
 /// Why a command was not carried out. The text says what to do.
@@ -38,10 +44,25 @@ pub enum OneshotError {
     /// Not everything was said; why was told before.
     #[error("{0} of {1} lines were not said")]
     NotSaid(usize, usize),
+    /// A member is there that did not report what was said last.
+    #[error("not delivered to all: {0} of {1} members reported it within {WAIT} s", WAIT = DELIVERY_WAIT.as_secs())]
+    NotDelivered(usize, usize),
     /// Standard input or output failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+/// How long it is looked who is there before something is said. Nobody there within that is nobody.
+const GATHER_WAIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked.
+const GATHER_LOOK: Duration = Duration::from_millis(20);
+
+/// A member may be there whose answers got lost: it has so long to be heard of.
+const CONCLUDE_WAIT: Duration = Duration::from_millis(500);
+
+/// How long members may take to report what was said. One that is gone is not waited for that long.
+const DELIVERY_WAIT: Duration = Duration::from_secs(30);
 
 /// `crds rooms`: prints the directory.
 ///
@@ -74,13 +95,16 @@ pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotErr
     Ok(output.flush()?)
 }
 
-/// `crds send`: says the words, or each line of standard input.
+/// `crds send`: says the words, or each line of standard input, and waits until every member has it.
 ///
 /// # Errors
 /// See [`OneshotError`].
 pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError> {
     let (place, words) = match (args.group.group, args.words.split_first()) {
-        (Some(group), _) => (Place::Group(group), args.words.as_slice()),
+        (Some(group), _) => {
+            let place = Place::Group(group, args.group.dialect());
+            (place, args.words.as_slice())
+        }
         (None, Some((room, words))) => {
             let room = room.parse::<RoomName>();
             let room = room.map_err(|error| OneshotError::Usage(error.to_string()))?;
@@ -91,15 +115,25 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
             return Err(OneshotError::Usage(text.to_owned()));
         }
     };
-    let (room, _) = join(&place, &settings).await?;
+    let Joined { room, dialect, .. } = join(&place, &settings).await?;
+    let joined = Instant::now();
+    if dialect == Dialect::Reliable {
+        gather(&room).await;
+    }
     let mut lines = match words {
         [] => lines_of_input(),
         words => single(words.join(" ")),
     };
-    let (mut said, mut failed) = (0, 0);
+    let (mut said, mut failed, mut last) = (0, 0, None);
     while let Some(line) = lines.recv().await {
         let result = match line?.parse() {
-            Ok(text) => room.say(text).await.map_err(|error| error.to_string()),
+            Ok(text) => match room.say(text).await {
+                Ok(said) => {
+                    last = Some(said);
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+            },
             Err(MessageTextError::Blank) => continue,
             Err(error) => Err(error.to_string()),
         };
@@ -109,9 +143,30 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
             tell(&error);
         }
     }
+    let mut delivered = Delivered { by: 0, of: 0 };
+    if let (Dialect::Reliable, Some(last)) = (dialect, last) {
+        sleep_until(joined + CONCLUDE_WAIT).await;
+        delivered = room.delivered(last, DELIVERY_WAIT).await;
+        tell(&format!(
+            "delivered to {} of {}",
+            delivered.by, delivered.of
+        ));
+    }
+    room.leave().await;
     match failed {
+        0 if delivered.by < delivered.of => {
+            Err(OneshotError::NotDelivered(delivered.by, delivered.of))
+        }
         0 => Ok(()),
         failed => Err(OneshotError::NotSaid(failed, said)),
+    }
+}
+
+/// Waits for the first member to be heard of.
+async fn gather(room: &Room) {
+    let end = Instant::now() + GATHER_WAIT;
+    while Instant::now() < end && room.members().await.is_empty() {
+        sleep(GATHER_LOOK).await;
     }
 }
 
@@ -121,11 +176,13 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
 /// See [`OneshotError`].
 pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotError> {
     let place = match (args.group.group, args.room) {
-        (Some(group), _) => Place::Group(group),
+        (Some(group), _) => Place::Group(group, args.group.dialect()),
         (None, Some(room)) => Place::Room(room),
         (None, None) => return Err(OneshotError::Usage("which room?".to_owned())),
     };
-    let (mut room, label) = join(&place, &settings).await?;
+    let Joined {
+        mut room, label, ..
+    } = join(&place, &settings).await?;
     let end = async {
         match args.seconds {
             Some(time) => tokio::time::sleep(time).await,
@@ -143,35 +200,57 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             _ = &mut interrupted => break,
         };
         let Some(event) = event else { break };
-        if matches!(event, RoomEvent::Message(_)) {
+        if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
             left = left.map(|left| left - 1);
         }
         if args.json {
             let line = json_line(&label, &event);
             writeln!(io::stdout(), "{line}")?;
         } else {
-            match event {
-                RoomEvent::Message(message) => {
-                    let line = settings.style.message(&message.from, message.text.as_str());
-                    writeln!(io::stdout(), "{line}")?;
-                }
-                RoomEvent::Notice(text) => tell(&text),
-            }
+            show(&event, settings.style)?;
         }
         io::stdout().flush()?;
     }
+    room.leave().await;
     Ok(())
+}
+
+/// Messages on standard output, everything else on standard error.
+fn show(event: &RoomEvent, style: Style) -> io::Result<()> {
+    let line = match event {
+        RoomEvent::Message(message) => {
+            style.message_in_one_line(&message.from, message.text.as_str())
+        }
+        RoomEvent::Stranger(message) => style.stranger(&message.from, message.text.as_str()),
+        other => {
+            let text = notice(other).unwrap_or_default();
+            tell(&printable(&text));
+            return Ok(());
+        }
+    };
+    writeln!(io::stdout(), "{line}")
 }
 
 enum Place {
     Room(RoomName),
-    Group(RoomAddress),
+    Group(RoomAddress, Dialect),
 }
 
-/// Joins the room, and says so on standard error. Also gives what to call it.
-async fn join(place: &Place, settings: &Settings) -> Result<(Room, String), OneshotError> {
-    let (address, label, towards) = match place {
-        Place::Group(address) => (*address, address.to_string(), Towards::Group(*address)),
+/// In a room.
+struct Joined {
+    room: Room,
+    /// What to call it.
+    label: String,
+    dialect: Dialect,
+}
+
+/// Joins the room, and says so on standard error.
+async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError> {
+    let (address, label, towards, dialect) = match place {
+        Place::Group(address, dialect) => {
+            let towards = Towards::Group(*address);
+            (*address, address.to_string(), towards, *dialect)
+        }
         Place::Room(name) => {
             let mut connection = Connection::open(&settings.server, None).await?;
             let rooms = connection.get_directory().await?;
@@ -179,7 +258,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<(Room, String), Ones
             connection.bye().await;
             let room = rooms.into_iter().find(|room| room.name == *name);
             let room = room.ok_or_else(|| OneshotError::NoSuchRoom(name.clone()))?;
-            (room.address, room.name.to_string(), towards)
+            (room.address, room.name.to_string(), towards, room.dialect)
         }
     };
     let interface = Interface::choose(settings.interface.as_deref(), towards)?;
@@ -187,13 +266,19 @@ async fn join(place: &Place, settings: &Settings) -> Result<(Room, String), Ones
         interface: interface.clone(),
         ttl: settings.ttl,
         name: settings.name.clone().unwrap_or_else(default_name),
+        dialect,
+        rate_max: settings.rate_max.map(BitRate::bytes_per_second),
     };
     let room = Room::join(address, options)?;
     match place {
-        Place::Group(_) => tell(&format!("in room {label} on {interface}")),
+        Place::Group(..) => tell(&format!("in room {label} on {interface}")),
         Place::Room(_) => tell(&format!("in room {label} ({address}) on {interface}")),
     }
-    Ok((room, label))
+    Ok(Joined {
+        room,
+        label,
+        dialect,
+    })
 }
 
 /// The login name where it can be a name here, else `guest`: these commands ask nothing.
@@ -227,12 +312,32 @@ fn lines_of_input() -> mpsc::Receiver<io::Result<String>> {
 }
 
 fn json_line(room: &str, event: &RoomEvent) -> String {
-    let (event, from, text) = match event {
-        RoomEvent::Message(message) => ("message", Some(&message.from), message.text.as_str()),
-        RoomEvent::Notice(text) => ("notice", None, text.as_str()),
+    let mut object = match event {
+        RoomEvent::Message(message) | RoomEvent::Stranger(message) => {
+            json!({ "event": "message", "from": message.from, "text": message.text.as_str() })
+        }
+        RoomEvent::Present(names) => json!({ "event": "present", "names": names }),
+        RoomEvent::Joined(name) => json!({ "event": "joined", "name": name }),
+        RoomEvent::Left(name) => json!({ "event": "left", "name": name }),
+        RoomEvent::Renamed { before, now } => {
+            json!({ "event": "renamed", "before": before, "name": now })
+        }
+        RoomEvent::Gap { from, records } => {
+            json!({ "event": "gap", "from": from, "records": records })
+        }
+        RoomEvent::ShownAs(name) => json!({ "event": "shown-as", "name": name }),
+        RoomEvent::Undelivered { text, members } => {
+            json!({ "event": "undelivered", "text": text, "members": members })
+        }
+        RoomEvent::Notice(text) => json!({ "event": "notice", "text": text }),
     };
-    let at = Timestamp::now();
-    one_line(&json!({ "event": event, "room": room, "from": from, "text": text, "at": at }))
+    // So that it is not taken for a member's.
+    if let RoomEvent::Stranger(_) = event {
+        object["dialect"] = Value::from("plain");
+    }
+    object["room"] = Value::from(room);
+    object["at"] = Value::from(Timestamp::now().to_string());
+    one_line(&object)
 }
 
 /// JSON that a terminal can be shown: what could move a cursor or turn the reading direction is

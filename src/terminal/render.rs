@@ -1,10 +1,10 @@
 //! How things look on the screen. Everything that came from elsewhere is made safe here.
 
-use std::fmt::Write;
-
 use jiff::Zoned;
+use unicode_width::UnicodeWidthStr;
 
 use crate::chat::{Room, printable};
+use crate::client::RoomEvent;
 
 /// How to show.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,26 @@ pub struct Style {
 const NAME_COLORS: [u8; 12] = [31, 65, 97, 131, 136, 67, 133, 168, 172, 37, 70, 105];
 
 impl Style {
-    /// A message as it reads: `[10:15:02] Mel: Good morning!`
+    /// A message as it reads: `[10:15:02] Mel: Good morning!` One of several lines has the name before
+    /// each, so that none can pass for somebody else's.
     pub(super) fn message(&self, from: &str, text: &str) -> String {
+        let lines = text.split(['\n', '\r']).filter(|l| !l.trim().is_empty());
+        let lines: Vec<String> = lines.map(|line| self.line(from, line)).collect();
+        lines.join("\n")
+    }
+
+    /// A message on one line whatever its text: `Mel: first⏎second`
+    pub(super) fn message_in_one_line(&self, from: &str, text: &str) -> String {
+        self.line(from, &text.replace("\r\n", "\n").replace(['\n', '\r'], "⏎"))
+    }
+
+    /// A line of a program that speaks plain in a reliable room.
+    pub(super) fn stranger(&self, from: &str, text: &str) -> String {
+        let mark = self.painted("2", "(plain)");
+        format!("{mark} {}", self.line(from, text))
+    }
+
+    fn line(&self, from: &str, text: &str) -> String {
         let from = printable(from);
         let time = match self.timestamps {
             true => self.painted("2", &Zoned::now().strftime("[%H:%M:%S] ").to_string()),
@@ -48,6 +66,26 @@ impl Style {
     }
 }
 
+/// What a person is told of an event that is no message.
+pub(super) fn notice(event: &RoomEvent) -> Option<String> {
+    Some(match event {
+        RoomEvent::Message(_) | RoomEvent::Stranger(_) => return None,
+        RoomEvent::Present(names) => format!("here: {}", names.join(", ")),
+        RoomEvent::Joined(name) => format!("{name} joined"),
+        RoomEvent::Left(name) => format!("{name} left"),
+        RoomEvent::Renamed { before, now } => format!("{before} is called {now} now"),
+        RoomEvent::ShownAs(name) => format!("the others see you as {name}"),
+        RoomEvent::Gap { from, records } => {
+            let what = if *records == 1 { "line" } else { "lines" };
+            format!("{records} {what} of {from} got lost and cannot be had from anyone")
+        }
+        RoomEvent::Undelivered { text, members } => {
+            format!("not yet at {}: {text}", members.join(", "))
+        }
+        RoomEvent::Notice(text) => text.clone(),
+    })
+}
+
 /// The same name has the same colour on every machine.
 fn color_index(name: &str) -> usize {
     let sum = name.to_lowercase().bytes().fold(0_usize, |sum, byte| {
@@ -60,33 +98,34 @@ fn color_index(name: &str) -> usize {
 pub(super) fn directory(rooms: &[Room], heading: bool) -> Vec<String> {
     let heading =
         heading.then(|| ["ROOM", "ADDRESS", "PORT", "DIALECT", "MADE BY"].map(String::from));
-    let rows: Vec<[String; 5]> = heading
-        .into_iter()
-        .chain(rooms.iter().map(|room| {
-            let by = &room.made_by;
-            [
-                room.name.to_string(),
-                room.address.group().to_string(),
-                room.address.port().to_string(),
-                room.dialect.to_string(),
-                by.name
-                    .as_ref()
-                    .map_or(by.address.to_string(), ToString::to_string),
-            ]
-        }))
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max();
-    let widths: [usize; 4] = std::array::from_fn(|column| width(column).unwrap_or_default());
-    rows.iter()
-        .map(|row| {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(widths) {
-                // Writing to a string does not fail.
-                let _ = write!(line, "{cell:<width$}  ");
-            }
-            line + &row[4]
-        })
-        .collect()
+    let rows = rooms.iter().map(|room| {
+        let by = &room.made_by;
+        [
+            room.name.to_string(),
+            room.address.group().to_string(),
+            room.address.port().to_string(),
+            room.dialect.to_string(),
+            by.name
+                .as_ref()
+                .map_or(by.address.to_string(), ToString::to_string),
+        ]
+    });
+    columns(&heading.into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+/// Rows with their cells aligned to the left; the last is not filled up.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].width()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or_default());
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| {
+            let filling = width - cell.width();
+            format!("{cell}{:filling$}", "")
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -113,7 +152,10 @@ mod tests {
     #[test]
     fn nothing_from_elsewhere_reaches_the_terminal_raw() {
         let line = PLAIN.message("\x1b]0;x\x07", "a\nBob: b\u{202e}");
-        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'));
+        assert!(!line.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'));
+        assert!(!line.contains("\nBob"), "{line}");
+        let line = PLAIN.message_in_one_line("Mel", "a\r\nb\nc");
+        assert_eq!(line, "Mel: a⏎b⏎c");
         assert!(!PLAIN.notice("\x1b[2J").contains('\x1b'));
         assert!(!PLAIN.error("\x1b[2J").contains('\x1b'));
     }

@@ -4,12 +4,15 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
+use tokio::task::JoinHandle;
+
 use super::command::{self, Parsed};
 use super::console::{Console, Input};
 use super::mode::Mode;
-use super::render::{Style, directory};
+use super::render::{Style, directory, notice};
+use super::report::{stats_lines, who_lines};
 use crate::chat::{
-    Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
+    BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
     ServerAddress, UserName,
 };
 use crate::client::{
@@ -27,6 +30,8 @@ pub struct Settings {
     pub interface: Option<String>,
     /// How many hops datagrams may go.
     pub ttl: u8,
+    /// What may be sent in a reliable room at most; none for as much as its members take.
+    pub rate_max: Option<BitRate>,
     /// How to show.
     pub style: Style,
 }
@@ -45,6 +50,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         local: None,
         directory: None,
         seat: None,
+        leaving: Vec::new(),
         failed: false,
     };
     if repl.console.is_terminal() {
@@ -66,6 +72,14 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
     if let Some(connection) = repl.connection.take() {
         connection.bye().await;
     }
+    repl.seat
+        .take()
+        .into_iter()
+        .for_each(|seat| repl.leaving.push(seat.leave()));
+    for room in repl.leaving {
+        // What was said last may still be on its way.
+        let _ = room.await;
+    }
     result.map(|()| !repl.failed)
 }
 
@@ -81,6 +95,8 @@ struct Repl {
     /// What the directory last said.
     directory: Option<Vec<DirectoryRoom>>,
     seat: Option<Seat>,
+    /// Rooms that were left and whose others are still being told.
+    leaving: Vec<JoinHandle<()>>,
     /// A command was not carried out.
     failed: bool,
 }
@@ -89,7 +105,14 @@ struct Repl {
 struct Seat {
     name: RoomName,
     address: RoomAddress,
+    dialect: Dialect,
     room: Room,
+}
+
+impl Seat {
+    fn leave(self) -> JoinHandle<()> {
+        tokio::spawn(self.room.leave())
+    }
 }
 
 /// A text for the person: what went wrong and what to do.
@@ -153,9 +176,7 @@ impl Repl {
         if let Err(error) = seat.room.say(text.clone()).await {
             return self.fail(&error.to_string());
         }
-        let said = text.as_str().lines().filter(|line| !line.trim().is_empty());
-        let shown = said.map(|line| self.settings.style.message(name.as_str(), line));
-        let shown = shown.collect::<Vec<_>>().join("\n");
+        let shown = self.settings.style.message(name.as_str(), text.as_str());
         self.console.replace_input(rows, &shown)
     }
 
@@ -175,6 +196,7 @@ impl Repl {
             Ok(Parsed::DeleteRoom(name)) => self.delete_room(name).await,
             Ok(Parsed::Name(name)) => self.set_name(name).await,
             Ok(Parsed::Chat(room)) => self.chat(room).await,
+            Ok(Parsed::Who) => self.who().await,
             Ok(Parsed::Stats) => self.stats().await,
             Err(failure) => Err(failure),
         };
@@ -278,6 +300,8 @@ impl Repl {
             interface: interface.clone(),
             ttl: self.settings.ttl,
             name,
+            dialect: room.dialect,
+            rate_max: self.settings.rate_max.map(BitRate::bytes_per_second),
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
         let line = self.settings.style.notice(&format!(
@@ -287,6 +311,7 @@ impl Repl {
         self.seat = Some(Seat {
             name: room.name,
             address: room.address,
+            dialect: room.dialect,
             room: joined,
         });
         self.console.teach(|words| words.set_in_room(true));
@@ -345,29 +370,28 @@ impl Repl {
         chosen.map_err(|error| error.to_string())
     }
 
+    async fn who(&mut self) -> Result<Vec<String>, Failure> {
+        let seat = self.seat.as_ref().ok_or("not in a room")?;
+        if seat.dialect == Dialect::Plain {
+            return Err(
+                "a plain room does not know who is in it: only who speaks is seen".to_owned(),
+            );
+        }
+        Ok(who_lines(&seat.room.members().await))
+    }
+
     async fn stats(&mut self) -> Result<Vec<String>, Failure> {
         let seat = self.seat.as_ref().ok_or("not in a room")?;
         let stats = seat.room.stats().await.ok_or("the room was left")?;
-        Ok(vec![
-            format!(
-                "Room {} ({}) on {}, plain.",
-                seat.name, seat.address, stats.interface
-            ),
-            format!(
-                "Said {} in {} datagrams, {} not sent; heard {}, {} not shown; {} datagrams ignored.",
-                stats.said,
-                stats.sent_datagrams,
-                stats.failed_datagrams,
-                stats.heard,
-                stats.not_shown,
-                stats.ignored_datagrams
-            ),
-        ])
+        let room = format!("{} ({})", seat.name, seat.address);
+        Ok(stats_lines(&room, seat.dialect, &stats))
     }
 
     fn leave(&mut self) -> io::Result<()> {
         if let Some(seat) = self.seat.take() {
             self.notice(&format!("left room {}", seat.name))?;
+            self.leaving.retain(|room| !room.is_finished());
+            self.leaving.push(seat.leave());
         }
         self.console.teach(|words| words.set_in_room(false));
         Ok(())
@@ -380,7 +404,16 @@ impl Repl {
                 let style = self.settings.style;
                 self.print(&style.message(&message.from, message.text.as_str()))?;
             }
-            Some(RoomEvent::Notice(text)) => self.notice(&text)?,
+            Some(RoomEvent::Stranger(message)) => {
+                let style = self.settings.style;
+                self.print(&style.stranger(&message.from, message.text.as_str()))?;
+            }
+            Some(event) => {
+                self.console.teach(|words| words.add_names(&event));
+                if let Some(text) = notice(&event) {
+                    self.notice(&text)?;
+                }
+            }
             None => self.leave()?,
         }
         Ok(ControlFlow::Continue(()))

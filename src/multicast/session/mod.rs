@@ -20,9 +20,9 @@ use rand::{RngExt, SeedableRng};
 use super::budget::Budget;
 use super::config::{
     GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MIN, LEAVE_INTERVAL,
-    LEAVES, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES,
-    REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL, TAIL_FIRST,
-    TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    LEAVES, LINGER_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
+    REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
+    TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
@@ -175,6 +175,15 @@ pub struct MemberInfo {
     pub loss_there: Option<f64>,
 }
 
+/// How far a leave has got.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    /// How often it was told.
+    sent: u32,
+    /// When it is told next, at the latest.
+    due: Instant,
+}
+
 /// One member's side of a room.
 #[derive(Debug)]
 pub struct Session {
@@ -219,7 +228,7 @@ pub struct Session {
     report_due: Option<Instant>,
     reported: Instant,
     sweep_due: Instant,
-    leaves: Option<(u32, Instant)>,
+    leaving: Option<Leaving>,
     output: VecDeque<Output>,
     /// Records on their way into a datagram.
     scratch: Vec<u8>,
@@ -262,7 +271,7 @@ impl Session {
             report_due: None,
             reported: Instant::START,
             sweep_due: now + SWEEP_INTERVAL,
-            leaves: None,
+            leaving: None,
             output: VecDeque::new(),
             scratch: Vec::new(),
             stats: Stats::default(),
@@ -283,7 +292,7 @@ impl Session {
         if text.is_empty() || text.len() > MESSAGE_BYTES_MAX {
             return Err(SendError::Length);
         }
-        if self.leaves.is_some() {
+        if self.leaving.is_some() {
             return Err(SendError::Left);
         }
         if !self.can_say() {
@@ -334,17 +343,18 @@ impl Session {
         self.work();
     }
 
-    /// Leaves the room: told three times, so that it is heard. Drain outputs until
-    /// [`Session::is_over`].
+    /// Leaves the room, once every member there has reported what was said last, or half a second has
+    /// passed: told three times, so that it is heard. Drain outputs until [`Session::is_over`].
     pub fn leave(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.leaves.get_or_insert((0, now));
+        let due = self.now + LINGER_MAX;
+        self.leaving.get_or_insert(Leaving { sent: 0, due });
         self.work();
     }
 
     /// Whether the last leave was sent.
     pub fn is_over(&self) -> bool {
-        self.leaves.is_some_and(|(sent, _)| sent >= LEAVES)
+        self.leaving.is_some_and(|leaving| leaving.sent >= LEAVES)
     }
 
     /// Something happened.
@@ -368,7 +378,7 @@ impl Session {
 
     /// The next thing to do for this session; `Wait` is always last.
     pub fn poll_output(&mut self) -> Output {
-        if self.output.is_empty() && self.leaves.is_none() {
+        if self.output.is_empty() && !self.is_silent() {
             self.send_new();
         }
         match self.output.pop_front() {
@@ -380,6 +390,11 @@ impl Session {
     /// The counters.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// When this session began.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The members there, other than this one.
@@ -422,13 +437,8 @@ impl Session {
 
     /// Does everything that is due.
     fn work(&mut self) {
-        if let Some((sent, due)) = self.leaves {
-            if sent < LEAVES && due <= self.now {
-                self.report();
-                self.transmit(&Body::Leave(self.unsent as u32), false);
-                self.leaves = Some((sent + 1, self.now + LEAVE_INTERVAL));
-            }
-        } else {
+        self.send_leaves();
+        if !self.is_silent() {
             self.send_new();
             self.send_signs_of_life();
         }
@@ -516,14 +526,12 @@ impl Session {
             return self.now + TAIL_MAX;
         }
         let mut wake = self.sweep_due;
-        match self.leaves {
-            Some((_, due)) => wake = wake.min(due),
-            None => {
-                wake = wake.min(self.heartbeat_due);
-                wake = self.tail.map_or(wake, |(_, due)| wake.min(due));
-                if self.has_unsent() {
-                    wake = wake.min(self.pace.wake(self.is_alone()));
-                }
+        wake = self.leaving.map_or(wake, |leaving| wake.min(leaving.due));
+        if !self.is_silent() {
+            wake = wake.min(self.heartbeat_due);
+            wake = self.tail.map_or(wake, |(_, due)| wake.min(due));
+            if self.has_unsent() {
+                wake = wake.min(self.pace.wake(self.is_alone()));
             }
         }
         wake = self.report_due.map_or(wake, |due| wake.min(due));
@@ -536,6 +544,29 @@ impl Session {
         }
         let gappy = self.gappy.iter().filter_map(|o| self.streams.get(o));
         gappy.filter_map(Stream::due).fold(wake, Instant::min)
+    }
+
+    /// Only leaves are sent any more.
+    fn is_silent(&self) -> bool {
+        self.leaving.is_some_and(|leaving| leaving.sent > 0)
+    }
+
+    fn send_leaves(&mut self) {
+        let Some(Leaving { sent, due }) = self.leaving else {
+            return;
+        };
+        let has_nothing_to_wait_for = self.unsent == self.config.first_sequence
+            || self.members.len() == 1
+            || self.members.all_have(self.unsent);
+        let is_heard = !self.has_unsent() && has_nothing_to_wait_for;
+        if sent < LEAVES && (due <= self.now || sent == 0 && is_heard) {
+            self.report();
+            self.transmit(&Body::Leave(self.unsent as u32), false);
+            self.leaving = Some(Leaving {
+                sent: sent + 1,
+                due: self.now + LEAVE_INTERVAL,
+            });
+        }
     }
 
     fn has_unsent(&self) -> bool {

@@ -1,0 +1,129 @@
+//! What happens in a room, and what can be asked of it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Interface;
+use crate::chat::Message;
+use crate::multicast::session::MessageId;
+
+/// What the person in a room is told. Names and texts of others are not safe to show as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomEvent {
+    /// Somebody said something.
+    Message(Message),
+    /// A program that speaks the plain dialect said something in a reliable room: it may have been
+    /// heard by some and not by others.
+    Stranger(Message),
+    /// Who was there already when we came.
+    Present(Vec<String>),
+    /// Somebody came.
+    Joined(String),
+    /// Somebody left, or was not heard for long.
+    Left(String),
+    /// Somebody is called something else.
+    Renamed {
+        /// What it was called.
+        before: String,
+        /// What it is called now.
+        now: String,
+    },
+    /// The others see us under this name, because somebody had ours before; or under our own again.
+    ShownAs(String),
+    /// Something that was said can no longer be had from anyone.
+    Gap {
+        /// Who said it.
+        from: String,
+        /// How many records it was: lines, or pieces of long ones.
+        records: u64,
+    },
+    /// Some members have not got a line of ours for some seconds.
+    Undelivered {
+        /// How the line begins.
+        text: String,
+        /// Who has not got it.
+        members: Vec<String>,
+    },
+    /// Something about the room itself.
+    Notice(String),
+}
+
+/// A text that was said, to ask who has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// None in a plain room, where nobody reports.
+    pub(super) id: Option<MessageId>,
+}
+
+/// A text that did not get out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SayError {
+    /// The interface is down or gone; it is watched, and used again when it is back.
+    #[error("not said: interface {0} is down; it will be used again when it is back")]
+    InterfaceDown(String),
+    /// The network did not take it.
+    #[error("not said: {0}")]
+    Network(String),
+    /// The task has ended.
+    #[error("not said: the room was left")]
+    Left,
+}
+
+/// A member of a reliable room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomMember {
+    /// What it is shown as.
+    pub name: String,
+    /// Where it last spoke from.
+    pub address: SocketAddr,
+    /// How long it has been there.
+    pub there_for: Duration,
+    /// To it and back; none before it was measured, which is after something was said.
+    pub round_trip: Option<Duration>,
+    /// The share of its datagrams that is lost on the way here, 0 to 1; none before enough came.
+    pub loss_here: Option<f64>,
+    /// The share of our datagrams that is lost on the way there.
+    pub loss_there: Option<f64>,
+}
+
+/// What went through a seat so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomStats {
+    /// Where the seat is now.
+    pub interface: Interface,
+    /// Texts said; those that did not get out do not count.
+    pub said: u64,
+    /// Datagrams sent, of every kind.
+    pub sent_datagrams: u64,
+    /// Datagrams that the network did not take.
+    pub failed_datagrams: u64,
+    /// Messages of others.
+    pub heard: u64,
+    /// Datagrams without a message for this room: blank, damaged, or of another dialect or room.
+    pub ignored_datagrams: u64,
+    /// Messages that came faster than they could be shown.
+    pub not_shown: u64,
+    /// Of a reliable room.
+    pub traffic: Option<Traffic>,
+}
+
+/// How a reliable room is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    /// Members there, other than us.
+    pub members: usize,
+    /// The longest round trip to one of them.
+    pub round_trip: Duration,
+    /// The highest loss between one of them and us, either way, 0 to 1; none before enough came.
+    pub loss: Option<f64>,
+    /// How often we asked for something that was missing.
+    pub nacks: u64,
+    /// Records that we missed and got.
+    pub recovered_records: u64,
+    /// Records that we repaired for others.
+    pub repaired_records: u64,
+    /// What may be on the way to the slowest member at once, in bytes.
+    pub window_bytes: u64,
+    /// What we may send at most, in bytes a second.
+    pub rate_max: Option<u64>,
+}

@@ -1,0 +1,283 @@
+//! A member of a reliable room on its sockets, without a runtime: whoever has it calls it.
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Interface;
+use super::clock::Clock;
+use super::multicast_socket::{Batch, MulticastSocket, OpenError};
+use crate::chat::{RoomAddress, UserName};
+use crate::multicast::config::RELIABLE_FIRST_BYTE;
+use crate::multicast::packet::{MemberId, room_tag};
+use crate::multicast::session::{Config, Event, Input, MessageId, Output, SendError, Session};
+use crate::time::{Instant, Micros};
+
+/// How a member joins a reliable room.
+#[derive(Clone, Debug)]
+pub struct SeatOptions {
+    /// How many hops datagrams may go; 1 is this network only.
+    pub ttl: u8,
+    /// The name to speak under.
+    pub name: UserName,
+    /// What may be sent at most, in bytes a second; none to let the members decide.
+    pub rate_max: Option<u64>,
+}
+
+/// A session with the time and the datagrams of the real world; sockets come from outside, as they
+/// change when the interface does.
+pub(super) struct Member {
+    session: Session,
+    clock: Clock,
+    /// Datagrams of one length that go out in one call, the last perhaps shorter.
+    packed: Vec<u8>,
+    segment_bytes: usize,
+    segments: usize,
+    /// What went wrong with sending since this was last asked.
+    failure: Option<io::Error>,
+    pub(super) failed_datagrams: u64,
+}
+
+/// The largest payload of one call: segments must fit an IPv4 packet together.
+const PACKED_BYTES_MAX: usize = 65_000;
+
+impl Member {
+    pub(super) fn new(room: RoomAddress, options: &SeatOptions) -> io::Result<Self> {
+        let clock = Clock::start();
+        let config = Config {
+            room_tag: room_tag(room),
+            name: options.name.to_string(),
+            first_sequence: 1,
+            repairs: true,
+            rate_max: options.rate_max,
+            replaces: None,
+        };
+        // 0 stands for nobody.
+        let id = MemberId(getrandom::u64()?.max(1));
+        let seed = getrandom::u64()?;
+        Ok(Self {
+            session: Session::new(id, config, seed, clock.now()),
+            clock,
+            packed: Vec::new(),
+            segment_bytes: 0,
+            segments: 0,
+            failure: None,
+            failed_datagrams: 0,
+        })
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(super) fn say(&mut self, text: &[u8]) -> Result<MessageId, SendError> {
+        self.session.say(text, self.clock.now())
+    }
+
+    pub(super) fn rename(&mut self, name: &UserName) {
+        self.session.rename(name.to_string(), self.clock.now());
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.session.leave(self.clock.now());
+    }
+
+    /// Takes a datagram. False if it is of another dialect.
+    pub(super) fn hear(&mut self, source: SocketAddrV4, bytes: &[u8], now: Instant) -> bool {
+        if bytes.first() != Some(&RELIABLE_FIRST_BYTE) {
+            return false;
+        }
+        let source = source.into();
+        self.session
+            .handle_input(Input::Datagram { source, bytes }, now);
+        true
+    }
+
+    /// The time of the last wait may have come.
+    pub(super) fn look(&mut self) {
+        self.session.handle_input(Input::Timeout, self.clock.now());
+    }
+
+    /// Sends what is to be sent and hands out what happened. Gives when to look again. Without a socket
+    /// what is sent is lost.
+    pub(super) fn flush(
+        &mut self,
+        socket: Option<&MulticastSocket>,
+        mut on_event: impl FnMut(&Session, Event),
+    ) -> Instant {
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(datagram) => self.pack(&datagram, socket),
+                Output::Event(event) => on_event(&self.session, event),
+                Output::Wait(until) => {
+                    self.send_packed(socket);
+                    return until;
+                }
+            }
+        }
+    }
+
+    /// Datagrams of the same length travel to the system together; a shorter one may be the last.
+    fn pack(&mut self, datagram: &[u8], socket: Option<&MulticastSocket>) {
+        let segments_max = socket.map_or(1, MulticastSocket::segments_max);
+        let fits = self.segments < segments_max
+            && datagram.len() <= self.segment_bytes
+            && self.packed.len() == self.segments * self.segment_bytes
+            && self.packed.len() + datagram.len() <= PACKED_BYTES_MAX;
+        if !fits {
+            self.send_packed(socket);
+            self.segment_bytes = datagram.len();
+        }
+        self.packed.extend_from_slice(datagram);
+        self.segments += 1;
+    }
+
+    fn send_packed(&mut self, socket: Option<&MulticastSocket>) {
+        if self.packed.is_empty() {
+            return;
+        }
+        let sent = socket.map(|socket| socket.send(&self.packed, self.segment_bytes));
+        if !matches!(sent, Some(Ok(()))) {
+            self.failed_datagrams += self.segments as u64;
+        }
+        if let Some(Err(error)) = sent {
+            self.failure = Some(error);
+        }
+        self.packed.clear();
+        self.segments = 0;
+    }
+
+    /// Why datagrams did not get out since this was last asked.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    pub(super) fn system_time(&self, moment: Instant) -> std::time::Instant {
+        self.clock.system(moment)
+    }
+}
+
+/// A seat in a reliable room for a program without a runtime. Nothing happens but in its calls: a seat
+/// that is not called for some seconds is taken as gone by the others.
+pub struct Seat {
+    member: Member,
+    socket: MulticastSocket,
+    batch: Batch,
+    wake: Instant,
+}
+
+impl Seat {
+    /// Joins `room` on `interface`.
+    ///
+    /// # Errors
+    /// The group could not be joined.
+    pub fn join(
+        room: RoomAddress,
+        interface: &Interface,
+        options: &SeatOptions,
+    ) -> Result<Self, OpenError> {
+        let socket = MulticastSocket::open(room, interface, options.ttl)?;
+        let member =
+            Member::new(room, options).map_err(|error| OpenError::new(room, interface, error))?;
+        let wake = member.now();
+        Ok(Self {
+            member,
+            socket,
+            batch: Batch::default(),
+            wake,
+        })
+    }
+
+    /// Says a text of 1 byte to 64 KiB. It goes out with the next [`Seat::run`], together with others
+    /// said before that.
+    ///
+    /// # Errors
+    /// See [`SendError`]; when busy, run it and say it again.
+    pub fn say(&mut self, text: &[u8]) -> Result<MessageId, SendError> {
+        let said = self.member.say(text);
+        self.wake = self.member.now();
+        said
+    }
+
+    /// Whether there is room for one more text.
+    pub fn can_say(&self) -> bool {
+        self.member.session.can_say()
+    }
+
+    /// Sends what is to be sent, receives what is there, and waits for more, at most so long. Returns
+    /// after the first datagrams, or when the time is over.
+    ///
+    /// # Errors
+    /// The interface is gone.
+    pub fn run(
+        &mut self,
+        wait_max: Micros,
+        mut on_event: impl FnMut(&Session, Event),
+    ) -> io::Result<()> {
+        let end = self.member.now() + wait_max;
+        loop {
+            if self.wake <= self.member.now() {
+                self.member.look();
+                self.wake = self.member.flush(Some(&self.socket), &mut on_event);
+            }
+            match self.socket.receive(&mut self.batch) {
+                Ok(()) => {
+                    self.hear_batch(&mut on_event);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            let now = self.member.now();
+            if now >= end {
+                return Ok(());
+            }
+            self.wait_readable(self.wake.min(end).since(now))?;
+        }
+    }
+
+    fn hear_batch(&mut self, on_event: &mut impl FnMut(&Session, Event)) {
+        let now = self.member.now();
+        for (source, bytes) in self.batch.datagrams() {
+            self.member.hear(source, bytes, now);
+            // Told datagram by datagram, so that nothing piles up.
+            self.wake = self.member.flush(Some(&self.socket), &mut *on_event);
+        }
+    }
+
+    fn wait_readable(&self, wait: Micros) -> io::Result<()> {
+        let timeout = Timespec {
+            tv_sec: (wait.0 / 1_000_000) as i64,
+            tv_nsec: (wait.0 % 1_000_000 * 1000) as _,
+        };
+        let mut sockets = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+        match poll(&mut sockets, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The session, to ask for members, counters and deliveries.
+    pub fn session(&self) -> &Session {
+        self.member.session()
+    }
+
+    /// Leaves the room: tells the others, and waits until that is out; within a second.
+    ///
+    /// # Errors
+    /// The interface is gone.
+    pub fn leave(mut self, mut on_event: impl FnMut(&Session, Event)) -> io::Result<()> {
+        self.member.leave();
+        self.wake = self.member.now();
+        while !self.session().is_over() {
+            self.run(Micros::from_millis(10), &mut on_event)?;
+        }
+        Ok(())
+    }
+}

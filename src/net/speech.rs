@@ -1,0 +1,313 @@
+//! How a seat speaks the dialect of its room: what it makes of texts and of datagrams.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::multicast_socket::MulticastSocket;
+use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
+use super::seat::{Member, SeatOptions};
+use crate::chat::{Message, MessageText, RoomAddress, UserName};
+use crate::multicast::packet::MemberId;
+use crate::multicast::plain;
+use crate::multicast::session::{Delivered, Event, MessageId, Session};
+use crate::time::Micros;
+
+/// How long who is there may take to be heard of, before they are told together.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// Who has not got a line after this is told.
+const UNDELIVERED_AFTER: Duration = Duration::from_secs(5);
+
+/// Lines that are watched for that; of a flood only the last are.
+const WATCHED_MAX: usize = 64;
+
+/// How much of a line is repeated when it is told that somebody has not got it, in characters.
+const EXCERPT_CHARS: usize = 40;
+
+/// The plain dialect: each datagram stands for itself.
+pub(super) struct Plain {
+    pub(super) name: UserName,
+}
+
+impl Plain {
+    pub(super) fn say(
+        &self,
+        text: &MessageText,
+        socket: &MulticastSocket,
+    ) -> (u64, Vec<io::Error>) {
+        let mut sent = 0;
+        let mut failed = Vec::new();
+        for datagram in plain::encode(&self.name, text) {
+            match socket.send(datagram.as_bytes(), datagram.len()) {
+                Ok(()) => sent += 1,
+                Err(error) => failed.push(error),
+            }
+        }
+        (sent, failed)
+    }
+}
+
+/// The reliable dialect: a session, and what is waited for from it.
+pub(super) struct Reliable {
+    member: Member,
+    rate_max: Option<u64>,
+    wake: Instant,
+    /// Members that were there before us, until they are told together at that time.
+    present: Option<(Instant, Vec<MemberId>)>,
+    awaited: Vec<Awaited>,
+    /// Lines of ours, when they were said, and how they begin.
+    watched: VecDeque<(MessageId, Instant, String)>,
+    /// Datagrams that are neither of this room nor a stranger's line.
+    ignored: u64,
+}
+
+/// Somebody waits for a line of ours to be everywhere.
+struct Awaited {
+    id: MessageId,
+    until: Instant,
+    answer: oneshot::Sender<Delivered>,
+}
+
+impl Reliable {
+    pub(super) fn new(room: RoomAddress, options: &SeatOptions) -> io::Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            member: Member::new(room, options)?,
+            rate_max: options.rate_max,
+            wake: now,
+            present: Some((now + GATHER, Vec::new())),
+            awaited: Vec::new(),
+            watched: VecDeque::new(),
+            ignored: 0,
+        })
+    }
+
+    pub(super) fn can_say(&self) -> bool {
+        self.member.session().can_say()
+    }
+
+    pub(super) fn say(&mut self, text: &MessageText) -> Result<Said, SayError> {
+        let said = self.member.say(text.as_str().as_bytes());
+        let id = said.map_err(|error| SayError::Network(error.to_string()))?;
+        if self.watched.len() >= WATCHED_MAX {
+            self.watched.pop_front();
+        }
+        let excerpt = text.as_str().chars().take(EXCERPT_CHARS).collect();
+        self.watched.push_back((id, Instant::now(), excerpt));
+        Ok(Said { id: Some(id) })
+    }
+
+    pub(super) fn rename(&mut self, name: &UserName) {
+        self.member.rename(name);
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.member.leave();
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.member.session().is_over()
+    }
+
+    /// Takes a datagram; a stranger's line comes back at once.
+    pub(super) fn hear(&mut self, source: SocketAddrV4, bytes: &[u8]) -> Option<RoomEvent> {
+        if self.member.hear(source, bytes, self.member.now()) {
+            return None;
+        }
+        match plain::decode(bytes, source) {
+            Ok(message) => Some(RoomEvent::Stranger(message)),
+            Err(_) => {
+                self.ignored += 1;
+                None
+            }
+        }
+    }
+
+    /// The time has come to look at what is due.
+    pub(super) fn look(&mut self) {
+        self.member.look();
+    }
+
+    /// Sends what is to be sent; what happened comes in order.
+    pub(super) fn flush(&mut self, socket: Option<&MulticastSocket>) -> Vec<RoomEvent> {
+        let mut events = Vec::new();
+        let (present, ignored) = (&mut self.present, &mut self.ignored);
+        let wake = self.member.flush(socket, |session, event| {
+            events.extend(translate(session, event, present, ignored));
+        });
+        self.wake = self.member.system_time(wake).into();
+        events.extend(self.tell_present());
+        self.answer_awaited();
+        events
+    }
+
+    /// Why datagrams did not get out since this was last asked.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.member.failure()
+    }
+
+    /// When to look, at the latest.
+    pub(super) fn wake(&self) -> Instant {
+        let present = self.present.iter().map(|(at, _)| *at);
+        let awaited = self.awaited.iter().map(|awaited| awaited.until);
+        present.chain(awaited).fold(self.wake, Instant::min)
+    }
+
+    fn tell_present(&mut self) -> Option<RoomEvent> {
+        let (_, ids) = self.present.take_if(|(at, _)| *at <= Instant::now())?;
+        let names = ids
+            .iter()
+            .filter_map(|&id| self.member.session().member(id));
+        let names: Vec<String> = names.map(|member| member.name).collect();
+        (!names.is_empty()).then_some(RoomEvent::Present(names))
+    }
+
+    /// Answers once every member there has it, or when the time is over.
+    pub(super) fn await_delivery(
+        &mut self,
+        said: Said,
+        wait: Duration,
+        answer: oneshot::Sender<Delivered>,
+    ) {
+        match said.id {
+            Some(id) => {
+                let until = Instant::now() + wait;
+                self.awaited.push(Awaited { id, until, answer });
+                self.answer_awaited();
+            }
+            None => _ = answer.send(Delivered { by: 0, of: 0 }),
+        }
+    }
+
+    fn answer_awaited(&mut self) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let (done, waiting) = std::mem::take(&mut self.awaited)
+            .into_iter()
+            .partition(|awaited| {
+                let delivered = self.member.session().delivered(awaited.id);
+                delivered.by == delivered.of || awaited.until <= now
+            });
+        self.awaited = waiting;
+        let done: Vec<Awaited> = done;
+        for Awaited { id, answer, .. } in done {
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(self.member.session().delivered(id));
+        }
+    }
+
+    /// The lines of ours that are some seconds old and that some member has not got.
+    pub(super) fn undelivered(&mut self) -> Vec<RoomEvent> {
+        let mut events = Vec::new();
+        while let Some((id, said, _)) = self.watched.front()
+            && said.elapsed() >= UNDELIVERED_AFTER
+        {
+            let members = self.member.session().lacking(*id);
+            let Some((_, _, text)) = self.watched.pop_front() else {
+                break;
+            };
+            if !members.is_empty() {
+                events.push(RoomEvent::Undelivered { text, members });
+            }
+        }
+        events
+    }
+
+    pub(super) fn members(&self) -> Vec<RoomMember> {
+        let now = self.member.now();
+        let duration = |micros: Micros| Duration::from_micros(micros.0);
+        let members = self.member.session().members();
+        let members = members.map(|member| RoomMember {
+            name: member.name,
+            address: member.address,
+            there_for: duration(now.since(member.since)),
+            round_trip: member.round_trip.map(duration),
+            loss_here: member.loss_here,
+            loss_there: member.loss_there,
+        });
+        members.collect()
+    }
+
+    /// Datagrams sent, failed and ignored.
+    pub(super) fn datagrams(&self) -> [u64; 3] {
+        let stats = self.member.session().stats();
+        [
+            stats.sent - self.member.failed_datagrams,
+            self.member.failed_datagrams,
+            stats.ignored + self.ignored,
+        ]
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        let session = self.member.session();
+        let stats = session.stats();
+        let losses = session.members().flat_map(|m| [m.loss_here, m.loss_there]);
+        Traffic {
+            members: session.members().count(),
+            round_trip: Duration::from_micros(session.round_trip().0),
+            loss: losses.flatten().reduce(f64::max),
+            nacks: stats.nacks,
+            recovered_records: stats.recovered_records,
+            repaired_records: stats.repaired_records,
+            window_bytes: session.window_bytes(),
+            rate_max: self.rate_max,
+        }
+    }
+}
+
+/// What a person is told of an event, if anything yet.
+fn translate(
+    session: &Session,
+    event: Event,
+    present: &mut Option<(Instant, Vec<MemberId>)>,
+    ignored: &mut u64,
+) -> Option<RoomEvent> {
+    Some(match event {
+        Event::Joined(id) => {
+            let was_here = session
+                .member(id)
+                .is_some_and(|m| m.since < session.started());
+            if let Some((_, ids)) = present.as_mut().filter(|_| was_here) {
+                ids.push(id);
+                return None;
+            }
+            RoomEvent::Joined(name(session, id))
+        }
+        Event::Renamed { id, before } => RoomEvent::Renamed {
+            before,
+            now: name(session, id),
+        },
+        Event::Left(id) => {
+            if let Some((_, ids)) = present {
+                ids.retain(|there| *there != id);
+            }
+            RoomEvent::Left(name(session, id))
+        }
+        Event::ShownAs(name) => RoomEvent::ShownAs(name),
+        Event::Message { id, text, .. } => {
+            let Ok(text) = String::from_utf8_lossy(&text).parse() else {
+                *ignored += 1;
+                return None;
+            };
+            let from = name(session, id.origin);
+            RoomEvent::Message(Message { from, text })
+        }
+        Event::Gap(id, records) => RoomEvent::Gap {
+            from: name(session, id),
+            records,
+        },
+    })
+}
+
+/// Of who was never heard of by name, what tells it from others.
+fn name(session: &Session, id: MemberId) -> String {
+    let member = session.member(id);
+    member.map_or_else(|| format!("?{:04x}", id.0 as u16), |member| member.name)
+}
