@@ -5,13 +5,18 @@ use std::path::Path;
 
 #[path = "common/lan.rs"]
 mod lan;
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/program.rs"]
 mod program;
 #[path = "common/running.rs"]
 mod running;
-use lan::{Lan, in_private_namespaces};
+use lan::{Lan, in_lossy_namespaces, in_private_namespaces};
 use program::crds;
 use running::Running;
+
+/// As many as the promise is tried with.
+const LINES: u32 = 10_000;
 
 #[test]
 fn three_hosts_find_a_room_and_talk() {
@@ -112,6 +117,90 @@ fn the_talk_goes_on_when_the_server_is_killed() {
         mel.wait_for("Ana: still there?");
         mel.give("of course");
         ana.wait_for("Mel: of course");
+    });
+}
+
+/// The whole path: sockets, session and program, while every fifth datagram is lost at each host.
+#[test]
+fn heavy_loss_costs_no_line() {
+    in_lossy_namespaces("heavy_loss_costs_no_line", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        for host in ["a", "b", "c"] {
+            lan.lose(host, 20);
+        }
+        let group = ["--group", "239.77.1.1:6000"];
+        let lines: String = (1..=LINES)
+            .map(|number| format!("line {number}\n"))
+            .collect();
+        let count = LINES.to_string();
+        let listen = [&["listen", "--count", &count][..], &group].concat();
+        let listeners = ["b", "c"].map(|host| {
+            let listener = Running::start(lan.on(host, &crds(home.path(), &listen)));
+            listener.wait_for("in room ");
+            listener
+        });
+        let send = crds(
+            home.path(),
+            &[&["send", "--name", "Ana"][..], &group].concat(),
+        );
+        let mut sender = Running::start(lan.on("a", &send));
+        sender.give(lines.trim_end());
+        drop(sender.input.take());
+        sender.wait_for("delivered to 2 of 2");
+        for mut listener in listeners {
+            assert_eq!(process::exit_code(&mut listener.child), Some(0));
+            let heard = listener.output.lines.lock().unwrap();
+            let heard: String = heard
+                .iter()
+                .filter_map(|line| line.strip_prefix("Ana: "))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            assert!(heard == lines, "other lines, or another order:\n{heard}");
+        }
+    });
+}
+
+/// Its peers repair what it said last.
+#[test]
+fn a_sender_killed_right_after_its_last_line_leaves_the_survivors_with_the_same() {
+    let name = "a_sender_killed_right_after_its_last_line_leaves_the_survivors_with_the_same";
+    in_lossy_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c", "d"]);
+        for host in ["b", "c", "d"] {
+            lan.lose(host, 20);
+        }
+        let group = ["--group", "239.77.1.1:6000"];
+        let survivors = ["b", "c", "d"].map(|host| {
+            let listen = crds(
+                home.path(),
+                &[&["listen", "--name", host][..], &group].concat(),
+            );
+            let survivor = Running::start(lan.on(host, &listen));
+            survivor.wait_for("in room ");
+            survivor
+        });
+        survivors[0].wait_for("d joined");
+        survivors[1].wait_for("d joined");
+        survivors[2].wait_for("here: ");
+        let send = crds(
+            home.path(),
+            &[&["send", "--name", "Ana"][..], &group].concat(),
+        );
+        let mut sender = Running::start(lan.on("a", &send));
+        sender.wait_for("in room ");
+        let lines: Vec<String> = (1..=200).map(|number| format!("line {number}")).collect();
+        sender.give(&lines.join("\n"));
+        // One of them has the last line: that moment the sender dies.
+        survivors[0].wait_for("Ana: line 200");
+        process::signal(&sender.child, "KILL");
+        for survivor in &survivors {
+            survivor.wait_for("Ana: line 200");
+            let heard = survivor.output.lines.lock().unwrap();
+            let heard = heard.iter().filter_map(|line| line.strip_prefix("Ana: "));
+            assert_eq!(heard.collect::<Vec<_>>(), lines);
+        }
     });
 }
 

@@ -190,7 +190,7 @@ fn a_room_that_moved_while_away_is_found_after_connecting_again() {
     let (address, port) = (moved.group(), moved.port());
     let end = lab.run(
         &[],
-        &format!("connect\ndeleteroom lab1\nmakeroom lab1 {address} {port}\n"),
+        &format!("connect\ndeleteroom lab1\nmakeroom lab1 {address} {port} --plain\n"),
     );
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     client.give("connect\nchat lab1");
@@ -264,13 +264,62 @@ fn a_group_by_its_address_needs_no_server() {
         "--server",
         "127.0.0.1:1",
     ];
-    let listen = [&["listen", "--plain", "--count", "1"][..], &common].concat();
-    let mut listener = Running::start(crds(home.path(), &listen));
-    listener.wait_for("in room ");
-    let send = [&["send", "--name", "Mel", "hi", "all"][..], &common].concat();
+    for dialect in [&["--plain"][..], &[]] {
+        let listen = [&["listen", "--count", "1"][..], dialect, &common].concat();
+        let mut listener = Running::start(crds(home.path(), &listen));
+        listener.wait_for("in room ");
+        let send = [
+            &["send"][..],
+            dialect,
+            &common,
+            &["--name", "Mel", "hi", "all"],
+        ]
+        .concat();
+        let end = run(home.path(), &send, "");
+        assert_eq!(end.code, Some(0), "{}", end.stderr);
+        assert_eq!(listener.wait_for("hi"), "Mel: hi all");
+        assert_eq!(exit_code(&mut listener.child), Some(0));
+        let is_told = end.stderr.contains("delivered to 1 of 1");
+        assert_eq!(is_told, dialect.is_empty(), "{}", end.stderr);
+    }
+}
+
+#[test]
+fn a_line_to_nobody_is_delivered_to_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let group = free_group().to_string();
+    let send = ["send", "--group", &group, "--interface", "lo", "hi"];
     let end = run(home.path(), &send, "");
     assert_eq!(end.code, Some(0), "{}", end.stderr);
-    assert_eq!(listener.wait_for("hi"), "Mel: hi all");
+    assert!(end.stderr.contains("delivered to 0 of 0"), "{}", end.stderr);
+}
+
+#[test]
+fn who_comes_and_goes_in_a_reliable_room_is_told_in_json_too() {
+    let home = tempfile::tempdir().unwrap();
+    let group = free_group().to_string();
+    let group = ["--group", &group, "--interface", "lo"];
+    let listen = [&["listen", "--json", "--name", "Lou"][..], &group].concat();
+    let mut listener = Running::start(crds(home.path(), &listen));
+    listener.wait_for("in room ");
+    let text = "two\nlines\n  and a third";
+    let send = [&["send", "--name", "Mel"][..], &group, &[text]].concat();
+    let end = run(home.path(), &send, "");
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    foreign::send(&foreign::sender(), group[1].parse().unwrap(), "Ana: hi");
+    let mut events = std::collections::BTreeMap::new();
+    for word in ["joined", "left", "plain"] {
+        let line = listener.wait_for(word);
+        events.insert(word, serde_json::from_str::<Value>(&line).unwrap());
+    }
+    assert_eq!(events["joined"]["name"], "Mel");
+    assert_eq!(events["left"]["name"], "Mel");
+    assert_eq!(events["plain"]["from"], "Ana");
+    let message = listener.wait_for("third");
+    let message: Value = serde_json::from_str(&message).unwrap();
+    assert_eq!(message["text"], text);
+    assert_eq!(message["dialect"], Value::Null);
+    signal(&listener.child, "INT");
     assert_eq!(exit_code(&mut listener.child), Some(0));
 }
 
@@ -336,7 +385,10 @@ impl Lab {
             _server: server,
         };
         let (address, port) = (lab.group.group(), lab.group.port());
-        let made = lab.run(&[], &format!("connect\nmakeroom lab1 {address} {port}\n"));
+        let made = lab.run(
+            &[],
+            &format!("connect\nmakeroom lab1 {address} {port} --plain\n"),
+        );
         assert_eq!(made.code, Some(0), "{}", made.stderr);
         lab
     }

@@ -92,7 +92,7 @@ fn every_command_is_answered_in_one_line() {
     );
     assert_eq!(
         client.ask("getdir"),
-        r#"OKDIR [{"name":"r1","address":"239.1.1.1","port":6000}]"#
+        r#"OKDIR [{"name":"r1","address":"239.1.1.1","port":6000,"dialect":"plain"}]"#
     );
     assert_eq!(client.ask("deleteroom r1"), "OK room r1 deleted");
     assert_eq!(client.ask("getdir"), GETDIR_EMPTY);
@@ -233,9 +233,9 @@ fn getdir_lists_in_the_order_of_making() {
     assert_eq!(
         client.ask("getdir"),
         concat!(
-            r#"OKDIR [{"name":"Attic","address":"239.1.1.8","port":6000},"#,
-            r#"{"name":"bar","address":"239.1.1.7","port":6000},"#,
-            r#"{"name":"zoo","address":"239.1.1.6","port":6000}]"#
+            r#"OKDIR [{"name":"Attic","address":"239.1.1.8","port":6000,"dialect":"plain"},"#,
+            r#"{"name":"bar","address":"239.1.1.7","port":6000,"dialect":"plain"},"#,
+            r#"{"name":"zoo","address":"239.1.1.6","port":6000,"dialect":"plain"}]"#
         )
     );
 }
@@ -258,7 +258,7 @@ fn case_spaces_and_line_ends_of_a_command_do_not_matter() {
 fn lines_sent_together_are_carried_out_and_answered_in_their_order() {
     let (_folder, server) = running(&["--max-lines", "100000"]);
     let mut client = Client::connect(server.port);
-    let one = r#"{"name":"one","address":"239.1.1.1","port":6000}"#;
+    let one = r#"{"name":"one","address":"239.1.1.1","port":6000,"dialect":"plain"}"#;
     // Which of them share a commit differs from round to round.
     for round in 0..50 {
         client.send(concat!(

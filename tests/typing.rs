@@ -392,7 +392,7 @@ impl Chat {
         let (server_terminal, server) = start_server(home.path());
         let group = free_group();
         let maker = start_client(home.path(), &server);
-        let makeroom = format!("makeroom lab1 {} {}", group.group(), group.port());
+        let makeroom = format!("makeroom lab1 {} {} --plain", group.group(), group.port());
         maker.answer(MAIN, "connect");
         maker.answer(&format!("crds {server}> "), &makeroom);
         maker.wait_for_text("Room lab1 made");

@@ -124,19 +124,20 @@ pub fn answer_to_help() -> String {
 // A room name has no character that JSON would escape, so the two forms of the directory are
 // written straight into one string.
 
-/// The line that answers `getdir`: `OKDIR [{"name":"r1","address":"239.1.1.1","port":6000},…]`.
+/// The line that answers `getdir`:
+/// `OKDIR [{"name":"r1","address":"239.1.1.1","port":6000,"dialect":"plain"},…]`.
 pub fn directory_line<'a>(rooms: impl Iterator<Item = &'a Room>) -> String {
     let entries = rooms.map(|room| {
         let (group, port) = (room.address.group(), room.address.port());
         format!(
-            r#"{{"name":"{}","address":"{group}","port":{port}}}"#,
-            room.name
+            r#"{{"name":"{}","address":"{group}","port":{port},"dialect":"{}"}}"#,
+            room.name, room.dialect
         )
     });
     format!("OKDIR [{}]", joined(entries))
 }
 
-/// The directory for programs that send no line end: `{"r1":{"address":"239.1.1.1","port":6000}}`.
+/// The directory for programs that send no line end, which know no dialects: `{"r1":{"address":"239.1.1.1","port":6000}}`.
 pub fn directory_object<'a>(rooms: impl Iterator<Item = &'a Room>) -> String {
     let entries = rooms.map(|room| {
         let (group, port) = (room.address.group(), room.address.port());
@@ -224,7 +225,7 @@ mod tests {
         let rooms = [room("r1", "239.1.1.1:6000"), room("r2", "239.1.1.2:6001")];
         assert_eq!(
             directory_line(rooms.iter()),
-            r#"OKDIR [{"name":"r1","address":"239.1.1.1","port":6000},{"name":"r2","address":"239.1.1.2","port":6001}]"#
+            r#"OKDIR [{"name":"r1","address":"239.1.1.1","port":6000,"dialect":"plain"},{"name":"r2","address":"239.1.1.2","port":6001,"dialect":"plain"}]"#
         );
         assert_eq!(
             directory_object(rooms[..1].iter()),

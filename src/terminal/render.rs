@@ -22,14 +22,14 @@ impl Style {
     /// A message as it reads: `[10:15:02] Mel: Good morning!` One of several lines has the name before
     /// each, so that none can pass for somebody else's.
     pub(super) fn message(&self, from: &str, text: &str) -> String {
-        let lines = text.split(['\n', '\r']).filter(|l| !l.trim().is_empty());
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
         let lines: Vec<String> = lines.map(|line| self.line(from, line)).collect();
         lines.join("\n")
     }
 
     /// A message on one line whatever its text: `Mel: first⏎second`
     pub(super) fn message_in_one_line(&self, from: &str, text: &str) -> String {
-        self.line(from, &text.replace("\r\n", "\n").replace(['\n', '\r'], "⏎"))
+        self.line(from, &text.replace("\r\n", "\n").replace('\n', "⏎"))
     }
 
     /// A line of a program that speaks plain in a reliable room.
@@ -168,7 +168,7 @@ mod tests {
         };
         let start = |name| {
             colored
-                .message(name, "")
+                .message(name, "hi")
                 .split('m')
                 .next()
                 .unwrap()

@@ -49,6 +49,14 @@ pub fn in_private_namespaces(test: &str, inside: impl FnOnce()) {
     assert!(told.contains("1 passed"), "no test is called {test}");
 }
 
+/// The same, where networks can be made to lose datagrams.
+pub fn in_lossy_namespaces(test: &str, inside: impl FnOnce()) {
+    match Command::new("nft").arg("--version").output() {
+        Ok(_) => in_private_namespaces(test, inside),
+        Err(error) => _ = writeln!(std::io::stderr(), "skipped {test}: nft: {error}"),
+    }
+}
+
 fn way_in() -> Result<&'static [&'static str], String> {
     let mut reason = String::new();
     for way_in in WAYS_IN {
@@ -132,6 +140,16 @@ impl Lan {
     pub fn plug(&self, host: &str, plugged: bool) {
         let state = if plugged { "up" } else { "down" };
         run(&format!("ip link set cable-{host} {state}"));
+    }
+
+    /// Drops so many of 100 datagrams that come to this host, at random.
+    pub fn lose(&self, host: &str, percent: u32) {
+        let rules = format!(
+            "table ip loss {{ chain in {{ type filter hook input priority 0; \
+             meta l4proto udp numgen random mod 100 < {percent} drop; }}; }}"
+        );
+        let mut nft = Command::new("nft");
+        finish(self.on(host, nft.arg(rules)), "nft");
     }
 
     /// A link that is set up is up a little later.

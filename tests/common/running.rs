@@ -11,13 +11,14 @@ const WAIT: Duration = Duration::from_secs(30);
 /// Killed when dropped.
 pub struct Running {
     pub child: Child,
-    input: ChildStdin,
-    output: Arc<Output>,
+    /// To be taken and dropped where it is to end.
+    pub input: Option<ChildStdin>,
+    pub output: Arc<Output>,
 }
 
 #[derive(Default)]
-struct Output {
-    lines: Mutex<Vec<String>>,
+pub struct Output {
+    pub lines: Mutex<Vec<String>>,
     changed: Condvar,
 }
 
@@ -32,7 +33,7 @@ impl Running {
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
         Self {
-            input: child.stdin.take().unwrap(),
+            input: child.stdin.take(),
             child,
             output,
         }
@@ -40,7 +41,7 @@ impl Running {
 
     /// Gives it a line to read.
     pub fn give(&mut self, line: &str) {
-        writeln!(self.input, "{line}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// Waits for a line with this in it, on either output, and gives it back.
