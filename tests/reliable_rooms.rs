@@ -7,6 +7,10 @@ use crds::client::{Interface, Room, RoomEvent, RoomOptions};
 use tokio::time::timeout;
 
 #[path = "common/foreign.rs"]
+#[expect(
+    dead_code,
+    reason = "what a foreign program hears is the plain rooms' matter"
+)]
 mod foreign;
 #[path = "common/group.rs"]
 mod group;

@@ -7,7 +7,7 @@
 mod connection;
 mod room;
 
-pub use crate::multicast::session::Delivered;
+pub use crate::multicast::session::{Delivered, Event, SendError, Session};
 pub use crate::net::{
     Interface, InterfaceError, OpenError, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
     SayError, Seat, SeatOptions, Towards, Traffic,

@@ -168,11 +168,12 @@ pub const POLL_ANSWER_MAX: Micros = Micros::from_millis(40);
 /// The least time between two answers to polls.
 pub const POLL_ANSWER_INTERVAL: Micros = Micros::from_millis(20);
 
-/// Groups up to this size answer at once and spread their nacks over one round trip, larger ones over four.
+/// Groups up to this size report each line of talk and spread their nacks over one round trip, larger ones
+/// over four.
 pub const SMALL_GROUP_MAX: usize = 16;
 
-/// In larger ones reports that are asked for at once are spread over this for each member.
-pub const ASKED_SPREAD_EACH: Micros = Micros(200);
+/// Reports that are asked for at once are spread over this for each member.
+pub const ASKED_SPREAD_EACH: Micros = Micros(100);
 
 /// The least time between two reports of one member while records come; who must know sooner polls.
 pub const REPORT_INTERVAL: Micros = Micros::from_millis(200);

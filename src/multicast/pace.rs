@@ -137,6 +137,8 @@ impl Pace {
     /// The slowest member has heard of everything before `top`.
     pub(super) fn arrived(&mut self, top: u64, now: Instant) {
         let before = self.arrived_bytes;
+        // A window that was hardly made use of has not been tried (as RFC 7661 has it for TCP).
+        let was_used = self.in_flight() * 2 >= self.window;
         while let Some(&(after, bytes)) = self.on_the_way.front()
             && after <= top
         {
@@ -144,8 +146,7 @@ impl Pace {
             self.on_the_way.pop_front();
         }
         let arrived = self.arrived_bytes - before;
-        // A window that was not made use of has not been tried.
-        if arrived > 0 && self.closed.is_some() {
+        if was_used {
             self.grow(arrived);
         }
         if self.arrived_bytes >= self.round_ends {

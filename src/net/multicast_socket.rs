@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use super::Interface;
@@ -41,6 +41,10 @@ const SEND_WAIT: Duration = Duration::from_millis(50);
 /// The largest UDP payload over IPv4, in bytes; also what the kernel puts together of several.
 const PAYLOAD_BYTES_MAX: usize = 65_535;
 
+/// Buffers that one call fills: each with a datagram, or with many of one length that the kernel has
+/// put together.
+const BATCH_BUFFERS: usize = 8;
+
 /// Receives a group on one interface, and sends to it from a port of its own: so each client of a
 /// machine has a source of its own, and tells its echo from the others.
 #[derive(Debug)]
@@ -56,7 +60,8 @@ pub struct MulticastSocket {
 /// Datagrams that were received in one call.
 pub struct Batch {
     bytes: Vec<u8>,
-    meta: [RecvMeta; BATCH_SIZE],
+    buffers: usize,
+    meta: [RecvMeta; BATCH_BUFFERS],
     filled: usize,
 }
 
@@ -108,20 +113,31 @@ impl MulticastSocket {
 
     /// How many datagrams the system takes in one call: one where it knows no segmentation.
     pub fn segments_max(&self) -> usize {
-        self.sending.max_gso_segments().into()
+        self.sending.max_gso_segments()
     }
 
-    /// Receives what is there, without waiting.
+    /// Lets [`MulticastSocket::receive`] wait for so long.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub fn let_receive_wait(&self, wait: Duration) -> io::Result<()> {
+        self.receiver.set_nonblocking(false)?;
+        self.receiver.set_read_timeout(Some(wait))
+    }
+
+    /// Receives what is there, without waiting unless that is allowed. Who waits must have a single buffer:
+    /// the system would wait for all of them to be filled.
     ///
     /// # Errors
     /// `WouldBlock` if nothing is there; others where the interface is gone.
     pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
         batch.filled = 0;
-        let mut buffers = batch.bytes.chunks_exact_mut(PAYLOAD_BYTES_MAX);
-        let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
-            std::array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
+        let mut chunks = batch.bytes.chunks_exact_mut(PAYLOAD_BYTES_MAX);
+        let mut buffers: [IoSliceMut<'_>; BATCH_BUFFERS] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let buffers = &mut buffers[..batch.buffers];
         let socket = (&self.receiver).into();
-        batch.filled = self.receiving.recv(socket, &mut buffers, &mut batch.meta)?;
+        batch.filled = self.receiving.recv(socket, buffers, &mut batch.meta)?;
         Ok(())
     }
 
@@ -146,18 +162,27 @@ impl AsFd for MulticastSocket {
     }
 }
 
-impl Default for Batch {
-    fn default() -> Self {
+impl Batch {
+    /// Several calls in one: as many buffers as are of use.
+    pub fn of_many() -> Self {
+        Self::of(BATCH_BUFFERS)
+    }
+
+    /// A single buffer, for who waits.
+    pub fn of_one() -> Self {
+        Self::of(1)
+    }
+
+    fn of(buffers: usize) -> Self {
         Self {
             // The system gives memory to what is written to, which is little in most rooms.
-            bytes: vec![0; BATCH_SIZE * PAYLOAD_BYTES_MAX],
-            meta: [RecvMeta::default(); BATCH_SIZE],
+            bytes: vec![0; buffers * PAYLOAD_BYTES_MAX],
+            buffers,
+            meta: [RecvMeta::default(); BATCH_BUFFERS],
             filled: 0,
         }
     }
-}
 
-impl Batch {
     /// The datagrams, each with where it came from. Those that the kernel put together are taken apart.
     pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddrV4, &[u8])> {
         let buffers = self.bytes.chunks_exact(PAYLOAD_BYTES_MAX);

@@ -138,7 +138,7 @@ struct RoomTask {
 
 impl RoomTask {
     async fn run(mut self, mut commands: mpsc::Receiver<RoomCommand>) {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_many();
         let mut check = interval(INTERFACE_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_leaving = false;

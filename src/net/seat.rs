@@ -40,6 +40,12 @@ pub(super) struct Member {
     pub(super) failed_datagrams: u64,
 }
 
+/// How long the socket itself waits. The system counts this in ticks of up to 10 ms.
+const RECEIVE_WAIT: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Up to this it is waited to the microsecond.
+const RECEIVE_WAIT_PRECISE: Micros = Micros::from_millis(30);
+
 /// The largest payload of one call: segments must fit an IPv4 packet together.
 const PACKED_BYTES_MAX: usize = 65_000;
 
@@ -183,13 +189,14 @@ impl Seat {
         options: &SeatOptions,
     ) -> Result<Self, OpenError> {
         let socket = MulticastSocket::open(room, interface, options.ttl)?;
-        let member =
-            Member::new(room, options).map_err(|error| OpenError::new(room, interface, error))?;
+        let failed = |error| OpenError::new(room, interface, error);
+        socket.let_receive_wait(RECEIVE_WAIT).map_err(failed)?;
+        let member = Member::new(room, options).map_err(failed)?;
         let wake = member.now();
         Ok(Self {
             member,
             socket,
-            batch: Batch::default(),
+            batch: Batch::of_one(),
             wake,
         })
     }
@@ -220,25 +227,21 @@ impl Seat {
         wait_max: Micros,
         mut on_event: impl FnMut(&Session, Event),
     ) -> io::Result<()> {
-        let end = self.member.now() + wait_max;
+        let mut now = self.member.now();
+        let end = now + wait_max;
         loop {
-            if self.wake <= self.member.now() {
+            if self.wake <= now {
                 self.member.look();
                 self.wake = self.member.flush(Some(&self.socket), &mut on_event);
             }
-            match self.socket.receive(&mut self.batch) {
-                Ok(()) => {
-                    self.hear_batch(&mut on_event);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            if self.receive(self.wake.min(end).since(now))? {
+                self.hear_batch(&mut on_event);
+                return Ok(());
             }
-            let now = self.member.now();
+            now = self.member.now();
             if now >= end {
                 return Ok(());
             }
-            self.wait_readable(self.wake.min(end).since(now))?;
         }
     }
 
@@ -251,14 +254,29 @@ impl Seat {
         }
     }
 
-    fn wait_readable(&self, wait: Micros) -> io::Result<()> {
+    /// Receives what comes within that time; false if nothing did.
+    fn receive(&mut self, wait: Micros) -> io::Result<bool> {
+        // The long way is precise, the short way wakes up a call sooner.
+        if wait <= RECEIVE_WAIT_PRECISE && !self.is_readable(wait)? {
+            return Ok(false);
+        }
+        match self.socket.receive(&mut self.batch) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether something came, within that time.
+    fn is_readable(&self, wait: Micros) -> io::Result<bool> {
         let timeout = Timespec {
             tv_sec: (wait.0 / 1_000_000) as i64,
             tv_nsec: (wait.0 % 1_000_000 * 1000) as _,
         };
         let mut sockets = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
         match poll(&mut sockets, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -79,12 +79,12 @@ impl Session {
         self.advance_window();
     }
 
-    /// The answer is spread over a time that grows with the group, so that the network can carry all.
+    /// The answers of several are spread over a time that grows with the group, so that the network can
+    /// carry all, and none stands in the way of what made them.
     fn report_at_once(&mut self, to: MemberId) {
-        let members = self.members.len();
-        let due = match self.is_small_group() {
-            true => self.now,
-            false => self.soon(Micros(ASKED_SPREAD_EACH.0 * members as u64)),
+        let due = match self.members.len() {
+            ..=2 => self.now,
+            members => self.soon(Micros(ASKED_SPREAD_EACH.0 * members as u64)),
         };
         self.asked_by.entry(to).or_insert(due);
     }

@@ -1,0 +1,99 @@
+//! One local network: hosts, each a network namespace with an `eth0`, on a bridge that is in a namespace of
+//! its own. Nothing of it is in the namespace that the program was started in. Removed when dropped.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::process::Command;
+
+mod namespace;
+
+use namespace::{Namespace, run};
+
+/// The network.
+pub struct Lan {
+    hosts: Vec<Namespace>,
+    switch: Namespace,
+}
+
+/// The host that the sender is on; the receivers are on those after it.
+pub const SENDER: usize = 0;
+
+impl Lan {
+    /// Makes the network, with that many hosts besides the sender's.
+    pub fn new(receivers: usize) -> Result<Self, Box<dyn Error>> {
+        let switch = Namespace::new("switch")?;
+        // With snooping, the bridge would have to learn who is in the group first.
+        switch.ip("link add switch type bridge mcast_snooping 0 forward_delay 0")?;
+        switch.ip("link set switch addrgenmode none up")?;
+        let mut lan = Self {
+            hosts: Vec::new(),
+            switch,
+        };
+        for host in 0..=receivers {
+            lan.add(host)?;
+        }
+        Ok(lan)
+    }
+
+    fn add(&mut self, number: usize) -> Result<(), Box<dyn Error>> {
+        let host = Namespace::new(&format!("host{number}"))?;
+        let (switch, name, address) = (&self.switch, host.name(), Self::address(number));
+        switch.ip(&format!(
+            "link add port{number} type veth peer name eth0 netns {name}"
+        ))?;
+        // No IPv6 addresses: their announcements would be counted among the datagrams.
+        switch.ip(&format!(
+            "link set port{number} master switch addrgenmode none up"
+        ))?;
+        host.ip("link set lo up")?;
+        host.ip("link set eth0 addrgenmode none up")?;
+        host.ip(&format!("address add {address}/24 brd + dev eth0"))?;
+        host.ip("route add default dev eth0")?;
+        self.hosts.push(host);
+        Ok(())
+    }
+
+    /// The address of a host.
+    pub fn address(host: usize) -> Ipv4Addr {
+        Ipv4Addr::new(10, 78, 0, host as u8 + 1)
+    }
+
+    /// A command that will run on a host.
+    pub fn command(&self, host: usize, program: &str) -> Command {
+        self.hosts[host].command(program)
+    }
+
+    /// How many packets all hosts sent so far.
+    pub fn packets(&self) -> Result<u64, Box<dyn Error>> {
+        let mut packets = 0;
+        for host in &self.hosts {
+            let shown = host.ip("-json -statistics link show dev eth0")?;
+            let shown: serde_json::Value = serde_json::from_str(&shown)?;
+            let sent = shown.pointer("/0/stats64/tx/packets");
+            let sent = sent.and_then(serde_json::Value::as_u64);
+            packets += sent.ok_or("`ip` shows no packet counter")?;
+        }
+        Ok(packets)
+    }
+
+    /// From now on the sender's packets are cut before they go to the wire: a large one would cross it, be
+    /// counted and be lost as a whole. False where that cannot be.
+    pub fn cut_before_the_wire(&self) -> bool {
+        let mut ethtool = self.command(SENDER, "ethtool");
+        let off = "-K eth0 tx-udp-segmentation off gso off gro off";
+        let done = run(ethtool.args(off.split_whitespace()));
+        if let Err(error) = &done {
+            eprintln!("bench-lan: segmentation offload stays on: {error}");
+        }
+        done.is_ok()
+    }
+
+    /// From now on a host loses that share of what it receives over UDP, at random.
+    pub fn lose(&self, host: usize, percent: u32) -> Result<(), Box<dyn Error>> {
+        let rules = format!(
+            "table netdev loss {{ chain ingress {{ type filter hook ingress device eth0 priority 0; \
+             ip protocol udp numgen random mod 100 < {percent} drop; }}; }}"
+        );
+        run(self.command(host, "nft").arg(rules)).map(|_| ())
+    }
+}
