@@ -313,6 +313,11 @@ impl Members {
         }
     }
 
+    /// Our sequence up to which every member there has everything; none if nobody is there.
+    pub(super) fn reported_by_all(&self) -> Option<u64> {
+        self.live_members().map(|member| member.has).min()
+    }
+
     pub(super) fn all_have(&self, next: u64) -> bool {
         self.live > 0 && self.live_members().all(|member| member.has >= next)
     }

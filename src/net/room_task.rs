@@ -262,6 +262,7 @@ impl RoomTask {
                 self.hear_datagram(source, bytes);
             }
         }
+        self.flush();
     }
 
     fn hear_datagram(&mut self, source: SocketAddrV4, bytes: &[u8]) {
@@ -273,7 +274,6 @@ impl RoomTask {
             Speech::Reliable(reliable) => {
                 let stranger = reliable.hear(source, bytes);
                 stranger.into_iter().for_each(|event| self.tell(event));
-                self.flush();
             }
         }
     }

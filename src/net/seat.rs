@@ -249,9 +249,8 @@ impl Seat {
         let now = self.member.now();
         for (source, bytes) in self.batch.datagrams() {
             self.member.hear(source, bytes, now);
-            // Told datagram by datagram, so that nothing piles up.
-            self.wake = self.member.flush(Some(&self.socket), &mut *on_event);
         }
+        self.wake = self.member.flush(Some(&self.socket), &mut *on_event);
     }
 
     /// Receives what comes within that time; false if nothing did.

@@ -21,7 +21,7 @@ use crate::time::Micros;
 const GATHER: Duration = Duration::from_millis(500);
 
 /// Who has not got a line after this is told.
-const UNDELIVERED_AFTER: Duration = Duration::from_secs(5);
+const UNDELIVERED_AFTER: Duration = Duration::from_secs(3);
 
 /// Lines that are watched for that; of a flood only the last are.
 const WATCHED_MAX: usize = 64;

@@ -34,18 +34,25 @@ impl Style {
 
     /// A line of a program that speaks plain in a reliable room.
     pub(super) fn stranger(&self, from: &str, text: &str) -> String {
-        let mark = self.painted("2", "(plain)");
-        format!("{mark} {}", self.line(from, text))
+        self.marked_line("(plain) ", from, text)
     }
 
     fn line(&self, from: &str, text: &str) -> String {
+        self.marked_line("", from, text)
+    }
+
+    fn marked_line(&self, mark: &str, from: &str, text: &str) -> String {
         let from = printable(from);
         let time = match self.timestamps {
             true => self.painted("2", &Zoned::now().strftime("[%H:%M:%S] ").to_string()),
             false => String::new(),
         };
         let color = format!("1;38;5;{}", NAME_COLORS[color_index(&from)]);
-        format!("{time}{}: {}", self.painted(&color, &from), printable(text))
+        format!(
+            "{time}{mark}{}: {}",
+            self.painted(&color, &from),
+            printable(text)
+        )
     }
 
     /// Something that the program says: `[room r1 was deleted by Mel]`

@@ -19,8 +19,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::budget::Budget;
 use super::config::{
-    GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MIN, LEAVE_INTERVAL,
-    LEAVES, LINGER_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
+    GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN, KEPT_BYTES_MIN,
+    LEAVE_INTERVAL, LEAVES, LINGER_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
     REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
     TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
@@ -328,6 +328,15 @@ impl Session {
         self.queued_bytes < QUEUED_BYTES_MAX
     }
 
+    /// Lets go of what every member has, and of what is too much or too old.
+    pub(super) fn trim_own(&mut self) {
+        let reported = self.members.reported_by_all().unwrap_or(self.unsent);
+        let (unsent, now) = (self.unsent, self.now);
+        let own = self.own();
+        own.trim(KEPT_BYTES_MAX, reported, now);
+        own.trim(KEPT_BYTES_MAX_OWN, unsent, now);
+    }
+
     fn own(&mut self) -> &mut Stream {
         let own = self.streams.get_mut(&self.me);
         own.expect("our own stream is always there")
@@ -476,11 +485,10 @@ impl Session {
         }
         let forgotten = self.members.forget(self.now);
         self.advance_window();
-        let (bytes_max, unsent) = (self.kept_bytes_max(), self.unsent);
+        self.trim_own();
+        let bytes_max = self.kept_bytes_max();
         for (&origin, stream) in &mut self.streams {
-            if origin == self.me {
-                stream.trim(KEPT_BYTES_MAX, unsent, self.now);
-            } else {
+            if origin != self.me {
                 stream.trim(bytes_max, u64::MAX, self.now);
                 stream.give_up(GIVE_UP_WAIT, self.now);
             }

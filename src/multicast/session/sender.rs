@@ -25,6 +25,7 @@ impl Session {
             self.members.stall(since);
             self.advance_window();
         }
+        self.trim_own();
         let is_alone = self.is_alone();
         while self.has_unsent() && self.pace.is_open(is_alone, now) {
             let (new, bytes) = self.put_new_in_scratch();
