@@ -58,9 +58,12 @@ fn traffic_lines(traffic: &Traffic) -> [String; 2] {
     };
     [
         format!(
-            "{members}; round trip {}; loss {}; pace: {rate}, {} kB on the way at once.",
+            "{members}; round trip {}; {}; pace: {rate}, {} kB on the way at once.",
             milliseconds(traffic.round_trip),
-            percent(traffic.loss),
+            match traffic.loss {
+                Some(loss) => format!("loss {}", percent(Some(loss))),
+                None => "loss not known yet".to_owned(),
+            },
             traffic.window_bytes / 1000,
         ),
         format!(
