@@ -89,6 +89,16 @@ pub const NACK_ATTEMPTS_FAST: u32 = 20;
 /// The longest wait of those.
 pub const NACK_RETRY_VAIN_MAX: Micros = Micros::from_secs(1);
 
+/// What nacks of one member may take, in bytes a second: a tenth of 20 Mb/s. A claim of many records,
+/// whoever forged it, cannot make it send more.
+pub const NACK_BYTES_PER_SECOND: u64 = 250_000;
+
+/// Bytes of nacks that may go out at once.
+pub const NACK_BURST_BYTES: u64 = 8192;
+
+/// Only among so many records from the next to hand out is looked for what to ask for; the rest follows.
+pub const NACK_HORIZON: usize = 8192;
+
 /// Nacks that are due within this go out together.
 pub const NACK_SLACK: Micros = Micros(500);
 
@@ -169,7 +179,8 @@ pub const TAIL_RECORDS_AGAIN: u32 = 3;
 /// The time in which members answer a poll.
 pub const POLL_ANSWER_MAX: Micros = Micros::from_millis(40);
 
-/// The least time between two answers to polls.
+/// The least time between two answers to polls, in small groups; in large ones their share of the network
+/// sets it.
 pub const POLL_ANSWER_INTERVAL: Micros = Micros::from_millis(20);
 
 /// Groups up to this size report each line of talk and spread their nacks over one round trip, larger ones
@@ -190,6 +201,9 @@ pub const REPORT_SOON: Micros = Micros::from_millis(5);
 
 /// Streams that were active within this are reported.
 pub const REPORT_ACTIVE: Micros = Micros::from_secs(10);
+
+/// Streams that a report with a sign of life tells of in a large group.
+pub const REPORT_ENTRIES_LARGE_GROUP: usize = 3;
 
 /// The least time between two signs of life of an idle member.
 pub const IDLE_INTERVAL_MIN: Micros = Micros::from_secs(1);

@@ -394,7 +394,12 @@ impl Members {
     /// The time between two signs of life of an idle member, so that those of all stay within a
     /// fixed share of the network (as RTCP's, RFC 3550, section 6.2).
     pub(super) fn idle_interval(&self) -> Micros {
+        self.heartbeat_share().max(IDLE_INTERVAL_MIN)
+    }
+
+    /// The time that a heartbeat of every member takes of that share.
+    pub(super) fn heartbeat_share(&self) -> Micros {
         let bytes = self.len() as u64 * IDLE_HEARTBEAT_BYTES;
-        Micros(bytes * 1_000_000 / IDLE_BYTES_PER_SECOND).max(IDLE_INTERVAL_MIN)
+        Micros(bytes * 1_000_000 / IDLE_BYTES_PER_SECOND)
     }
 }

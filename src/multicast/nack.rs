@@ -23,14 +23,21 @@ pub(super) fn group_backoff(members: usize, round_trip: Micros, random: &mut Sma
 
 /// How long to wait for a repair before asking again, after so many times. Who was asked in vain for
 /// long is asked less and less, so that a claim of what nobody ever said costs little.
-pub(super) fn retry_wait(attempts: u32, round_trip: Micros, random: &mut SmallRng) -> Micros {
+///
+/// `spread`, about 1, is drawn once for what is asked for together, so that it stays together.
+pub(super) fn retry_wait(attempts: u32, round_trip: Micros, spread: f64) -> Micros {
     let growth = 1.5_f64.powi(attempts.saturating_sub(1).min(20) as i32);
     let wait = NACK_RETRY_FIRST.mul_f64(growth).min(NACK_RETRY_MAX);
     let in_vain = attempts.saturating_sub(NACK_ATTEMPTS_FAST).min(20);
     let wait = Micros(wait.0 << in_vain).min(NACK_RETRY_VAIN_MAX);
     // The waits are made for a local network; where the way is longer they grow with it.
     let scale = (round_trip.0 as f64 / ROUND_TRIP_FIRST.0 as f64).max(1.0);
-    wait.mul_f64(scale * random.random_range(0.75..1.25))
+    wait.mul_f64(scale * spread)
+}
+
+/// A spread for [`retry_wait`].
+pub(super) fn retry_spread(random: &mut SmallRng) -> f64 {
+    random.random_range(0.75..1.25)
 }
 
 #[cfg(test)]
@@ -53,7 +60,7 @@ mod tests {
             }
         }
         for attempts in 0..100 {
-            let wait = retry_wait(attempts, Micros(500), &mut random);
+            let wait = retry_wait(attempts, Micros(500), retry_spread(&mut random));
             let most = if attempts <= NACK_ATTEMPTS_FAST {
                 10_000
             } else {

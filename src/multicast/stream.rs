@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rand::rngs::SmallRng;
-
 use super::config::{
-    KEPT_AGE_MAX, MESSAGE_BYTES_MAX, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
+    KEPT_AGE_MAX, MESSAGE_BYTES_MAX, NACK_HORIZON, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
 };
 use super::nack::retry_wait;
 use super::packet::{MemberId, RECORD_HEADER_BYTES, Record};
@@ -91,11 +89,14 @@ pub(super) struct Missing {
 
 impl Missing {
     /// It was asked for, by us or by another: it is waited for, and then asked for again.
-    pub(super) fn asked(&mut self, round_trip: Micros, random: &mut SmallRng, now: Instant) {
+    pub(super) fn asked(&mut self, round_trip: Micros, spread: f64, now: Instant) {
         self.attempts += 1;
-        self.due = now + retry_wait(self.attempts, round_trip, random);
+        self.due = now + retry_wait(self.attempts, round_trip, spread);
     }
 }
+
+/// Later than anything that will be.
+const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Assembly {
@@ -148,7 +149,8 @@ impl Stream {
                 false => Assembly::Between,
             },
             created: now,
-            active: now,
+            // Nothing was said yet.
+            active: Instant::START,
             origin_started,
         }
     }
@@ -240,6 +242,10 @@ impl Stream {
     /// The next thing in order, if it is there.
     pub(super) fn deliver(&mut self) -> Option<Delivery> {
         let mut lost = 0;
+        if self.missing > 0 && self.top() - self.next > NACK_HORIZON as u64 {
+            // What comes into sight may be due.
+            self.due = Instant::START;
+        }
         while let Some(slot) = self.slots.get((self.next - self.base) as usize) {
             let kept = match slot {
                 Slot::Have(_) if lost > 0 => break,
@@ -317,7 +323,7 @@ impl Stream {
         }
     }
 
-    /// What is missing, in order.
+    /// What is missing, in order, as far as is looked at once.
     pub(super) fn missing(&mut self) -> impl Iterator<Item = (u64, &mut Missing)> {
         let (base, first) = (self.base, (self.next - self.base) as usize);
         let from = if self.missing == 0 {
@@ -326,6 +332,7 @@ impl Stream {
             first
         };
         let slots = self.slots.iter_mut().enumerate().skip(from);
+        let slots = slots.take(NACK_HORIZON);
         slots.filter_map(move |(index, slot)| match slot {
             Slot::Missing(missing) => Some((base + index as u64, missing)),
             Slot::Have(_) | Slot::Lost => None,
@@ -337,7 +344,7 @@ impl Stream {
         &mut self,
         sequence: u64,
         round_trip: Micros,
-        random: &mut SmallRng,
+        spread: f64,
         now: Instant,
     ) {
         let index = sequence.checked_sub(self.base);
@@ -345,7 +352,7 @@ impl Stream {
         if let Some(Slot::Missing(missing)) = index.and_then(|index| self.slots.get_mut(index))
             && missing.due <= now + NACK_RETRY_MAX
         {
-            missing.asked(round_trip, random, now);
+            missing.asked(round_trip, spread, now);
             self.due = self.due.min(missing.due);
         }
     }
@@ -358,7 +365,8 @@ impl Stream {
     /// Looks anew when the first of the missing is due: they were put off one by one.
     pub(super) fn settle_due(&mut self) {
         let first = self.missing().map(|(_, missing)| missing.due).min();
-        self.due = first.unwrap_or_default();
+        // None in sight: what is delivered brings others there.
+        self.due = first.unwrap_or(NEVER);
     }
 
     /// Gives up what was missed for longer than `wait`.

@@ -20,9 +20,10 @@ use rand::{RngExt, SeedableRng};
 use super::budget::Budget;
 use super::config::{
     GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN, KEPT_BYTES_MIN,
-    LEAVE_INTERVAL, LEAVES, LINGER_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
-    REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
-    TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    LEAVE_INTERVAL, LEAVES, LINGER_MAX, MESSAGE_BYTES_MAX, NACK_BURST_BYTES, NACK_BYTES_PER_SECOND,
+    QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND,
+    SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX,
+    TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
@@ -212,12 +213,15 @@ pub struct Session {
     /// How many signs of life followed the last record, and when the next is due.
     tail: Option<(u32, Instant)>,
     repair_budget: Budget,
+    nack_budget: Budget,
     /// When the last sign of life was given.
     answered: Instant,
     /// The time between our last records, smoothed: a tail has not begun before the next is late.
     line_gap: Micros,
     said: Instant,
     heartbeat_due: Instant,
+    /// Somebody came or polled: when it is answered.
+    answer_due: Option<Instant>,
     poll_next: bool,
     /// What others see us as.
     shown_as: String,
@@ -260,10 +264,12 @@ impl Session {
             // A newcomer shows itself as after a record: soon, again, and then less and less often.
             tail: Some((TAIL_RECORDS_AGAIN, now + TAIL_FIRST)),
             repair_budget: Budget::new(repair_rate, REPAIR_BURST_BYTES, now),
+            nack_budget: Budget::new(NACK_BYTES_PER_SECOND, NACK_BURST_BYTES, now),
             answered: Instant::START,
             line_gap: TAIL_LATE_MAX,
             said: now,
             heartbeat_due: now,
+            answer_due: None,
             poll_next: true,
             shown_as: config.name.clone(),
             told_size: 0,
@@ -459,7 +465,8 @@ impl Session {
         }
     }
 
-    fn transmit(&mut self, body: &Body<'_>, wants_report: bool) {
+    /// Puts a datagram out; gives its length in bytes.
+    fn transmit(&mut self, body: &Body<'_>, wants_report: bool) -> usize {
         self.number = self.number.wrapping_add(1);
         let header = Header {
             room_tag: self.config.room_tag,
@@ -473,8 +480,10 @@ impl Session {
             wants_report,
         };
         self.stats.sent += 1;
-        self.output
-            .push_back(Output::Transmit(encode(&header, body)));
+        let datagram = encode(&header, body);
+        let bytes = datagram.len();
+        self.output.push_back(Output::Transmit(datagram));
+        bytes
     }
 
     /// Lets go what is old, gives up what cannot be had, and notices who is gone.
@@ -537,6 +546,7 @@ impl Session {
         wake = self.leaving.map_or(wake, |leaving| wake.min(leaving.due));
         if !self.is_silent() {
             wake = wake.min(self.heartbeat_due);
+            wake = self.answer_due.map_or(wake, |due| wake.min(due));
             wake = self.tail.map_or(wake, |(_, due)| wake.min(due));
             if self.has_unsent() {
                 wake = wake.min(self.pace.wake(self.is_alone()));
@@ -551,7 +561,9 @@ impl Session {
             wake = wake.min(self.repairs_due.max(self.repair_budget.ready()));
         }
         let gappy = self.gappy.iter().filter_map(|o| self.streams.get(o));
-        gappy.filter_map(Stream::due).fold(wake, Instant::min)
+        let nack_due = gappy.filter_map(Stream::due).min();
+        let nack_due = nack_due.map(|due| due.max(self.nack_budget.ready()));
+        nack_due.map_or(wake, |due| wake.min(due))
     }
 
     /// Only leaves are sent any more.

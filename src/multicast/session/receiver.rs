@@ -9,6 +9,7 @@ use crate::multicast::config::{
     REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
 };
 use crate::multicast::membership::Heard;
+use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
     Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry,
 };
@@ -25,11 +26,7 @@ impl Session {
         }
         self.told_size = header.group_size.size();
         if heard == Heard::New || header.poll {
-            // Whoever comes should hear of us soon; so should who asks, but not more often than is useful.
-            let due = self
-                .soon(POLL_ANSWER_MAX)
-                .max(self.answered + POLL_ANSWER_INTERVAL);
-            self.heartbeat_due = self.heartbeat_due.min(due);
+            self.answer_soon();
         }
         let origin_started = self.now - Micros::from_millis(header.age_ms.into());
         match body {
@@ -55,6 +52,20 @@ impl Session {
         if header.wants_report && self.streams.contains_key(&from) {
             self.report_at_once(from);
         }
+    }
+
+    /// Whoever comes should hear of us soon; so should who asks. But not more often than is useful, and in
+    /// a large group not more often than the network's share for signs of life allows.
+    fn answer_soon(&mut self) {
+        let (within, interval) = match self.is_small_group() {
+            true => (POLL_ANSWER_MAX, POLL_ANSWER_INTERVAL),
+            false => {
+                let share = self.members.heartbeat_share();
+                (share.max(POLL_ANSWER_MAX), share.max(POLL_ANSWER_INTERVAL))
+            }
+        };
+        let due = self.soon(within).max(self.answered + interval);
+        self.answer_due = Some(self.answer_due.map_or(due, |was| was.min(due)));
     }
 
     fn hear_heartbeat(&mut self, from: MemberId, origin_started: Instant, heartbeat: &Heartbeat) {
@@ -263,8 +274,9 @@ impl Session {
             return;
         };
         let base = stream.expand(entry.base);
+        let spread = retry_spread(&mut self.random);
         for sequence in bits(&entry.bitmap).map(|bit| base + bit) {
-            stream.heard_nack(sequence, round_trip, &mut self.random, self.now);
+            stream.heard_nack(sequence, round_trip, spread, self.now);
             let Some(kept) = stream.kept(sequence) else {
                 continue;
             };

@@ -5,8 +5,10 @@ use rand::RngExt;
 use super::Session;
 use crate::multicast::config::{
     DATAGRAM_BYTES_MAX, NACK_BITMAP_BYTES_MAX, NACK_SLACK, REPAIR_COPY_WAIT, REPORT_ACTIVE,
-    RIDE_ALONG_RECORDS, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    REPORT_ENTRIES_LARGE_GROUP, RIDE_ALONG_RECORDS, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX,
+    TAIL_RECORDS_AGAIN,
 };
+use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
     Body, HEADER_BYTES, Heartbeat, MemberId, NACK_ENTRIES_MAX, NackEntry, REPORT_ENTRIES_MAX,
     Records, ReportEntry,
@@ -138,6 +140,9 @@ impl Session {
                 false => None,
             };
         }
+        if self.answer_due.is_some_and(|due| due <= self.now) {
+            self.heartbeat(false);
+        }
         if self.heartbeat_due <= self.now {
             self.heartbeat(false);
             // So that the survivors of a member that is gone, or of a partition, agree on what it said.
@@ -153,6 +158,7 @@ impl Session {
         };
         self.transmit(&Body::Heartbeat(heartbeat), wants_report);
         self.answered = self.now;
+        self.answer_due = None;
         let interval = self.members.idle_interval();
         self.heartbeat_due = self.now + interval.mul_f64(self.random.random_range(0.75..1.25));
     }
@@ -222,12 +228,16 @@ impl Session {
             due.is_some_and(|due| due <= now)
         };
         let due: Vec<MemberId> = gappy.filter(is_due).take(NACK_ENTRIES_MAX).collect();
+        if due.is_empty() || self.nack_budget.left(now) == 0 {
+            return;
+        }
         for origin in due {
             entries.extend(self.nack_entry(origin));
         }
         if !entries.is_empty() {
             self.stats.nacks += 1;
-            self.transmit(&Body::Nack(entries), false);
+            let bytes = self.transmit(&Body::Nack(entries), false);
+            self.nack_budget.spend(bytes);
         }
     }
 
@@ -235,11 +245,14 @@ impl Session {
     fn nack_entry(&mut self, origin: MemberId) -> Option<NackEntry> {
         let until = self.now + NACK_SLACK;
         let round_trip = self.members.round_trip_of(origin);
+        let spread = retry_spread(&mut self.random);
         let stream = self.streams.get_mut(&origin)?;
-        let is_due = stream.missing().any(|(_, missing)| missing.due <= self.now);
+        // The time noted may be that of one that came meanwhile.
+        stream.settle_due();
+        stream.due().filter(|due| *due <= self.now)?;
         let mut entry: Option<NackEntry> = None;
         for (sequence, missing) in stream.missing() {
-            if !is_due || missing.due > until {
+            if missing.due > until {
                 continue;
             }
             let nack = entry.get_or_insert_with(|| NackEntry {
@@ -253,7 +266,7 @@ impl Session {
             }
             nack.bitmap.resize(nack.bitmap.len().max(bit / 8 + 1), 0);
             nack.bitmap[bit / 8] |= 1 << (bit % 8);
-            missing.asked(round_trip, &mut self.random, self.now);
+            missing.asked(round_trip, spread, self.now);
         }
         stream.settle_due();
         entry
@@ -288,7 +301,11 @@ impl Session {
             .collect();
         active.sort_by_key(|(_, stream)| std::cmp::Reverse(stream.active));
         let active: Vec<MemberId> = active.into_iter().map(|(&origin, _)| origin).collect();
-        let entries = active.into_iter().take(REPORT_ENTRIES_MAX);
+        let most = match self.is_small_group() {
+            true => REPORT_ENTRIES_MAX,
+            false => REPORT_ENTRIES_LARGE_GROUP,
+        };
+        let entries = active.into_iter().take(most);
         let entries: Vec<_> = entries.filter_map(|o| self.report_entry(o)).collect();
         if !entries.is_empty() {
             self.transmit(&Body::Report(entries), false);
