@@ -37,7 +37,7 @@ pub fn datagram(from: u64, kind: u8, asks: u8, age_ms: u32, content: &[u8]) -> V
         poll: asks.is_multiple_of(4),
         wants_report: asks % 4 == 1,
     };
-    let mut bytes = encode(&header, &Body::Leave(0));
+    let mut bytes = encode(&header, &Body::Report(Vec::new()));
     bytes.truncate(HEADER_BYTES);
     bytes[KIND_AT] = kind;
     bytes.extend_from_slice(content);

@@ -109,6 +109,15 @@ pub struct Heartbeat {
     pub name: String,
 }
 
+/// A transmitter's last word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leave {
+    /// The low 32 bits of the sequence after its last.
+    pub next: u32,
+    /// What has arrived. It goes with the leave, so that nobody hears the one without the other.
+    pub report: Vec<ReportEntry>,
+}
+
 /// How far the transmitter has what an origin said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportEntry {
@@ -153,7 +162,7 @@ pub enum Body<'a> {
     /// What is missing.
     Nack(Vec<NackEntry>),
     /// The transmitter leaves; the low 32 bits of the sequence after its last.
-    Leave(u32),
+    Leave(Leave),
 }
 
 /// Why a datagram is dropped.
@@ -183,8 +192,8 @@ const RECORD_LAST: u8 = 2;
 const REPORT_ENTRY_BYTES: usize = 8 + 5 * 4 + 2;
 const NACK_ENTRY_BYTES: usize = 8 + 4 + 2;
 
-/// Report entries that fit into a datagram.
-pub const REPORT_ENTRIES_MAX: usize = (DATAGRAM_BYTES_MAX - HEADER_BYTES) / REPORT_ENTRY_BYTES;
+/// Report entries that fit into a datagram, also beside the sequence of a leave.
+pub const REPORT_ENTRIES_MAX: usize = (DATAGRAM_BYTES_MAX - HEADER_BYTES - 4) / REPORT_ENTRY_BYTES;
 
 /// Nack entries that fit into a datagram whatever their bitmaps.
 pub const NACK_ENTRIES_MAX: usize =
@@ -290,17 +299,7 @@ pub fn encode(header: &Header, body: &Body<'_>) -> Vec<u8> {
             out.put_u64(heartbeat.replaces.0);
             out.put_slice(heartbeat.name.as_bytes());
         }
-        Body::Report(entries) => {
-            for entry in entries {
-                out.put_u64(entry.origin.0);
-                out.put_u32(entry.next);
-                out.put_u32(entry.top);
-                out.put_u32(entry.age_ms);
-                out.put_u32(entry.echo_stamp_us);
-                out.put_u32(entry.echo_delay_us);
-                out.put_u16(entry.loss.0);
-            }
-        }
+        Body::Report(entries) => write_report(entries, &mut out),
         Body::Nack(entries) => {
             for entry in entries {
                 out.put_u64(entry.origin.0);
@@ -309,7 +308,10 @@ pub fn encode(header: &Header, body: &Body<'_>) -> Vec<u8> {
                 out.put_slice(&entry.bitmap);
             }
         }
-        Body::Leave(next) => out.put_u32(*next),
+        Body::Leave(leave) => {
+            out.put_u32(leave.next);
+            write_report(&leave.report, &mut out);
+        }
     }
     debug_assert!(out.len() <= DATAGRAM_BYTES_MAX);
     out
@@ -348,7 +350,9 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
         NACK => Body::Nack(all(&mut input, read_nack_entry)?),
         LEAVE => {
             need(input, 4)?;
-            Body::Leave(input.get_u32())
+            let next = input.get_u32();
+            let report = all(&mut input, read_report_entry)?;
+            Body::Leave(Leave { next, report })
         }
         _ => return Err(Malformed::Content),
     };
@@ -388,6 +392,18 @@ fn read_heartbeat(input: &mut &[u8]) -> Result<Heartbeat, Malformed> {
             name: name.to_owned(),
         }),
         false => Err(Malformed::Content),
+    }
+}
+
+fn write_report(entries: &[ReportEntry], out: &mut Vec<u8>) {
+    for entry in entries {
+        out.put_u64(entry.origin.0);
+        out.put_u32(entry.next);
+        out.put_u32(entry.top);
+        out.put_u32(entry.age_ms);
+        out.put_u32(entry.echo_stamp_us);
+        out.put_u32(entry.echo_delay_us);
+        out.put_u16(entry.loss.0);
     }
 }
 
@@ -493,9 +509,14 @@ mod tests {
                     name,
                 })
             }),
-            proptest::collection::vec(report, 0..=REPORT_ENTRIES_MAX).prop_map(Body::Report),
+            proptest::collection::vec(report.clone(), 0..=REPORT_ENTRIES_MAX)
+                .prop_map(Body::Report),
+            (
+                any::<u32>(),
+                proptest::collection::vec(report, 0..=REPORT_ENTRIES_MAX)
+            )
+                .prop_map(|(next, report)| Body::Leave(Leave { next, report })),
             proptest::collection::vec(nack, 0..=NACK_ENTRIES_MAX).prop_map(Body::Nack),
-            any::<u32>().prop_map(Body::Leave),
         ]
     }
 

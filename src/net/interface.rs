@@ -87,6 +87,19 @@ impl Interface {
         })
     }
 
+    /// What has become of it: the same, or what its name stands for now. One with several addresses is
+    /// the same as long as it has this one.
+    ///
+    /// # Errors
+    /// Its name is gone, or it is down.
+    pub fn now(&self) -> Result<Self, InterfaceError> {
+        let now = Self::named(&self.name)?;
+        match Self::named(&self.address.to_string()) {
+            Ok(same) if same == *self => Ok(same),
+            _ => Ok(now),
+        }
+    }
+
     /// The one that owns the local address of the control connection. Where that is loopback, server
     /// and client share a machine, and others are heard where the default route leads.
     fn for_connection(local: IpAddr) -> Result<Self, InterfaceError> {

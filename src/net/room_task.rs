@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::multicast_socket::{Batch, MulticastSocket, OpenError};
@@ -141,6 +141,7 @@ impl RoomTask {
         let mut batch = Batch::of_many();
         let mut check = interval(INTERFACE_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looking = None;
         let mut is_leaving = false;
         while !is_leaving || !self.is_over() {
             tokio::select! {
@@ -156,8 +157,14 @@ impl RoomTask {
                     Err(error) => self.close(&error.to_string()),
                 },
                 () = alarm(&self.speech) => self.look(),
+                seen = finished(&mut looking) => {
+                    looking = None;
+                    seen.into_iter().for_each(|seen| self.see_interface(seen));
+                }
                 _ = check.tick() => {
-                    self.look_at_interface();
+                    // Asking the system can take milliseconds, in which lines would wait.
+                    let interface = self.interface.clone();
+                    looking.get_or_insert_with(|| spawn_blocking(move || interface.now()));
                     self.tell_undelivered();
                     self.tell_of_dropped();
                 }
@@ -323,9 +330,9 @@ impl RoomTask {
 
     /// Leaves the interface when it goes, and takes it again, perhaps with another address, when it
     /// comes back under its name.
-    fn look_at_interface(&mut self) {
-        match Interface::named(&self.interface.name) {
-            Ok(now) if self.socket.is_some() && self.still_has(&now) => {}
+    fn see_interface(&mut self, seen: Result<Interface, InterfaceError>) {
+        match seen {
+            Ok(now) if self.socket.is_some() && now == self.interface => {}
             Ok(now) => match WatchedSocket::open(self.room, &now, self.ttl) {
                 Ok(socket) => {
                     self.socket = Some(socket);
@@ -338,14 +345,6 @@ impl RoomTask {
             Err(InterfaceError::System(_)) => {}
             Err(_) => self.close("it is down or gone"),
         }
-    }
-
-    /// An interface may have several addresses; any of them may be listed first.
-    fn still_has(&self, now: &Interface) -> bool {
-        now.index == self.interface.index
-            && (now.address == self.interface.address
-                || Interface::named(&self.interface.address.to_string())
-                    .is_ok_and(|same| same == self.interface))
     }
 
     fn close(&mut self, reason: &str) {
@@ -413,6 +412,15 @@ impl WatchedSocket {
 async fn receive(socket: Option<&WatchedSocket>, batch: &mut Batch) -> io::Result<()> {
     match socket {
         Some(socket) => socket.receive(batch).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a look at the interface gave; never without one.
+async fn finished<T>(looking: &mut Option<JoinHandle<T>>) -> Option<T> {
+    match looking {
+        // One that could not be carried out has seen nothing.
+        Some(looking) => looking.await.ok(),
         None => std::future::pending().await,
     }
 }

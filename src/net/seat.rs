@@ -40,11 +40,11 @@ pub(super) struct Member {
     pub(super) failed_datagrams: u64,
 }
 
-/// How long the socket itself waits. The system counts this in ticks of up to 10 ms.
-const RECEIVE_WAIT: std::time::Duration = std::time::Duration::from_millis(10);
+/// How long the socket itself waits. The system counts this in ticks of 1 to 4 ms.
+const RECEIVE_WAIT: std::time::Duration = std::time::Duration::from_millis(4);
 
 /// Up to this it is waited to the microsecond.
-const RECEIVE_WAIT_PRECISE: Micros = Micros::from_millis(30);
+const RECEIVE_WAIT_PRECISE: Micros = Micros::from_millis(10);
 
 /// The largest payload of one call: segments must fit an IPv4 packet together.
 const PACKED_BYTES_MAX: usize = 65_000;

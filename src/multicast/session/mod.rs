@@ -28,7 +28,9 @@ use super::config::{
 use super::membership::Members;
 use super::nack::group_backoff;
 use super::pace::Pace;
-use super::packet::{Body, Header, MemberId, QuantisedSize, QuantisedTime, Record, decode, encode};
+use super::packet::{
+    Body, Header, Leave, MemberId, QuantisedSize, QuantisedTime, Record, decode, encode,
+};
 use super::stream::Stream;
 use crate::time::{Instant, Micros};
 
@@ -580,8 +582,8 @@ impl Session {
             || self.members.all_have(self.unsent);
         let is_heard = !self.has_unsent() && has_nothing_to_wait_for;
         if sent < LEAVES && (due <= self.now || sent == 0 && is_heard) {
-            self.report();
-            self.transmit(&Body::Leave(self.unsent as u32), false);
+            let (next, report) = (self.unsent as u32, self.report_entries());
+            self.transmit(&Body::Leave(Leave { next, report }), false);
             self.leaving = Some(Leaving {
                 sent: sent + 1,
                 due: self.now + LEAVE_INTERVAL,

@@ -44,8 +44,10 @@ impl Session {
                 .iter()
                 .for_each(|entry| self.hear_report(from, entry)),
             Body::Nack(entries) => entries.iter().for_each(|entry| self.hear_nack(entry)),
-            Body::Leave(next) => {
-                self.hear_of(from, origin_started, next);
+            Body::Leave(leave) => {
+                self.hear_of(from, origin_started, leave.next);
+                let report = leave.report.iter();
+                report.for_each(|entry| self.hear_report(from, entry));
                 self.let_go(from);
             }
         }

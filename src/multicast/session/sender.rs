@@ -294,22 +294,26 @@ impl Session {
     pub(super) fn report(&mut self) {
         self.report_due = None;
         self.reported = self.now;
+        let entries = self.report_entries();
+        if !entries.is_empty() {
+            self.transmit(&Body::Report(entries), false);
+        }
+    }
+
+    pub(super) fn report_entries(&self) -> Vec<ReportEntry> {
         let now = self.now;
         let streams = self.streams.iter();
         let mut active: Vec<_> = streams
             .filter(|(_, s)| now.since(s.active) < REPORT_ACTIVE)
             .collect();
         active.sort_by_key(|(_, stream)| std::cmp::Reverse(stream.active));
-        let active: Vec<MemberId> = active.into_iter().map(|(&origin, _)| origin).collect();
         let most = match self.is_small_group() {
             true => REPORT_ENTRIES_MAX,
             false => REPORT_ENTRIES_LARGE_GROUP,
         };
-        let entries = active.into_iter().take(most);
-        let entries: Vec<_> = entries.filter_map(|o| self.report_entry(o)).collect();
-        if !entries.is_empty() {
-            self.transmit(&Body::Report(entries), false);
-        }
+        let most = active.into_iter().take(most);
+        most.filter_map(|(&origin, _)| self.report_entry(origin))
+            .collect()
     }
 
     fn report_entry(&self, origin: MemberId) -> Option<ReportEntry> {

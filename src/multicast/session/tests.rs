@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::multicast::config::MISSING_MAX;
-use crate::multicast::packet::{Heartbeat, NackEntry, QuantisedShare, Records, ReportEntry};
+use crate::multicast::packet::{Heartbeat, Leave, NackEntry, QuantisedShare, Records, ReportEntry};
 
 const ROOM: u32 = 7;
 
@@ -188,9 +188,10 @@ fn hostile_body() -> impl Strategy<Value = Hostile> {
     });
     let other = prop_oneof![
         (sequence.clone(), "\\PC{0,9}").prop_map(|(next, name)| heartbeat(next, &name)),
-        proptest::collection::vec(report, 0..5).prop_map(Body::Report),
+        proptest::collection::vec(report.clone(), 0..5).prop_map(Body::Report),
         proptest::collection::vec(nack, 0..5).prop_map(Body::Nack),
-        sequence.prop_map(Body::Leave),
+        (sequence, proptest::collection::vec(report, 0..5))
+            .prop_map(|(next, report)| Body::Leave(Leave { next, report })),
     ];
     prop_oneof![
         records.clone().prop_map(Hostile::Data),

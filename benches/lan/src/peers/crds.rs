@@ -55,7 +55,7 @@ impl Crds {
             true => Micros::default(),
             false => {
                 let left = until.saturating_duration_since(Instant::now());
-                Micros(u64::try_from(left.as_micros()).unwrap_or(u64::MAX))
+                Micros(u64::try_from(left.as_micros()).map_or(u64::MAX, |micros| micros + 1))
             }
         };
         self.seat.run(wait, |_, event| {

@@ -13,6 +13,7 @@ mod crds;
 mod epgm;
 mod gso;
 mod mmsg;
+mod program;
 mod sendmsg;
 mod socket;
 
@@ -91,6 +92,12 @@ pub const PEERS: &[Peer] = &[
         reliable: true,
         sender: crds::sender,
         receiver: crds::receiver,
+    },
+    Peer {
+        name: "program",
+        reliable: false,
+        sender: program::sender,
+        receiver: program::receiver,
     },
     #[cfg(feature = "epgm")]
     Peer {
