@@ -22,9 +22,20 @@ const USAGE: u8 = 2;
 
 type AnyError = Box<dyn std::error::Error>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A client has little to do at once, and a line goes through it faster without a change of threads.
+    let mut builder = match cli.command {
+        Some(Command::Serve(_)) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    match builder.enable_all().build() {
+        Ok(runtime) => runtime.block_on(run_command(cli)),
+        Err(error) => tell(&error).into(),
+    }
+}
+
+async fn run_command(cli: Cli) -> ExitCode {
     let settings = settings(&cli.client);
     let result = match cli.command {
         Some(Command::Serve(args)) => serve(args).await,

@@ -55,6 +55,12 @@ impl Drop for Program {
 
 /// Starts the program, and waits until it is in the room.
 fn start(place: &Place, command: &str, input: Stdio, output: Stdio) -> io::Result<Child> {
+    // Who has no input does not notice when this process is killed.
+    let limit: &[&str] = if command == "listen" {
+        &["--for", "180"]
+    } else {
+        &[]
+    };
     let built = || {
         PathBuf::from(concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -66,6 +72,7 @@ fn start(place: &Place, command: &str, input: Stdio, output: Stdio) -> io::Resul
         .args(["--name", "bench", command])
         .args(["--group", &place.group.to_string()])
         .args(["--interface", &place.interface.to_string()])
+        .args(limit)
         .stdin(input)
         .stdout(output)
         .stderr(Stdio::piped())
