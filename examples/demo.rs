@@ -218,6 +218,7 @@ impl Person {
             interface: Some("127.0.0.1".to_owned()),
             ttl: 1,
             rate_max: None,
+            state: None,
             style: Style {
                 color: false,
                 timestamps: false,

@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         name: "listener".parse()?,
         dialect: Dialect::Plain,
         rate_max: None,
+        replaces: None,
     };
     let mut room = Room::join(address, options)?;
     println!("listening to {address} on {interface}");

@@ -48,6 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         name,
         dialect: found.dialect,
         rate_max: None,
+        replaces: None,
     };
     let mut room = Room::join(found.address, options)?;
     println!("in room {} ({}) on {interface}", found.name, found.address);

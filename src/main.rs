@@ -96,6 +96,7 @@ fn settings(args: &ClientArgs) -> Settings {
         interface: args.interface.clone(),
         ttl: args.ttl,
         rate_max: args.rate_max,
+        state: state_folder(),
         style,
     }
 }
@@ -125,9 +126,14 @@ async fn interactive(settings: Settings) -> Result<(), AnyError> {
     }
 }
 
-/// Where typed lines are kept; nowhere if there is no such place.
+/// What a client keeps between two runs; nowhere if there is no such place.
+fn state_folder() -> Option<PathBuf> {
+    folders()?.state_dir()
+}
+
+/// Where typed lines are kept.
 fn history_file() -> Option<PathBuf> {
-    let folder = folders()?.state_dir()?;
+    let folder = state_folder()?;
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("history"))
 }

@@ -126,6 +126,7 @@ fn join(address: RoomAddress, name: &str) -> Room {
         name: name.parse().unwrap(),
         dialect: Dialect::Plain,
         rate_max: None,
+        replaces: None,
     };
     Room::join(address, options).unwrap()
 }

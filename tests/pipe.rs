@@ -323,6 +323,32 @@ fn who_comes_and_goes_in_a_reliable_room_is_told_in_json_too() {
     assert_eq!(exit_code(&mut listener.child), Some(0));
 }
 
+/// The others are told whom it goes on from: they do not take it for a second one of its name.
+#[test]
+fn a_client_that_was_killed_and_started_again_keeps_its_name() {
+    let lab = Lab::new();
+    let made = lab.run(&[], "connect\nmakeroom tea\n");
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let common = ["--server", &lab.address, "--interface", "lo"];
+    let listen = [&["listen", "tea"], &common[..]].concat();
+    let listener = Running::start(crds(lab.home.path(), &listen));
+    listener.wait_for("crds: in room tea (");
+    let enter = || {
+        let mut mel = lab.client();
+        mel.give("chat tea");
+        mel.wait_for("[in room tea (");
+        mel
+    };
+    let mel = enter();
+    listener.wait_for("Mel joined");
+    // With signal 9: it cannot tell that it leaves.
+    drop(mel);
+    let mut mel = enter();
+    listener.wait_for("Mel left");
+    mel.give("back again");
+    listener.wait_for("Mel: back again");
+}
+
 #[test]
 fn what_is_not_there_is_told_with_what_to_do() {
     let lab = Lab::new();

@@ -168,6 +168,7 @@ fn join(address: RoomAddress, name: &str) -> Room {
         name: name.parse().unwrap(),
         dialect: Dialect::Reliable,
         rate_max: None,
+        replaces: None,
     };
     Room::join(address, options).unwrap()
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use crate::chat::{MessageText, RoomAddress, UserName};
 use crate::multicast::session::Delivered;
 use crate::net::{
-    OpenError, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said, SayError,
+    OpenError, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said, SayError, Seated,
     spawn_room,
 };
 
@@ -16,6 +16,7 @@ use crate::net::{
 /// [`Room::next_event`] waits, up to 1,024 lines.
 #[derive(Debug)]
 pub struct Room {
+    id: Option<u64>,
     commands: mpsc::Sender<RoomCommand>,
     events: mpsc::Receiver<RoomEvent>,
     task: JoinHandle<()>,
@@ -27,12 +28,24 @@ impl Room {
     /// # Errors
     /// The group could not be joined on that interface.
     pub fn join(address: RoomAddress, options: RoomOptions) -> Result<Self, OpenError> {
-        let (commands, events, task) = spawn_room(address, options)?;
+        let Seated {
+            id,
+            commands,
+            events,
+            task,
+        } = spawn_room(address, options)?;
         Ok(Self {
+            id,
             commands,
             events,
             task,
         })
+    }
+
+    /// Which member of a reliable room this is; none in a plain room. Who is started again names it
+    /// in [`RoomOptions::replaces`].
+    pub fn id(&self) -> Option<u64> {
+        self.id
     }
 
     /// Says `text`, and returns when it is handed to the network. A reliable room makes it wait while

@@ -89,8 +89,8 @@ pub const NACK_ATTEMPTS_FAST: u32 = 20;
 /// The longest wait of those.
 pub const NACK_RETRY_VAIN_MAX: Micros = Micros::from_secs(1);
 
-/// What nacks of one member may take, in bytes a second: a tenth of 20 Mb/s. A claim of many records,
-/// whoever forged it, cannot make it send more.
+/// What nacks of one member may take, in bytes a second: 2 Mb/s. A claim of many records, whoever forged
+/// it, cannot make it send more.
 pub const NACK_BYTES_PER_SECOND: u64 = 250_000;
 
 /// Bytes of nacks that may go out at once.

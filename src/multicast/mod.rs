@@ -1,7 +1,7 @@
 //! What the members of a room say to each other over UDP. Pure: bytes in, values out.
 //!
-//! [`plain`] is what rooms speak today. [`session`] is the reliable room, which the simulator plays and
-//! no room uses yet.
+//! [`plain`] is the dialect of programs for the lab, a datagram a line. [`session`] is one member of a
+//! reliable room, with [`packet`] for its datagrams and [`config`] for its limits.
 
 mod arrivals;
 mod budget;

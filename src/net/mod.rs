@@ -14,5 +14,5 @@ pub use interface::{Interface, InterfaceError, Towards};
 pub use line_stream::{LineStream, StreamError};
 pub use multicast_socket::OpenError;
 pub use room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError, Traffic};
-pub use room_task::{RoomCommand, RoomOptions, spawn_room};
+pub use room_task::{RoomCommand, RoomOptions, Seated, spawn_room};
 pub use seat::{Seat, SeatOptions};

@@ -38,6 +38,9 @@ pub struct RoomOptions {
     pub dialect: Dialect,
     /// What a reliable seat may send at most, in bytes a second; none to let the members decide.
     pub rate_max: Option<u64>,
+    /// The member of a reliable room that this one goes on from, as a program does that was started
+    /// again: the others take that one as gone.
+    pub replaces: Option<u64>,
 }
 
 /// What the task is asked.
@@ -55,12 +58,17 @@ pub enum RoomCommand {
     Stats(oneshot::Sender<RoomStats>),
 }
 
-/// A seat that was taken: the way to command it, what happens, and its end.
-pub type Seated = (
-    mpsc::Sender<RoomCommand>,
-    mpsc::Receiver<RoomEvent>,
-    JoinHandle<()>,
-);
+/// A seat that was taken.
+pub struct Seated {
+    /// Which member of a reliable room it is.
+    pub id: Option<u64>,
+    /// The way to command it.
+    pub commands: mpsc::Sender<RoomCommand>,
+    /// What happens.
+    pub events: mpsc::Receiver<RoomEvent>,
+    /// Its end.
+    pub task: JoinHandle<()>,
+}
 
 /// Joins `room` and starts the task, which leaves and ends when the sender of commands is dropped.
 /// Must be called on a tokio runtime.
@@ -74,6 +82,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         name,
         dialect,
         rate_max,
+        replaces,
     } = options;
     let socket = WatchedSocket::open(room, &interface, ttl)?;
     let speech = match dialect {
@@ -83,6 +92,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
                 ttl,
                 name,
                 rate_max,
+                replaces,
             };
             let reliable = Reliable::new(room, &options);
             let reliable = reliable.map_err(|error| OpenError::new(room, &interface, error))?;
@@ -112,8 +122,16 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         events: events_out,
         stats,
     };
-    let task = tokio::spawn(task.run(commands_in));
-    Ok((commands, events, task))
+    let id = match &task.speech {
+        Speech::Plain(_) => None,
+        Speech::Reliable(reliable) => Some(reliable.id().0),
+    };
+    Ok(Seated {
+        id,
+        commands,
+        events,
+        task: tokio::spawn(task.run(commands_in)),
+    })
 }
 
 enum Speech {

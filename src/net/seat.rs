@@ -24,11 +24,14 @@ pub struct SeatOptions {
     pub name: UserName,
     /// What may be sent at most, in bytes a second; none to let the members decide.
     pub rate_max: Option<u64>,
+    /// The member that this one goes on from, as a program does that was started again.
+    pub replaces: Option<u64>,
 }
 
 /// A session with the time and the datagrams of the real world; sockets come from outside, as they
 /// change when the interface does.
 pub(super) struct Member {
+    id: MemberId,
     session: Session,
     clock: Clock,
     /// Datagrams of one length that go out in one call, the last perhaps shorter.
@@ -58,12 +61,13 @@ impl Member {
             first_sequence: 1,
             repairs: true,
             rate_max: options.rate_max,
-            replaces: None,
+            replaces: options.replaces.map(MemberId),
         };
         // 0 stands for nobody.
         let id = MemberId(getrandom::u64()?.max(1));
         let seed = getrandom::u64()?;
         Ok(Self {
+            id,
             session: Session::new(id, config, seed, clock.now()),
             clock,
             packed: Vec::new(),
@@ -72,6 +76,10 @@ impl Member {
             failure: None,
             failed_datagrams: 0,
         })
+    }
+
+    pub(super) fn id(&self) -> MemberId {
+        self.id
     }
 
     pub(super) fn session(&self) -> &Session {

@@ -87,6 +87,11 @@ impl Reliable {
         })
     }
 
+    /// Which member this is.
+    pub(super) fn id(&self) -> MemberId {
+        self.member.id()
+    }
+
     pub(super) fn can_say(&self) -> bool {
         self.member.session().can_say()
     }

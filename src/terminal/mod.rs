@@ -5,6 +5,7 @@ mod command;
 mod complete;
 mod console;
 mod editor;
+mod former_seat;
 mod lines;
 mod mode;
 pub mod oneshot;

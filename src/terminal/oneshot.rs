@@ -268,6 +268,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
         name: settings.name.clone().unwrap_or_else(default_name),
         dialect,
         rate_max: settings.rate_max.map(BitRate::bytes_per_second),
+        replaces: None,
     };
     let room = Room::join(address, options)?;
     match place {

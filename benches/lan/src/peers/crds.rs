@@ -42,6 +42,7 @@ fn join(place: &Place, name: &str) -> io::Result<Crds> {
         ttl: 1,
         name: name.parse().map_err(io::Error::other)?,
         rate_max: None,
+        replaces: None,
     };
     let seat = Seat::join(room, &interface, &options).map_err(io::Error::other)?;
     let spin = place.spin;

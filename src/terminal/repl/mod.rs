@@ -1,23 +1,24 @@
 //! The interactive client: reads an input, does it, and shows what happens meanwhile.
 
+mod in_room;
+
 use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 
 use super::command::{self, Parsed};
 use super::console::{Console, Input};
 use super::mode::Mode;
-use super::render::{Style, directory, notice};
-use super::report::{stats_lines, who_lines};
+use super::render::{Style, directory};
+use in_room::{Seat, next_in_room};
+
 use crate::chat::{
-    BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
-    ServerAddress, UserName,
+    BitRate, Dialect, Room as DirectoryRoom, RoomAddress, RoomName, ServerAddress, UserName,
 };
-use crate::client::{
-    Connection, Interface, RequestError, Room, RoomEvent, RoomOptions, ServerEvent, Towards,
-};
+use crate::client::{Connection, Interface, RequestError, Room, RoomOptions, ServerEvent, Towards};
 
 /// What the client is told when it starts.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub ttl: u8,
     /// What may be sent in a reliable room at most; none for as much as its members take.
     pub rate_max: Option<BitRate>,
+    /// The folder for what a program that was killed leaves for the next; none to leave nothing.
+    pub state: Option<PathBuf>,
     /// How to show.
     pub style: Style,
 }
@@ -101,20 +104,6 @@ struct Repl {
     failed: bool,
 }
 
-/// In a room.
-struct Seat {
-    name: RoomName,
-    address: RoomAddress,
-    dialect: Dialect,
-    room: Room,
-}
-
-impl Seat {
-    fn leave(self) -> JoinHandle<()> {
-        tokio::spawn(self.room.leave())
-    }
-}
-
 /// A text for the person: what went wrong and what to do.
 type Failure = String;
 
@@ -150,34 +139,6 @@ impl Repl {
             Input::Interrupt => self.notice("`quit` or Ctrl-D ends the program")?,
         }
         Ok(ControlFlow::Continue(()))
-    }
-
-    /// In a room a line is said, unless it begins with one slash.
-    async fn handle_in_room(&mut self, text: &str, rows: usize) -> io::Result<ControlFlow<()>> {
-        if let Some(said) = text.strip_prefix('/').filter(|rest| rest.starts_with('/')) {
-            self.say(said, rows).await?;
-        } else if text.starts_with('/') {
-            return self.obey(text).await;
-        } else {
-            self.say(text, rows).await?;
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    async fn say(&mut self, text: &str, rows: usize) -> io::Result<()> {
-        let (Some(seat), Some(name)) = (&self.seat, &self.name) else {
-            return Ok(());
-        };
-        let text: MessageText = match text.parse() {
-            Ok(text) => text,
-            Err(MessageTextError::Blank) => return Ok(()),
-            Err(error) => return self.fail(&error.to_string()),
-        };
-        if let Err(error) = seat.room.say(text.clone()).await {
-            return self.fail(&error.to_string());
-        }
-        let shown = self.settings.style.message(name.as_str(), text.as_str());
-        self.console.replace_input(rows, &shown)
     }
 
     async fn obey(&mut self, line: &str) -> io::Result<ControlFlow<()>> {
@@ -296,14 +257,21 @@ impl Repl {
         };
         let room = self.find_room(&room).await?;
         let interface = self.interface(room.address)?;
+        let (mut former, replaces) = self.former_seat(room.address).unzip();
+        let replaces = replaces.flatten();
         let options = RoomOptions {
             interface: interface.clone(),
             ttl: self.settings.ttl,
             name,
             dialect: room.dialect,
             rate_max: self.settings.rate_max.map(BitRate::bytes_per_second),
+            replaces,
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
+        if let (Some(former), Some(id)) = (&mut former, joined.id()) {
+            // Without it others see a second one of this name for some seconds, if this is killed.
+            let _ = former.remember(id);
+        }
         let line = self.settings.style.notice(&format!(
             "in room {} ({}) on {interface}; Ctrl-] or /leave leaves it",
             room.name, room.address
@@ -312,6 +280,7 @@ impl Repl {
             name: room.name,
             address: room.address,
             dialect: room.dialect,
+            former,
             room: joined,
         });
         self.console.teach(|words| words.set_in_room(true));
@@ -361,62 +330,6 @@ impl Repl {
         let found = known(&rooms);
         self.remember(rooms);
         found.ok_or_else(|| format!("no such room: {name} (`getdir` lists the rooms)"))
-    }
-
-    /// Where rooms send and listen: towards the server, if there was one so far.
-    fn interface(&self, room: RoomAddress) -> Result<Interface, Failure> {
-        let towards = self.local.map_or(Towards::Group(room), Towards::Server);
-        let chosen = Interface::choose(self.settings.interface.as_deref(), towards);
-        chosen.map_err(|error| error.to_string())
-    }
-
-    async fn who(&mut self) -> Result<Vec<String>, Failure> {
-        let seat = self.seat.as_ref().ok_or("not in a room")?;
-        if seat.dialect == Dialect::Plain {
-            return Err(
-                "a plain room does not know who is in it: only who speaks is seen".to_owned(),
-            );
-        }
-        Ok(who_lines(&seat.room.members().await))
-    }
-
-    async fn stats(&mut self) -> Result<Vec<String>, Failure> {
-        let seat = self.seat.as_ref().ok_or("not in a room")?;
-        let stats = seat.room.stats().await.ok_or("the room was left")?;
-        let room = format!("{} ({})", seat.name, seat.address);
-        Ok(stats_lines(&room, seat.dialect, &stats))
-    }
-
-    fn leave(&mut self) -> io::Result<()> {
-        if let Some(seat) = self.seat.take() {
-            self.notice(&format!("left room {}", seat.name))?;
-            self.leaving.retain(|room| !room.is_finished());
-            self.leaving.push(seat.leave());
-        }
-        self.console.teach(|words| words.set_in_room(false));
-        Ok(())
-    }
-
-    fn show_room_event(&mut self, event: Option<RoomEvent>) -> io::Result<ControlFlow<()>> {
-        match event {
-            Some(RoomEvent::Message(message)) => {
-                self.console.teach(|words| words.add_name(&message.from));
-                let style = self.settings.style;
-                self.print(&style.message(&message.from, message.text.as_str()))?;
-            }
-            Some(RoomEvent::Stranger(message)) => {
-                let style = self.settings.style;
-                self.print(&style.stranger(&message.from, message.text.as_str()))?;
-            }
-            Some(event) => {
-                self.console.teach(|words| words.add_names(&event));
-                if let Some(text) = notice(&event) {
-                    self.notice(&text)?;
-                }
-            }
-            None => self.leave()?,
-        }
-        Ok(ControlFlow::Continue(()))
     }
 
     fn show_server_event(&mut self, event: ServerEvent) -> io::Result<ControlFlow<()>> {
@@ -507,13 +420,6 @@ async fn open(
     tokio::select! {
         opened = Connection::open(server, name) => opened.map_err(|error| error.to_string()),
         _ = interrupted => Err(format!("gave up connecting to {server}")),
-    }
-}
-
-async fn next_in_room(seat: &mut Option<Seat>) -> Option<RoomEvent> {
-    match seat {
-        Some(seat) => seat.room.next_event().await,
-        None => std::future::pending().await,
     }
 }
 
