@@ -8,7 +8,7 @@ use super::config::{
     IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, MEMBER_KEPT,
     MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, STREAMS_MAX,
 };
-use super::packet::{Header, MemberId, QuantisedShare};
+use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime};
 use super::session::{Delivered, Event, MemberInfo};
 use crate::time::{Instant, Micros};
 
@@ -26,6 +26,7 @@ pub(super) struct Members {
     live: usize,
     /// The longest round trip among those there, never below the least reckoned with.
     round_trip: Micros,
+    quantised_round_trip: QuantisedTime,
 }
 
 /// What a member calls itself.
@@ -55,7 +56,7 @@ struct Member {
     /// To it and back as we measured it.
     round_trip: Option<Micros>,
     /// The longest that it knows of.
-    told_round_trip: Micros,
+    told_round_trip: QuantisedTime,
     arrivals: Arrivals,
     /// The loss of our datagrams that it told last.
     told_loss: Option<f64>,
@@ -96,6 +97,7 @@ impl Members {
             all: BTreeMap::new(),
             live: 0,
             round_trip: ROUND_TRIP_FIRST,
+            quantised_round_trip: QuantisedTime::of(ROUND_TRIP_FIRST),
         }
     }
 
@@ -121,7 +123,7 @@ impl Members {
             left: now,
             stamp_us: 0,
             round_trip: None,
-            told_round_trip: Micros::default(),
+            told_round_trip: QuantisedTime::default(),
             arrivals: Arrivals::default(),
             told_loss: None,
             has: 0,
@@ -132,7 +134,7 @@ impl Members {
         member.address = source;
         member.heard = now;
         member.stamp_us = header.stamp_us;
-        member.told_round_trip = header.round_trip.time().min(ROUND_TRIP_MAX);
+        member.told_round_trip = header.round_trip;
         member.arrivals.count(header.number);
         if std::mem::replace(&mut member.is_live, true) {
             return Heard::Known;
@@ -363,6 +365,12 @@ impl Members {
         let measured = self.live_members().filter_map(|member| member.round_trip);
         let longest = measured.max().unwrap_or(ROUND_TRIP_FIRST);
         self.round_trip = longest.max(ROUND_TRIP_MIN);
+        self.quantised_round_trip = QuantisedTime::of(self.round_trip);
+    }
+
+    /// The same, as headers have it.
+    pub(super) fn quantised_round_trip(&self) -> QuantisedTime {
+        self.quantised_round_trip
     }
 
     /// The longest round trip to a member there, as we measured it.
@@ -372,8 +380,12 @@ impl Members {
 
     /// The longest that a member told, or that we measured to it: who asks it for a repair must wait so long.
     pub(super) fn round_trip_of(&self, id: MemberId) -> Micros {
-        let told = self.all.get(&id).map(|member| member.told_round_trip);
-        told.unwrap_or_default().max(self.round_trip)
+        let told = self
+            .all
+            .get(&id)
+            .map(|member| member.told_round_trip.time());
+        let told = told.unwrap_or_default().min(ROUND_TRIP_MAX);
+        told.max(self.round_trip)
     }
 
     /// The time stamp last heard of this member, how long ago in µs, and the loss on the way from it.

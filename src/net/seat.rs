@@ -184,6 +184,8 @@ pub struct Seat {
     socket: MulticastSocket,
     batch: Batch,
     wake: Instant,
+    /// Something was said that is not out yet.
+    has_said: bool,
 }
 
 impl Seat {
@@ -206,6 +208,7 @@ impl Seat {
             socket,
             batch: Batch::of_one(),
             wake,
+            has_said: false,
         })
     }
 
@@ -215,9 +218,8 @@ impl Seat {
     /// # Errors
     /// See [`SendError`]; when busy, run it and say it again.
     pub fn say(&mut self, text: &[u8]) -> Result<MessageId, SendError> {
-        let said = self.member.say(text);
-        self.wake = self.member.now();
-        said
+        self.has_said = true;
+        self.member.say(text)
     }
 
     /// Whether there is room for one more text.
@@ -238,8 +240,11 @@ impl Seat {
         let mut now = self.member.now();
         let end = now + wait_max;
         loop {
-            if self.wake <= now {
+            let is_due = self.wake <= now;
+            if is_due {
                 self.member.look();
+            }
+            if is_due || std::mem::take(&mut self.has_said) {
                 self.wake = self.member.flush(Some(&self.socket), &mut on_event);
             }
             if self.receive(self.wake.min(end).since(now))? {

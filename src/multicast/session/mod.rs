@@ -29,9 +29,7 @@ use super::config::{
 use super::membership::Members;
 use super::nack::group_backoff;
 use super::pace::Pace;
-use super::packet::{
-    Body, Header, Leave, MemberId, QuantisedSize, QuantisedTime, Record, decode, encode,
-};
+use super::packet::{Body, Header, Leave, MemberId, QuantisedSize, Record, decode, encode};
 use super::stream::Stream;
 use crate::time::{Instant, Micros};
 
@@ -85,7 +83,7 @@ pub struct Session {
     /// What others see us as.
     shown_as: String,
     /// The size of the group as others tell it, for who does not know it yet.
-    told_size: usize,
+    told_size: QuantisedSize,
     /// Who wants to know at once how far we have what it said, and when it is told.
     asked_by: BTreeMap<MemberId, Instant>,
     report_due: Option<Instant>,
@@ -93,6 +91,8 @@ pub struct Session {
     sweep_due: Instant,
     leaving: Option<Leaving>,
     output: VecDeque<Output>,
+    /// Something came in since what is due was looked at.
+    is_work_due: bool,
     /// Records on their way into a datagram.
     scratch: Vec<u8>,
     stats: Stats,
@@ -131,13 +131,14 @@ impl Session {
             answer_due: None,
             poll_next: true,
             shown_as: config.name.clone(),
-            told_size: 0,
+            told_size: QuantisedSize::default(),
             asked_by: BTreeMap::new(),
             report_due: None,
             reported: Instant::START,
             sweep_due: now + SWEEP_INTERVAL,
             leaving: None,
             output: VecDeque::new(),
+            is_work_due: false,
             scratch: Vec::new(),
             stats: Stats::default(),
             config,
@@ -247,13 +248,17 @@ impl Session {
                 Ok(_) | Err(_) => self.stats.ignored += 1,
             }
         }
-        self.work();
+        self.is_work_due = true;
     }
 
     /// The next thing to do for this session; `Wait` is always last.
     pub fn poll_output(&mut self) -> Output {
+        // First what is heard and said, which somebody waits for; then what is due besides.
         if self.output.is_empty() && !self.is_silent() {
             self.send_new();
+        }
+        if self.output.is_empty() && std::mem::take(&mut self.is_work_due) {
+            self.work();
         }
         match self.output.pop_front() {
             Some(output) => output,
@@ -333,7 +338,7 @@ impl Session {
             number: self.number,
             stamp_us: self.now.as_micros() as u32,
             age_ms: (self.now.since(self.started).0 / 1000) as u32,
-            round_trip: QuantisedTime::of(self.members.round_trip()),
+            round_trip: self.members.quantised_round_trip(),
             group_size: QuantisedSize::of(self.members.len()),
             poll: std::mem::take(&mut self.poll_next),
             wants_report,
@@ -475,7 +480,7 @@ impl Session {
     fn backoff(&mut self, origin: MemberId) -> Micros {
         // Who has just come knows few of the members yet.
         let told = match self.is_gathering() {
-            true => self.told_size,
+            true => self.told_size.size(),
             false => 0,
         };
         let round_trip = self.members.round_trip_of(origin);

@@ -24,7 +24,7 @@ impl Session {
             self.stats.ignored += 1;
             return;
         }
-        self.told_size = header.group_size.size();
+        self.told_size = header.group_size;
         if heard == Heard::New || header.poll {
             self.answer_soon();
         }

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::multicast::config::MISSING_MAX;
-use crate::multicast::packet::{Heartbeat, Leave, NackEntry, QuantisedShare, Records, ReportEntry};
+use crate::multicast::packet::{
+    Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, Records, ReportEntry,
+};
 
 const ROOM: u32 = 7;
 
@@ -126,6 +128,35 @@ fn claims_of_what_nobody_said_are_bounded() {
     }
     assert!(bytes < 1_000_000, "{bytes} bytes sent in 20 s");
     assert!(me.gappy.is_empty(), "given up in the end");
+}
+
+/// Everything counts against it: lines, what rides along, signs of life, repairs.
+#[test]
+fn the_rate_that_was_set_is_kept() {
+    const RATE: u64 = 100_000;
+    let mut now = Instant::from_micros(1);
+    let config = Config {
+        rate_max: Some(RATE),
+        ..session(now).config
+    };
+    let mut me = Session::new(MemberId(1), config, 1, now);
+    let (start, mut bytes) = (now, 0);
+    while now < start + Micros::from_secs(3) {
+        while me.can_say() {
+            me.say(&[b'x'; 200], now).unwrap();
+        }
+        let everything = Body::Nack(vec![NackEntry {
+            origin: MemberId(1),
+            base: 1,
+            bitmap: vec![0xff; 125],
+        }]);
+        hear(&mut me, 2, &everything, now);
+        bytes += sent(&mut me) as u64;
+        now = now + Micros::from_millis(1);
+    }
+    let bursts = 2 * (REPAIR_BURST_BYTES + 4 * 1372);
+    assert!(bytes < 3 * RATE * 3 / 2 + bursts, "{bytes} bytes in 3 s");
+    assert!(bytes > 3 * RATE / 2, "{bytes} bytes in 3 s");
 }
 
 #[test]
