@@ -17,7 +17,7 @@ pub struct BitRateError;
 /// As in the units of network devices, a kilobit is 1,000 bits.
 const UNITS: [(&str, f64); 3] = [("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3)];
 
-/// Less than this, and a single datagram would hold up the next by more than half a second.
+/// Less than this, and a single datagram would hold up the next by nearly a second.
 const BITS_MIN: f64 = 16e3;
 const BITS_MAX: f64 = 100e9;
 
@@ -41,7 +41,7 @@ impl FromStr for BitRate {
         let given = given.trim().to_ascii_lowercase();
         let unit = UNITS.iter().find(|(unit, _)| given.ends_with(unit));
         let (unit, factor) = unit.ok_or(BitRateError)?;
-        let number = given.trim_end_matches(unit).trim_end();
+        let number = given.strip_suffix(unit).unwrap_or_default().trim_end();
         let bits = number.parse::<f64>().map_err(|_| BitRateError)? * factor;
         match (BITS_MIN..=BITS_MAX).contains(&bits) {
             true => Ok(Self {
@@ -75,7 +75,15 @@ mod tests {
         assert_eq!(rate("2.5mbit").unwrap().to_string(), "2.5mbit");
         assert_eq!(rate("500kbit").unwrap().to_string(), "500kbit");
         for wrong in [
-            "", "200", "mbit", "-1mbit", "1kbit", "1e30gbit", "NaNmbit", "2 m",
+            "",
+            "200",
+            "mbit",
+            "-1mbit",
+            "1kbit",
+            "1e30gbit",
+            "NaNmbit",
+            "2 m",
+            "5kbitkbit",
         ] {
             assert_eq!(rate(wrong), Err(BitRateError), "{wrong}");
         }

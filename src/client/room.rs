@@ -48,8 +48,8 @@ impl Room {
         self.id
     }
 
-    /// Says `text`, and returns when it is handed to the network. A reliable room makes it wait while
-    /// its members cannot take more.
+    /// Says `text`, and returns when it is handed to the network; in a reliable room when it stands in the
+    /// queue, which has room for a mebibyte. So it waits while the members cannot take more.
     ///
     /// # Errors
     /// The interface is down, or the network did not take it. The room goes on.
@@ -72,8 +72,8 @@ impl Room {
         self.ask(RoomCommand::Members).await.unwrap_or_default()
     }
 
-    /// Leaves: waits until what was said last is everywhere and the others are told; about half a
-    /// second at most.
+    /// Leaves: sends what still waits, within 10 s, gives the others half a second to report it, and
+    /// tells them.
     pub async fn leave(self) {
         drop(self.commands);
         // It ends by itself.

@@ -23,7 +23,7 @@ impl Arrivals {
         let ahead = self
             .highest
             .map_or(1, |highest| number.wrapping_sub(highest));
-        self.arrived += 1;
+        self.arrived = self.arrived.saturating_add(1);
         // One that was overtaken was expected before.
         if ahead <= AHEAD_MAX {
             self.expected += ahead;

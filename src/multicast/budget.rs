@@ -35,6 +35,12 @@ impl Budget {
         self.left.max(0) as u64
     }
 
+    /// Nothing was spent so far.
+    pub(super) fn refill(&mut self, now: Instant) {
+        self.left = self.burst_bytes;
+        self.filled = now;
+    }
+
     /// So much more may be sent.
     pub(super) fn earn(&mut self, bytes: u64) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);

@@ -33,6 +33,10 @@ pub const MESSAGE_BYTES_MAX: usize = 65_536;
 /// Sequences that an origin may be ahead of what was handed out; a claim beyond is not believed.
 pub const SEQUENCES_AHEAD_MAX: u64 = 65_536;
 
+/// An origin that stays so far ahead, whatever comes from it, is followed from where it is then: what is
+/// between is told as a gap. A forged claim is answered by the next honest datagram within this.
+pub const CATCH_UP_AFTER: Micros = Micros::from_secs(1);
+
 /// Records that one member may miss at once, of all origins; a claim beyond is not believed yet.
 pub const MISSING_MAX: usize = 131_072;
 
@@ -225,6 +229,9 @@ pub const SWEEP_INTERVAL: Micros = Micros::from_millis(250);
 
 /// Who leaves waits so long for the reports of what it said last.
 pub const LINGER_MAX: Micros = Micros::from_millis(500);
+
+/// Who leaves takes so long at most to send what still waits.
+pub const LEAVE_WAIT_MAX: Micros = Micros::from_secs(10);
 
 /// A leave is sent this often, this far apart.
 pub const LEAVES: u32 = 3;

@@ -16,7 +16,7 @@ use crate::time::{Instant, Micros};
 const ROUND_TRIP_WEIGHT: f64 = 0.125;
 
 /// A round trip longer than this is a clock's mistake or a lie.
-const ROUND_TRIP_MAX: Micros = Micros::from_secs(2);
+pub(super) const ROUND_TRIP_MAX: Micros = Micros::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Members {
@@ -64,8 +64,9 @@ struct Member {
     has: u64,
     /// The sequence after the highest of ours that it knows of.
     top: u64,
-    reported: Instant,
-    /// It held everybody up and has not reported since.
+    /// When that last grew.
+    progressed: Instant,
+    /// It held everybody up and has not come on since.
     is_stalled: bool,
 }
 
@@ -128,7 +129,7 @@ impl Members {
             told_loss: None,
             has: 0,
             top: unsent,
-            reported: now,
+            progressed: now,
             is_stalled: false,
         });
         member.address = source;
@@ -231,6 +232,10 @@ impl Members {
         self.all.values().filter(|member| member.is_live)
     }
 
+    pub(super) fn is_known(&self, id: MemberId) -> bool {
+        self.all.contains_key(&id)
+    }
+
     pub(super) fn is_named(&self, id: MemberId) -> bool {
         self.all.get(&id).is_some_and(|m| m.name.is_some())
     }
@@ -294,9 +299,11 @@ impl Members {
     ) {
         if let Some(member) = self.all.get_mut(&id) {
             member.has = member.has.max(next);
-            member.top = member.top.max(top);
-            member.reported = now;
-            member.is_stalled = false;
+            if top > member.top {
+                member.top = top;
+                member.progressed = now;
+                member.is_stalled = false;
+            }
             member.told_loss = loss.or(member.told_loss);
         }
     }
@@ -308,10 +315,11 @@ impl Members {
         waited_for.map(|member| member.top).min()
     }
 
-    /// Whoever has not reported since then is not waited for, until it reports.
+    /// The slowest that have not come on since then are not waited for, until they do.
     pub(super) fn stall(&mut self, since: Instant) {
-        for member in self.all.values_mut() {
-            member.is_stalled |= member.is_live && member.reported < since;
+        let slowest = self.slowest();
+        for member in self.all.values_mut().filter(|member| member.is_live) {
+            member.is_stalled |= Some(member.top) == slowest && member.progressed < since;
         }
     }
 
@@ -348,9 +356,7 @@ impl Members {
 
     /// A round trip to this member was measured.
     pub(super) fn measured(&mut self, id: MemberId, round_trip: Micros) {
-        if let Some(member) = self.all.get_mut(&id)
-            && round_trip <= ROUND_TRIP_MAX
-        {
+        if let Some(member) = self.all.get_mut(&id) {
             member.round_trip = Some(match member.round_trip {
                 None => round_trip,
                 Some(before) => {

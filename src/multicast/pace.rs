@@ -101,6 +101,10 @@ impl Pace {
 
     /// Whether a datagram may go out now. `is_alone`: nobody is there who would report.
     pub(super) fn is_open(&mut self, is_alone: bool, now: Instant) -> bool {
+        if !is_alone {
+            // What went out while somebody reported is no debt.
+            self.blind.refill(now);
+        }
         let has_budget = match (&mut self.rate_max, is_alone) {
             (Some(budget), _) => budget.left(now) > 0,
             (None, true) => self.blind.left(now) > 0,
@@ -244,6 +248,7 @@ mod tests {
             while pace.is_open(false, now) {
                 sequence += 6;
                 pace.sent(sequence, 1342, now);
+                pace.spend(1342);
             }
             now = now + delay;
             pace.reported(Some(delay), Some(loss), now);
@@ -287,6 +292,18 @@ mod tests {
         assert_eq!(pace.stalled(START + STALL_MAX), Some(START));
         pace.arrived(sent, START);
         assert!(pace.is_open(false, START));
+    }
+
+    #[test]
+    fn who_is_left_alone_after_a_flow_can_speak() {
+        let mut pace = Pace::new(None, START);
+        flow(&mut pace, 1000, Micros(200), 0.0, START);
+        let alone = START + Micros::from_secs(1);
+        assert!(pace.is_open(true, alone));
+        pace.sent(1, 1_000_000, alone);
+        pace.spend(1_000_000);
+        assert!(!pace.is_open(true, alone));
+        assert!(pace.is_open(true, alone + Micros::from_secs(1)));
     }
 
     #[test]

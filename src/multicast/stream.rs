@@ -26,6 +26,10 @@ pub(super) struct Stream {
     /// Fragments of a message that is not yet whole.
     partial: Vec<u8>,
     assembly: Assembly,
+    /// Since when its origin has been further ahead than can be believed.
+    pub(super) far_since: Option<Instant>,
+    /// What was reported last as the first sequence that is not there.
+    pub(super) reported: u64,
     /// When it was begun.
     pub(super) created: Instant,
     /// When a sequence last became known.
@@ -148,6 +152,8 @@ impl Stream {
                 true => Assembly::Skipping,
                 false => Assembly::Between,
             },
+            far_since: None,
+            reported: start,
             created: now,
             // Nothing was said yet.
             active: Instant::START,

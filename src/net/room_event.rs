@@ -126,4 +126,6 @@ pub struct Traffic {
     pub window_bytes: u64,
     /// What we may send at most, in bytes a second.
     pub rate_max: Option<u64>,
+    /// Bytes of texts that wait to be sent.
+    pub queued_bytes: u64,
 }

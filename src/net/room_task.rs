@@ -161,9 +161,17 @@ impl RoomTask {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looking = None;
         let mut is_leaving = false;
+        // Something said that has to wait until there is room for it.
+        let mut waiting = None;
         while !is_leaving || !self.is_over() {
+            if self.can_say()
+                && let Some(command) = waiting.take()
+            {
+                self.obey(command);
+            }
             tokio::select! {
-                command = commands.recv(), if !is_leaving && self.takes_commands() => match command {
+                command = commands.recv(), if !is_leaving && waiting.is_none() => match command {
+                    Some(command @ RoomCommand::Say(..)) if !self.can_say() => waiting = Some(command),
                     Some(command) => self.obey(command),
                     None => {
                         is_leaving = true;
@@ -190,8 +198,7 @@ impl RoomTask {
         }
     }
 
-    /// What is said too fast waits where it is.
-    fn takes_commands(&self) -> bool {
+    fn can_say(&self) -> bool {
         match &self.speech {
             Speech::Plain(_) => true,
             Speech::Reliable(reliable) => reliable.can_say(),

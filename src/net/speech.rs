@@ -263,6 +263,7 @@ impl Reliable {
             repaired_records: stats.repaired_records,
             window_bytes: session.window_bytes(),
             rate_max: self.rate_max,
+            queued_bytes: session.queued_bytes(),
         }
     }
 }

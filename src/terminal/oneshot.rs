@@ -18,7 +18,7 @@ use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{
     ConnectError, Connection, Delivered, Interface, InterfaceError, OpenError, RequestError,
 };
-use crate::client::{Room, RoomEvent, RoomOptions, Towards};
+use crate::client::{Room, RoomEvent, RoomOptions, Said, Towards};
 
 /// Why a command was not carried out. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +146,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
     let mut delivered = Delivered { by: 0, of: 0 };
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;
-        delivered = room.delivered(last, DELIVERY_WAIT).await;
+        delivered = await_delivery(&room, last).await;
         tell(&format!(
             "delivered to {} of {}",
             delivered.by, delivered.of
@@ -159,6 +159,20 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         }
         0 => Ok(()),
         failed => Err(OneshotError::NotSaid(failed, said)),
+    }
+}
+
+/// As long as something still goes out, the members have time to report.
+async fn await_delivery(room: &Room, last: Said) -> Delivered {
+    let mut queued_before = u64::MAX;
+    loop {
+        let delivered = room.delivered(last, DELIVERY_WAIT).await;
+        let traffic = room.stats().await.and_then(|stats| stats.traffic);
+        let queued = traffic.map_or(0, |traffic| traffic.queued_bytes);
+        if delivered.by == delivered.of || queued == 0 || queued >= queued_before {
+            return delivered;
+        }
+        queued_before = queued;
     }
 }
 

@@ -21,10 +21,10 @@ use rand::{RngExt, SeedableRng};
 use super::budget::Budget;
 use super::config::{
     GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN, KEPT_BYTES_MIN,
-    LEAVE_INTERVAL, LEAVES, LINGER_MAX, MESSAGE_BYTES_MAX, NACK_BURST_BYTES, NACK_BYTES_PER_SECOND,
-    QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND,
-    SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX,
-    TAIL_RECORDS_AGAIN,
+    LEAVE_INTERVAL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX, MEMBER_KEPT, MESSAGE_BYTES_MAX,
+    NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
+    REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
+    TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
@@ -40,6 +40,8 @@ struct Leaving {
     sent: u32,
     /// When it is told next, at the latest.
     due: Instant,
+    /// What still waits to be sent is waited for until then.
+    until: Instant,
 }
 
 /// One member's side of a room.
@@ -122,7 +124,7 @@ impl Session {
             repairs_due: Instant::START,
             // A newcomer shows itself as after a record: soon, again, and then less and less often.
             tail: Some((TAIL_RECORDS_AGAIN, now + TAIL_FIRST)),
-            repair_budget: Budget::new(repair_rate, REPAIR_BURST_BYTES, now),
+            repair_budget: Budget::new(repair_rate, REPAIR_BURST_BYTES.min(repair_rate), now),
             nack_budget: Budget::new(NACK_BYTES_PER_SECOND, NACK_BURST_BYTES, now),
             answered: Instant::START,
             line_gap: TAIL_LATE_MAX,
@@ -222,8 +224,12 @@ impl Session {
     /// passed: told three times, so that it is heard. Drain outputs until [`Session::is_over`].
     pub fn leave(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        let due = self.now + LINGER_MAX;
-        self.leaving.get_or_insert(Leaving { sent: 0, due });
+        let (due, until) = (self.now + LINGER_MAX, self.now + LEAVE_WAIT_MAX);
+        self.leaving.get_or_insert(Leaving {
+            sent: 0,
+            due,
+            until,
+        });
         self.work();
     }
 
@@ -286,6 +292,11 @@ impl Session {
         self.members.info(id)
     }
 
+    /// Bytes of texts that wait to be sent.
+    pub fn queued_bytes(&self) -> u64 {
+        self.queued_bytes
+    }
+
     /// The longest round trip to a member there.
     pub fn round_trip(&self) -> Micros {
         self.members.round_trip()
@@ -320,10 +331,10 @@ impl Session {
         if !self.is_silent() {
             self.send_new();
             self.send_signs_of_life();
+            self.send_repairs();
+            self.send_nacks();
+            self.send_reports();
         }
-        self.send_repairs();
-        self.send_nacks();
-        self.send_reports();
         if self.sweep_due <= self.now {
             self.sweep();
         }
@@ -366,10 +377,18 @@ impl Session {
                 stream.give_up(GIVE_UP_WAIT, self.now);
             }
         }
-        for origin in forgotten {
-            if let Some(stream) = self.streams.remove(&origin)
-                && self.followed.len() < STREAMS_MAX
-            {
+        let unknown = self.streams.iter().filter(|(origin, stream)| {
+            let last = stream.active.max(stream.created);
+            **origin != self.me
+                && !self.members.is_known(**origin)
+                && self.now.since(last) > MEMBER_KEPT
+        });
+        let unknown: Vec<MemberId> = unknown.map(|(&origin, _)| origin).collect();
+        for origin in forgotten.into_iter().chain(unknown) {
+            if let Some(stream) = self.streams.remove(&origin) {
+                if self.followed.len() >= STREAMS_MAX {
+                    self.followed.pop_first();
+                }
                 self.followed.insert(origin, stream.next());
             }
             self.gappy.remove(&origin);
@@ -392,7 +411,8 @@ impl Session {
     fn note_shown_name(&mut self) {
         let shown = self.members.my_shown_name();
         let name = self.members.my_name();
-        let was_second = self.shown_as != *name && self.shown_as.starts_with(name);
+        let suffix = self.shown_as.strip_prefix(name);
+        let was_second = suffix.is_some_and(|suffix| suffix.starts_with('~'));
         // A new name of our own is no news, unless another has it.
         if shown != self.shown_as && (shown != name || was_second) {
             let event = Event::ShownAs(shown.clone());
@@ -436,9 +456,14 @@ impl Session {
     }
 
     fn send_leaves(&mut self) {
-        let Some(Leaving { sent, due }) = self.leaving else {
+        let Some(mut leaving) = self.leaving else {
             return;
         };
+        if leaving.sent == 0 && self.has_unsent() && self.now < leaving.until {
+            leaving.due = (self.now + LINGER_MAX).min(leaving.until);
+            self.leaving = Some(leaving);
+        }
+        let Leaving { sent, due, until } = leaving;
         let has_nothing_to_wait_for = self.unsent == self.config.first_sequence
             || self.members.len() == 1
             || self.members.all_have(self.unsent);
@@ -449,6 +474,7 @@ impl Session {
             self.leaving = Some(Leaving {
                 sent: sent + 1,
                 due: self.now + LEAVE_INTERVAL,
+                until,
             });
         }
     }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use super::{Event, MessageId, Output, Session};
+use crate::chat::UserName;
 use crate::multicast::config::{
-    ASKED_SPREAD_EACH, FLOW_GAP_MAX, MISSING_MAX, NAME_WAIT, PEER_REPAIR_WAIT,
+    ASKED_SPREAD_EACH, CATCH_UP_AFTER, FLOW_GAP_MAX, MISSING_MAX, NAME_WAIT, PEER_REPAIR_WAIT,
     POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX, REPAIR_HOLD, REPAIRS_WAITING_MAX, REPORT_INTERVAL,
     REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
 };
-use crate::multicast::membership::Heard;
+use crate::multicast::membership::{Heard, ROUND_TRIP_MAX};
 use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
     Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry,
@@ -34,6 +35,7 @@ impl Session {
                 if let Some(last) = records.last() {
                     // A younger member begins with what is said now, not with what rides along.
                     self.follow(from, origin_started, last.sequence);
+                    self.catch_up(from, last.sequence);
                 }
                 self.hear_records(records);
             }
@@ -74,13 +76,37 @@ impl Session {
         if let Some(replaced) = self.members.replaced(from, heartbeat.replaces) {
             self.let_go(replaced);
         }
-        if let Some(event) = self.members.named(from, &heartbeat.name, self.now) {
+        // A name that nobody can have here might pass for a line of somebody else.
+        if heartbeat.name.parse::<UserName>().is_err() {
+            self.stats.ignored += 1;
+        } else if let Some(event) = self.members.named(from, &heartbeat.name, self.now) {
             self.output.push_back(Output::Event(event));
             self.note_shown_name();
             // What it said before it was known by name.
             self.deliver(from);
         }
+        self.catch_up(from, heartbeat.next);
         self.hear_of(from, origin_started, heartbeat.next);
+    }
+
+    /// Who was away while an origin said more than can be asked for goes on with what it says now.
+    fn catch_up(&mut self, origin: MemberId, live: u32) {
+        let Some(stream) = self.streams.get_mut(&origin) else {
+            return;
+        };
+        let live = stream.expand(live);
+        if live <= stream.next() + SEQUENCES_AHEAD_MAX {
+            stream.far_since = None;
+            return;
+        }
+        let since = *stream.far_since.get_or_insert(self.now);
+        if self.now.since(since) < CATCH_UP_AFTER {
+            return;
+        }
+        let gap = Event::Gap(origin, live - stream.next());
+        self.output.push_back(Output::Event(gap));
+        *stream = Stream::new(live, true, stream.origin_started, self.now);
+        self.note_gaps(origin);
     }
 
     /// A member is gone.
@@ -141,7 +167,8 @@ impl Session {
         let was_here = self.started <= origin_started;
         let known = self.followed.remove(&origin);
         let start = match known.or(was_here.then_some(first)) {
-            None => expand(live, first),
+            // Nothing is known yet of how often it has wrapped.
+            None => first + u64::from(live.wrapping_sub(first as u32)),
             Some(known) => {
                 let live = expand(live, known);
                 let too_far = live.saturating_sub(known + SEQUENCES_AHEAD_MAX) > 0;
@@ -253,6 +280,8 @@ impl Session {
                 .wrapping_sub(entry.echo_delay_us);
             Micros(round_trip.into())
         });
+        // More is a clock's mistake or a lie.
+        let round_trip = round_trip.filter(|time| *time <= ROUND_TRIP_MAX);
         if let Some(round_trip) = round_trip {
             self.members.measured(from, round_trip);
         }

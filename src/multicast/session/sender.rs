@@ -13,6 +13,7 @@ use crate::multicast::packet::{
     Body, HEADER_BYTES, Heartbeat, MemberId, NACK_ENTRIES_MAX, NackEntry, REPORT_ENTRIES_MAX,
     Records, ReportEntry,
 };
+use crate::multicast::stream::Stream;
 use crate::time::Micros;
 
 impl Session {
@@ -58,6 +59,8 @@ impl Session {
         {
             room -= kept.wire_bytes();
             self.queued_bytes -= kept.record(me, end).body.len() as u64;
+            // From now on it can be asked for.
+            (kept.since, kept.seen) = (self.now, self.now);
             end += 1;
         }
         self.unsent = end;
@@ -131,7 +134,9 @@ impl Session {
             } else {
                 // A newcomer wants to know who is there; others know who should report.
                 self.poll_next = self.is_gathering();
-                self.heartbeat(self.is_small_group());
+                // In a large group once: most have reported by then.
+                let is_last = TAIL_FIRST.0 << (step + 1).min(20) > TAIL_MAX.0;
+                self.heartbeat(is_last || self.is_small_group());
             }
             let wait = Micros(TAIL_FIRST.0 << (step + 1).min(20));
             let is_heard = self.members.all_have(self.unsent);
@@ -295,8 +300,17 @@ impl Session {
         self.report_due = None;
         self.reported = self.now;
         let entries = self.report_entries();
+        for entry in &entries {
+            if let Some(stream) = self.streams.get_mut(&entry.origin) {
+                stream.reported = stream.next();
+            }
+        }
         if !entries.is_empty() {
             self.transmit(&Body::Report(entries), false);
+        }
+        // What did not fit follows at the pace of a large group.
+        if self.streams.values().any(|s| s.reported < s.next()) {
+            self.report_due = Some(self.now + self.members.idle_interval());
         }
     }
 
@@ -306,7 +320,8 @@ impl Session {
         let mut active: Vec<_> = streams
             .filter(|(_, s)| now.since(s.active) < REPORT_ACTIVE)
             .collect();
-        active.sort_by_key(|(_, stream)| std::cmp::Reverse(stream.active));
+        let is_news = |stream: &Stream| stream.reported < stream.next();
+        active.sort_by_key(|(_, stream)| std::cmp::Reverse((is_news(stream), stream.active)));
         let most = match self.is_small_group() {
             true => REPORT_ENTRIES_MAX,
             false => REPORT_ENTRIES_LARGE_GROUP,

@@ -130,7 +130,33 @@ fn claims_of_what_nobody_said_are_bounded() {
     assert!(me.gappy.is_empty(), "given up in the end");
 }
 
-/// Everything counts against it: lines, what rides along, signs of life, repairs.
+#[test]
+fn who_was_away_for_long_goes_on_with_what_is_said_now_and_is_told_the_gap() {
+    let mut now = Instant::from_micros(1);
+    let mut me = session(now);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    hear_lines(&mut me, 2, &[1, 2], now);
+    assert_eq!(lines_heard(&mut me), [1, 2]);
+    let mut gap = None;
+    let mut heard = Vec::new();
+    for sequence in 100_000..100_100 {
+        now = now + Micros::from_millis(20);
+        hear_lines(&mut me, 2, &[sequence], now);
+        loop {
+            match me.poll_output() {
+                Output::Event(Event::Gap(_, records)) => gap = Some(records),
+                Output::Event(Event::Message { id, .. }) => heard.push(id.sequence),
+                Output::Event(_) | Output::Transmit(_) => {}
+                Output::Wait(_) => break,
+            }
+        }
+    }
+    let first = heard[0];
+    assert_eq!(gap, Some(first - 3));
+    assert_eq!(heard, (first..100_100).collect::<Vec<_>>());
+}
+
+/// What is sent again counts against it too.
 #[test]
 fn the_rate_that_was_set_is_kept() {
     const RATE: u64 = 100_000;
