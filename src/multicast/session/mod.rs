@@ -428,13 +428,14 @@ impl Session {
         }
         let mut wake = self.sweep_due;
         wake = self.leaving.map_or(wake, |leaving| wake.min(leaving.due));
-        if !self.is_silent() {
-            wake = wake.min(self.heartbeat_due);
-            wake = self.answer_due.map_or(wake, |due| wake.min(due));
-            wake = self.tail.map_or(wake, |(_, due)| wake.min(due));
-            if self.has_unsent() {
-                wake = wake.min(self.pace.wake(self.is_alone()));
-            }
+        if self.is_silent() {
+            return wake;
+        }
+        wake = wake.min(self.heartbeat_due);
+        wake = self.answer_due.map_or(wake, |due| wake.min(due));
+        wake = self.tail.map_or(wake, |(_, due)| wake.min(due));
+        if self.has_unsent() {
+            wake = wake.min(self.pace.wake(self.is_alone()));
         }
         wake = self.report_due.map_or(wake, |due| wake.min(due));
         wake = self

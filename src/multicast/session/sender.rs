@@ -309,17 +309,24 @@ impl Session {
             self.transmit(&Body::Report(entries), false);
         }
         // What did not fit follows at the pace of a large group.
-        if self.streams.values().any(|s| s.reported < s.next()) {
+        if self.active_streams().any(|(_, s)| s.reported < s.next()) {
             self.report_due = Some(self.now + self.members.idle_interval());
         }
     }
 
+    /// Streams of others that were active lately.
+    fn active_streams(&self) -> impl Iterator<Item = (MemberId, &Stream)> {
+        let streams = self
+            .streams
+            .iter()
+            .map(|(&origin, stream)| (origin, stream));
+        streams.filter(|(origin, stream)| {
+            *origin != self.me && self.now.since(stream.active) < REPORT_ACTIVE
+        })
+    }
+
     pub(super) fn report_entries(&self) -> Vec<ReportEntry> {
-        let now = self.now;
-        let streams = self.streams.iter();
-        let mut active: Vec<_> = streams
-            .filter(|(_, s)| now.since(s.active) < REPORT_ACTIVE)
-            .collect();
+        let mut active: Vec<_> = self.active_streams().collect();
         let is_news = |stream: &Stream| stream.reported < stream.next();
         active.sort_by_key(|(_, stream)| std::cmp::Reverse((is_news(stream), stream.active)));
         let most = match self.is_small_group() {
@@ -327,7 +334,7 @@ impl Session {
             false => REPORT_ENTRIES_LARGE_GROUP,
         };
         let most = active.into_iter().take(most);
-        most.filter_map(|(&origin, _)| self.report_entry(origin))
+        most.filter_map(|(origin, _)| self.report_entry(origin))
             .collect()
     }
 
