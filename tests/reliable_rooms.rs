@@ -37,6 +37,23 @@ async fn every_line_arrives_once_and_in_order_and_its_sender_knows() {
     assert_eq!((delivered.by, delivered.of), (2, 2));
 }
 
+/// More than wait for who reads: those make the sender wait, and none is left out.
+#[tokio::test]
+async fn who_reads_late_has_every_line() {
+    const LINES: usize = 5000;
+    let address = free_group();
+    let members = ["Ana", "Mel"].map(|name| join(address, name));
+    gathered(&members).await;
+    let [ana, mut mel] = members;
+    for number in 0..LINES {
+        say(&ana, &format!("line {number}")).await;
+    }
+    for number in 0..LINES {
+        assert_eq!(heard(&mut mel).await, format!("Ana: line {number}"));
+    }
+    assert_eq!(mel.stats().await.unwrap().not_shown, 0);
+}
+
 #[tokio::test]
 async fn a_text_of_64_kib_and_of_many_lines_is_one_message() {
     let address = free_group();

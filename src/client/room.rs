@@ -13,7 +13,8 @@ use crate::net::{
 };
 
 /// A seat in a room; dropping it leaves the room. What is heard while nobody calls
-/// [`Room::next_event`] waits, up to 1,024 lines.
+/// [`Room::next_event`] waits, up to 1,024 lines; more are left out and counted in a plain room, and make
+/// the others wait in a reliable one.
 #[derive(Debug)]
 pub struct Room {
     id: Option<u64>,

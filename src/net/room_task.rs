@@ -1,11 +1,13 @@
 //! Drives one seat in a room: its sockets, its interface, and what the person says and hears.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -120,6 +122,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         sending_fails: false,
         untold: 0,
         events: events_out,
+        backlog: VecDeque::new(),
         stats,
     };
     let id = match &task.speech {
@@ -151,6 +154,9 @@ struct RoomTask {
     /// Messages dropped since this was last told.
     untold: u64,
     events: mpsc::Sender<RoomEvent>,
+    /// What happened in a reliable room and found no room among the events; at most what one batch of
+    /// datagrams holds.
+    backlog: VecDeque<RoomEvent>,
     stats: RoomStats,
 }
 
@@ -160,6 +166,7 @@ impl RoomTask {
         let mut check = interval(INTERFACE_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looking = None;
+        let events = self.events.clone();
         let mut is_leaving = false;
         // Something said that has to wait until there is room for it.
         let mut waiting = None;
@@ -178,9 +185,15 @@ impl RoomTask {
                         self.leave();
                     }
                 },
-                received = receive(self.socket.as_ref(), &mut batch) => match received {
+                // Who reads slowly in a reliable room slows its sender, and loses nothing.
+                received = receive(self.socket.as_ref(), &mut batch), if self.backlog.is_empty() => match received {
                     Ok(()) => self.hear(&batch),
                     Err(error) => self.close(&error.to_string()),
+                },
+                room = events.reserve(), if !self.backlog.is_empty() => match (room, self.backlog.pop_front()) {
+                    (Ok(room), Some(event)) => room.send(event),
+                    // Nobody will read them.
+                    _ => self.backlog.clear(),
                 },
                 () = alarm(&self.speech) => self.look(),
                 seen = finished(&mut looking) => {
@@ -385,13 +398,22 @@ impl RoomTask {
         self.tell(RoomEvent::Notice(text));
     }
 
-    /// Never waits: a reader that is slow must not stop the room, nor what it wants to say.
+    /// Never waits: a reader that is slow must not stop the room, nor what it wants to say. In a plain
+    /// room nobody could send again what is left out here; in a reliable one nothing is.
     fn tell(&mut self, event: RoomEvent) {
         let is_message = matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_));
         self.stats.heard += u64::from(is_message);
-        if self.events.try_send(event).is_err() {
-            self.stats.not_shown += 1;
-            self.untold += 1;
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(event);
+            return;
+        }
+        match (self.events.try_send(event), &self.speech) {
+            (Err(TrySendError::Full(event)), Speech::Reliable(_)) => self.backlog.push_back(event),
+            (Err(_), _) => {
+                self.stats.not_shown += 1;
+                self.untold += 1;
+            }
+            (Ok(()), _) => {}
         }
     }
 
