@@ -126,7 +126,7 @@ impl Stage {
         server.shows("Connection from 127.0.0.1:")?;
         mel.screen.shows("[in room lab (239.1.1.1:6000) on ")?;
         ana.screen.shows("[Mel joined]")?;
-        mel.screen.shows("[here: Ana]")?;
+        mel.screen.shows("[here: Ana]|[Ana joined]")?;
         for person in [&mut *ana, &mut *mel] {
             person.prompt = format!("[lab] {}> ", person.screen.who);
         }

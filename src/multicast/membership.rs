@@ -114,12 +114,13 @@ impl Members {
         if self.all.len() >= STREAMS_MAX && !self.all.contains_key(&id) {
             return Heard::TooMany;
         }
+        let since = now - Micros::from_millis(header.age_ms.into());
         let member = self.all.entry(id).or_insert_with(|| Member {
             address: source,
             name: None,
             is_live: false,
             is_announced: false,
-            since: now - Micros::from_millis(header.age_ms.into()),
+            since,
             heard: now,
             left: now,
             stamp_us: 0,
@@ -133,6 +134,8 @@ impl Members {
             is_stalled: false,
         });
         member.address = source;
+        // What was long on its way makes its sender look younger.
+        member.since = member.since.min(since);
         member.heard = now;
         member.stamp_us = header.stamp_us;
         member.told_round_trip = header.round_trip;

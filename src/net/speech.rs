@@ -57,7 +57,7 @@ pub(super) struct Reliable {
     member: Member,
     rate_max: Option<u64>,
     wake: Instant,
-    /// Members that were there before us, until they are told together at that time.
+    /// Members heard of since we came, until they are told at that time.
     present: Option<(Instant, Vec<MemberId>)>,
     awaited: Vec<Awaited>,
     /// Lines of ours, when they were said, and how they begin.
@@ -163,13 +163,20 @@ impl Reliable {
         present.chain(awaited).fold(self.wake, Instant::min)
     }
 
-    fn tell_present(&mut self) -> Option<RoomEvent> {
-        let (_, ids) = self.present.take_if(|(at, _)| *at <= Instant::now())?;
-        let names = ids
-            .iter()
-            .filter_map(|&id| self.member.session().member(id));
-        let names: Vec<String> = names.map(|member| member.name).collect();
-        (!names.is_empty()).then_some(RoomEvent::Present(names))
+    /// Who was there before us is told together, who came after us meanwhile one by one.
+    fn tell_present(&mut self) -> Vec<RoomEvent> {
+        let present = self.present.take_if(|(at, _)| *at <= Instant::now());
+        let session = self.member.session();
+        let ids = present.into_iter().flat_map(|(_, ids)| ids);
+        let (here, came): (Vec<_>, Vec<_>) = ids
+            .filter_map(|id| session.member(id))
+            .partition(|member| member.since < session.started());
+        let names: Vec<String> = here.into_iter().map(|member| member.name).collect();
+        let here = (!names.is_empty()).then_some(RoomEvent::Present(names));
+        let came = came
+            .into_iter()
+            .map(|member| RoomEvent::Joined(member.name));
+        here.into_iter().chain(came).collect()
     }
 
     /// Answers once every member there has it, or when the time is over.
@@ -277,10 +284,7 @@ fn translate(
 ) -> Option<RoomEvent> {
     Some(match event {
         Event::Joined(id) => {
-            let was_here = session
-                .member(id)
-                .is_some_and(|m| m.since < session.started());
-            if let Some((_, ids)) = present.as_mut().filter(|_| was_here) {
+            if let Some((_, ids)) = present {
                 ids.push(id);
                 return None;
             }
