@@ -231,9 +231,12 @@ impl Session {
             return;
         }
         self.follow(origin, origin_started, next);
-        if let Some(stream) = self.streams.get(&origin)
-            && stream.expand(next) <= stream.top()
-        {
+        let Some(stream) = self.streams.get(&origin) else {
+            return;
+        };
+        let top = stream.expand(next);
+        let claimed = top.saturating_sub(stream.top());
+        if claimed == 0 {
             return;
         }
         // While lines come, the next datagram may bring what is missing.
@@ -246,9 +249,7 @@ impl Session {
             true => backoff + RIDE_ALONG_WAIT_MAX,
             false => backoff,
         };
-        let top = stream.expand(next);
-        let claimed = top.saturating_sub(stream.top());
-        if claimed > room || claimed > 0 && !stream.exists(top, self.now + wait, self.now) {
+        if claimed > room || !stream.exists(top, self.now + wait, self.now) {
             self.stats.ignored += 1;
         }
         self.note_gaps(origin);
