@@ -146,6 +146,16 @@ pub const FLOOR_MEMORY: Micros = Micros::from_secs(10);
 /// A member that does not report for so long while the window is closed is not waited for any more.
 pub const STALL_MAX: Micros = Micros::from_millis(100);
 
+/// A member whose round trip is more than so many times the median's has less than a quarter of the median's
+/// rate, as all have the same window.
+pub const SLOW_ROUND_TRIPS: f64 = 4.0;
+
+/// A flow that is held up by such a member for so long tells of it.
+pub const SLOW_AFTER: Micros = Micros::from_secs(2);
+
+/// With fewer other members there is no median to speak of.
+pub const SLOW_MEMBERS_MIN: usize = 3;
+
 /// How often a closed window asks for reports again.
 pub const WINDOW_PROBE: Micros = Micros::from_millis(5);
 

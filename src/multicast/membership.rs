@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use super::arrivals::Arrivals;
 use super::config::{
     IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, MEMBER_KEPT,
-    MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, STREAMS_MAX,
+    MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, SLOW_AFTER, SLOW_MEMBERS_MIN,
+    SLOW_ROUND_TRIPS, STREAMS_MAX,
 };
+use super::floor::Floor;
 use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime};
 use super::session::{Delivered, Event, MemberInfo};
 use crate::time::{Instant, Micros};
@@ -55,6 +57,8 @@ struct Member {
     stamp_us: u32,
     /// To it and back as we measured it.
     round_trip: Option<Micros>,
+    /// The shortest of these of late: more comes from queues on the way.
+    round_trip_floor: Floor<Micros>,
     /// The longest that it knows of.
     told_round_trip: QuantisedTime,
     arrivals: Arrivals,
@@ -68,6 +72,10 @@ struct Member {
     progressed: Instant,
     /// It held everybody up and has not come on since.
     is_stalled: bool,
+    /// Since when it has slowed a flow.
+    slow: Option<Instant>,
+    /// The application was told that it does.
+    is_told_slow: bool,
 }
 
 /// What the first datagram of a member, or one after a while, means.
@@ -125,6 +133,7 @@ impl Members {
             left: now,
             stamp_us: 0,
             round_trip: None,
+            round_trip_floor: Floor::new(now),
             told_round_trip: QuantisedTime::default(),
             arrivals: Arrivals::default(),
             told_loss: None,
@@ -132,6 +141,8 @@ impl Members {
             top: unsent,
             progressed: now,
             is_stalled: false,
+            slow: None,
+            is_told_slow: false,
         });
         member.address = source;
         // What was long on its way makes its sender look younger.
@@ -318,12 +329,44 @@ impl Members {
         waited_for.map(|member| member.top).min()
     }
 
+    /// Whether nobody who is waited for knows of less of what we said.
+    pub(super) fn is_slowest(&self, id: MemberId) -> bool {
+        let top = self.all.get(&id).map(|member| member.top);
+        top.is_some() && top <= self.slowest()
+    }
+
     /// The slowest that have not come on since then are not waited for, until they do.
     pub(super) fn stall(&mut self, since: Instant) {
         let slowest = self.slowest();
         for member in self.all.values_mut().filter(|member| member.is_live) {
             member.is_stalled |= Some(member.top) == slowest && member.progressed < since;
         }
+    }
+
+    /// A report of this member came. True if it has slowed a flow for long, and that is news.
+    pub(super) fn note_slow(&mut self, id: MemberId, is_flowing: bool, now: Instant) -> bool {
+        let usual = self.median_round_trip().filter(|_| is_flowing);
+        let Some(member) = self.all.get_mut(&id) else {
+            return false;
+        };
+        let is_slow = usual.is_some_and(|usual| {
+            member.round_trip.unwrap_or_default() > usual.mul_f64(SLOW_ROUND_TRIPS)
+        });
+        if !is_slow {
+            member.slow = None;
+            return false;
+        }
+        let since = *member.slow.get_or_insert(now);
+        since + SLOW_AFTER <= now && !std::mem::replace(&mut member.is_told_slow, true)
+    }
+
+    /// None where there are too few to compare.
+    fn median_round_trip(&self) -> Option<Micros> {
+        let measured = self.live_members().filter_map(|member| member.round_trip);
+        let mut measured: Vec<_> = measured.collect();
+        measured.sort_unstable();
+        let median = measured.get(measured.len() / 2)?;
+        (measured.len() >= SLOW_MEMBERS_MIN).then(|| (*median).max(ROUND_TRIP_MIN))
     }
 
     /// Our sequence up to which every member there has everything; none if nobody is there.
@@ -357,9 +400,12 @@ impl Members {
         ids.filter_map(|id| Some(self.info(id)?.name)).collect()
     }
 
-    /// A round trip to this member was measured.
-    pub(super) fn measured(&mut self, id: MemberId, round_trip: Micros) {
+    /// A round trip to this member was measured. Gives what of it comes from queues on the way.
+    pub(super) fn measured(&mut self, id: MemberId, round_trip: Micros, now: Instant) -> Micros {
+        let mut queue_delay = Micros::default();
         if let Some(member) = self.all.get_mut(&id) {
+            let floor = member.round_trip_floor.with(round_trip, now);
+            queue_delay = Micros(round_trip.0 - floor.0);
             member.round_trip = Some(match member.round_trip {
                 None => round_trip,
                 Some(before) => {
@@ -368,6 +414,7 @@ impl Members {
             });
             self.measure_longest();
         }
+        queue_delay
     }
 
     fn measure_longest(&mut self) {

@@ -6,6 +6,7 @@
 mod arrivals;
 mod budget;
 pub mod config;
+mod floor;
 mod membership;
 mod nack;
 mod pace;

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 
 use super::budget::Budget;
 use super::config::{
-    BLIND_BYTES_PER_SECOND, DATAGRAM_BYTES_MAX, FLOOR_MEMORY, LOSS_ABOVE_FLOOR_MAX,
-    QUEUE_DELAY_AIM, STALL_MAX, WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
-    WINDOW_PROBE,
+    BLIND_BYTES_PER_SECOND, DATAGRAM_BYTES_MAX, LOSS_ABOVE_FLOOR_MAX, QUEUE_DELAY_AIM, STALL_MAX,
+    WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_PROBE,
 };
+use super::floor::Floor;
 use crate::time::{Instant, Micros};
 
 /// A window that shrinks keeps this part.
@@ -32,10 +32,9 @@ pub(super) struct Pace {
     arrived_bytes: u64,
     /// When so much has arrived, a round is over.
     round_ends: u64,
-    /// The shortest delay, and the highest loss, of this round.
+    /// The shortest delay by queues to the slowest member, and the highest loss, of this round.
     round_delay: Option<Micros>,
     round_loss: Option<f64>,
-    delay_floor: Floor<Micros>,
     loss_floor: Floor<f64>,
     /// Bytes sent when reports were last asked for.
     asked_bytes: u64,
@@ -45,35 +44,6 @@ pub(super) struct Pace {
     /// None without `--rate-max`.
     rate_max: Option<Budget>,
     blind: Budget,
-}
-
-/// The lowest value of late: of this period and the one before it.
-#[derive(Debug)]
-struct Floor<T> {
-    now: Option<T>,
-    before: Option<T>,
-    period_ends: Instant,
-}
-
-impl<T: Copy + PartialOrd> Floor<T> {
-    fn new(now: Instant) -> Self {
-        Self {
-            now: None,
-            before: None,
-            period_ends: now + FLOOR_MEMORY,
-        }
-    }
-
-    /// The floor with this value taken in.
-    fn with(&mut self, value: T, now: Instant) -> T {
-        if now >= self.period_ends {
-            self.before = self.now.take();
-            self.period_ends = now + FLOOR_MEMORY;
-        }
-        let lower = |a: T, b: Option<T>| b.filter(|b| *b < a).unwrap_or(a);
-        self.now = Some(lower(value, self.now));
-        lower(lower(value, self.now), self.before)
-    }
 }
 
 impl Pace {
@@ -89,7 +59,6 @@ impl Pace {
             round_ends: 0,
             round_delay: None,
             round_loss: None,
-            delay_floor: Floor::new(now),
             loss_floor: Floor::new(now),
             asked_bytes: 0,
             asked: Instant::START,
@@ -142,7 +111,7 @@ impl Pace {
     pub(super) fn arrived(&mut self, top: u64, now: Instant) {
         let before = self.arrived_bytes;
         // A window that was hardly made use of has not been tried (as RFC 7661 has it for TCP).
-        let was_used = self.in_flight() * 2 >= self.window;
+        let was_used = self.is_used();
         while let Some(&(after, bytes)) = self.on_the_way.front()
             && after <= top
         {
@@ -158,11 +127,10 @@ impl Pace {
         }
     }
 
-    /// A report came back: the round trip that it measured, and the loss that it tells.
-    pub(super) fn reported(&mut self, round_trip: Option<Micros>, loss: Option<f64>, now: Instant) {
-        if let Some(round_trip) = round_trip {
-            let floor = self.delay_floor.with(round_trip, now);
-            let delay = Micros(round_trip.0 - floor.0);
+    /// A report came back. `queue_delay`: how much longer its round trip was than that member's shortest of
+    /// late; none unless it is the slowest, whom the window waits for. `loss`: what it tells.
+    pub(super) fn reported(&mut self, queue_delay: Option<Micros>, loss: Option<f64>) {
+        if let Some(delay) = queue_delay {
             self.round_delay = Some(self.round_delay.map_or(delay, |least| least.min(delay)));
         }
         if loss > self.round_loss {
@@ -224,6 +192,11 @@ impl Pace {
         }
     }
 
+    /// Whether much of the window is on the way: a flow that would go faster if it could.
+    pub(super) fn is_used(&self) -> bool {
+        self.in_flight() * 2 >= self.window
+    }
+
     fn in_flight(&self) -> u64 {
         self.sent_bytes - self.arrived_bytes
     }
@@ -240,7 +213,8 @@ mod tests {
 
     const START: Instant = Instant::from_micros(1_000_000);
 
-    /// Sends full windows for a while, each reported after `delay` with `loss`; the window at the end.
+    /// Sends full windows for a while, each reported `delay` later than without a queue, with `loss`; the
+    /// window at the end.
     fn flow(pace: &mut Pace, rounds: u64, delay: Micros, loss: f64, start: Instant) -> u64 {
         let mut now = start;
         let mut sequence = pace.on_the_way.back().map_or(0, |(after, _)| *after);
@@ -250,8 +224,8 @@ mod tests {
                 pace.sent(sequence, 1342, now);
                 pace.spend(1342);
             }
-            now = now + delay;
-            pace.reported(Some(delay), Some(loss), now);
+            now = now + Micros(200) + delay;
+            pace.reported(Some(delay), Some(loss));
             pace.arrived(sequence, now);
         }
         pace.window
@@ -260,22 +234,22 @@ mod tests {
     #[test]
     fn it_opens_fast_and_a_constant_loss_does_not_slow_it() {
         let mut pace = Pace::new(None, START);
-        let rtt = Micros(200);
-        assert_eq!(flow(&mut pace, 10, rtt, 0.2, START), WINDOW_BYTES_MAX);
+        let none = Micros(0);
+        assert_eq!(flow(&mut pace, 10, none, 0.2, START), WINDOW_BYTES_MAX);
         let later = START + Micros::from_secs(1);
-        assert_eq!(flow(&mut pace, 100, rtt, 0.22, later), WINDOW_BYTES_MAX);
+        assert_eq!(flow(&mut pace, 100, none, 0.22, later), WINDOW_BYTES_MAX);
     }
 
     #[test]
     fn a_queue_that_fills_and_a_loss_that_rises_slow_it() {
         let mut pace = Pace::new(None, START);
-        flow(&mut pace, 10, Micros(200), 0.0, START);
+        flow(&mut pace, 10, Micros(0), 0.0, START);
         let later = START + Micros::from_secs(1);
         let queued = flow(&mut pace, 5, Micros::from_millis(9), 0.0, later);
         assert!(queued < WINDOW_BYTES_MAX / 2, "{queued}");
         let mut pace = Pace::new(None, START);
-        flow(&mut pace, 10, Micros(200), 0.0, START);
-        let lossy = flow(&mut pace, 5, Micros(200), 0.3, later);
+        flow(&mut pace, 10, Micros(0), 0.0, START);
+        let lossy = flow(&mut pace, 5, Micros(0), 0.3, later);
         assert!(lossy < WINDOW_BYTES_MAX / 2, "{lossy}");
     }
 
@@ -297,7 +271,7 @@ mod tests {
     #[test]
     fn who_is_left_alone_after_a_flow_can_speak() {
         let mut pace = Pace::new(None, START);
-        flow(&mut pace, 1000, Micros(200), 0.0, START);
+        flow(&mut pace, 1000, Micros(0), 0.0, START);
         let alone = START + Micros::from_secs(1);
         assert!(pace.is_open(true, alone));
         pace.sent(1, 1_000_000, alone);

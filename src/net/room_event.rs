@@ -37,6 +37,8 @@ pub enum RoomEvent {
         /// How many records it was: lines, or pieces of long ones.
         records: u64,
     },
+    /// What we say goes out as slowly as this member takes it.
+    Slow(String),
     /// Some members have not got a line of ours for some seconds.
     Undelivered {
         /// How the line begins.

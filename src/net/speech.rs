@@ -309,6 +309,7 @@ fn translate(
             let from = name(session, id.origin);
             RoomEvent::Message(Message { from, text })
         }
+        Event::Slow(id) => RoomEvent::Slow(name(session, id)),
         Event::Gap(id, records) => RoomEvent::Gap {
             from: name(session, id),
             records,

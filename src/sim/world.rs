@@ -225,7 +225,11 @@ impl World {
                 let is_there = self.members().contains(&origin);
                 self.checker.gap(member, origin, is_there)
             }
-            Event::Joined(_) | Event::Renamed { .. } | Event::Left(_) | Event::ShownAs(_) => Ok(()),
+            Event::Joined(_)
+            | Event::Renamed { .. }
+            | Event::Left(_)
+            | Event::ShownAs(_)
+            | Event::Slow(_) => Ok(()),
         }
     }
 }

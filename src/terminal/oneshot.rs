@@ -340,6 +340,7 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         RoomEvent::Gap { from, records } => {
             json!({ "event": "gap", "from": from, "records": records })
         }
+        RoomEvent::Slow(name) => json!({ "event": "slow", "name": name }),
         RoomEvent::ShownAs(name) => json!({ "event": "shown-as", "name": name }),
         RoomEvent::Undelivered { text, members } => {
             json!({ "event": "undelivered", "text": text, "members": members })

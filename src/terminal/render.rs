@@ -86,6 +86,7 @@ pub(super) fn notice(event: &RoomEvent) -> Option<String> {
             let what = if *records == 1 { "line" } else { "lines" };
             format!("{records} {what} of {from} got lost and cannot be had from anyone")
         }
+        RoomEvent::Slow(name) => format!("{name} has a slow connection: what you say waits for it"),
         RoomEvent::Undelivered { text, members } => {
             format!("not yet at {}: {text}", members.join(", "))
         }

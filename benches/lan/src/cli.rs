@@ -27,6 +27,8 @@ pub enum Command {
     Latency(Options),
     /// What random loss at the receivers costs
     Recovery(Options),
+    /// A flow through a link of 100 Mb/s
+    Bottleneck(Options),
     /// All of them
     All(Options),
     /// The sender, on its host

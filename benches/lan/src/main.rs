@@ -26,6 +26,7 @@ mod table;
 
 use cli::{Cli, Command, Options};
 use scenario::Scenario;
+use scenario::bottleneck::Bottleneck;
 use scenario::latency::Latency;
 use scenario::recovery::Recovery;
 use scenario::throughput::Throughput;
@@ -62,10 +63,12 @@ fn measure(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Throughput(options) => show(&Throughput(options), options, |_| true),
         Command::Latency(options) => show(&Latency(options), options, |_| true),
         Command::Recovery(options) => show(&Recovery(options), options, |peer| peer.reliable),
+        Command::Bottleneck(options) => show(&Bottleneck(options), options, |peer| peer.reliable),
         Command::All(options) => {
             show(&Throughput(options), options, |_| true)?;
             show(&Latency(options), options, |_| true)?;
-            show(&Recovery(options), options, |peer| peer.reliable)
+            show(&Recovery(options), options, |peer| peer.reliable)?;
+            show(&Bottleneck(options), options, |peer| peer.reliable)
         }
         // They are no measurements.
         Command::Send(_) | Command::Receive(_) => Ok(()),

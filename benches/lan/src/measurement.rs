@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::crew::Crew;
 use crate::host::{GO, Message, STOP, Said, Tally};
-use crate::lan::{Lan, SENDER};
+use crate::lan::{Lan, SENDER, Traffic};
 use crate::peers::Peer;
 use crate::scratch::Scratch;
 
@@ -38,8 +38,8 @@ pub struct Outcome {
     pub said: Said,
     /// What each receiver saw.
     pub tallies: Vec<Tally>,
-    /// How many packets all hosts sent, from the first line to the last delivery.
-    pub packets: u64,
+    /// What the hosts sent and received, from the first line to the last delivery; the sender's first.
+    pub traffic: Vec<Traffic>,
 }
 
 /// Odd in its last number, as Aeron wants it.
@@ -72,10 +72,12 @@ pub fn measure(lan: &Lan, peer: &Peer, plan: &Plan) -> Result<Outcome, Box<dyn E
     crew.start(SENDER, &mut start.sender()?)?;
     await_ready(&crew, 1)?;
 
-    let before = lan.packets()?;
+    let before = lan.traffic()?;
     crew.tell(SENDER, GO);
     let said = await_deliveries(&mut crew, plan)?;
-    let packets = lan.packets()? - before;
+    let after = lan.traffic()?;
+    let pairs = after.iter().zip(&before);
+    let traffic = pairs.map(|(after, before)| after.since(before)).collect();
 
     for host in hosts {
         crew.tell(host, STOP);
@@ -84,7 +86,7 @@ pub fn measure(lan: &Lan, peer: &Peer, plan: &Plan) -> Result<Outcome, Box<dyn E
     Ok(Outcome {
         said,
         tallies,
-        packets,
+        traffic,
     })
 }
 

@@ -283,11 +283,14 @@ impl Session {
         });
         // More is a clock's mistake or a lie.
         let round_trip = round_trip.filter(|time| *time <= ROUND_TRIP_MAX);
-        if let Some(round_trip) = round_trip {
-            self.members.measured(from, round_trip);
+        let queue_delay = round_trip.map(|time| self.members.measured(from, time, self.now));
+        let queue_delay = queue_delay.filter(|_| self.members.is_slowest(from));
+        self.pace.reported(queue_delay, loss);
+        let is_flowing = self.has_unsent() && self.pace.is_used();
+        if self.members.note_slow(from, is_flowing, self.now) {
+            self.output.push_back(Output::Event(Event::Slow(from)));
         }
         self.members.reported(from, next, top, loss, self.now);
-        self.pace.reported(round_trip, loss, self.now);
         self.advance_window();
     }
 

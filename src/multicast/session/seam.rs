@@ -84,6 +84,8 @@ pub enum Event {
         /// UTF-8 if the origin is honest.
         text: Arc<[u8]>,
     },
+    /// What we say goes out as slowly as this member takes it: less than a quarter as fast as the others would.
+    Slow(MemberId),
     /// So many records of this member can no longer be had from anyone.
     Gap(MemberId, u64),
 }

@@ -298,3 +298,45 @@ proptest! {
         prop_assert!(missing <= MISSING_MAX);
     }
 }
+
+/// A flow that three members report, one of them with that round trip, the others with 0.3 ms; how many are
+/// told to be slow.
+fn slow_in_a_flow(round_trip: Micros, flows: bool) -> usize {
+    let mut now = Instant::from_micros(1_000_000);
+    let mut session = session(now);
+    let mut told = 0;
+    for _ in 0..300 {
+        now = now + Micros::from_millis(10);
+        while flows && session.say(&[b'x'; 1000], now).is_ok() {}
+        for (member, round_trip) in [(2, Micros(300)), (3, Micros(300)), (4, round_trip)] {
+            hear(&mut session, member, &heartbeat(1, "somebody"), now);
+            let known = session.unsent;
+            let report = ReportEntry {
+                origin: MemberId(1),
+                next: known as u32,
+                top: known as u32,
+                age_ms: 0,
+                echo_stamp_us: (now - round_trip).as_micros() as u32,
+                echo_delay_us: 0,
+                loss: QuantisedShare::of(None),
+            };
+            hear(&mut session, member, &Body::Report(vec![report]), now);
+        }
+        loop {
+            match session.poll_output() {
+                Output::Event(Event::Slow(MemberId(4))) => told += 1,
+                Output::Event(Event::Slow(id)) => panic!("{id:?} is as fast as others"),
+                Output::Wait(_) => break,
+                _ => {}
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn who_slows_a_flow_for_long_is_told_of_once() {
+    assert_eq!(slow_in_a_flow(Micros::from_millis(8), true), 1);
+    assert_eq!(slow_in_a_flow(Micros(600), true), 0);
+    assert_eq!(slow_in_a_flow(Micros::from_millis(8), false), 0);
+}

@@ -15,6 +15,41 @@ pub struct Lan {
     switch: Namespace,
 }
 
+/// What waits at a narrow place at most.
+const QUEUE_BYTES: u32 = 150_000;
+
+/// What passed a host's interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Traffic {
+    /// Packets that it sent.
+    pub sent_packets: u64,
+    /// Bytes that it received, Ethernet headers included.
+    pub received_bytes: u64,
+}
+
+impl Traffic {
+    fn of(host: &Namespace) -> Result<Self, Box<dyn Error>> {
+        let shown = host.ip("-json -statistics link show dev eth0")?;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        let counter = |path: &str| {
+            let counter = shown.pointer(path).and_then(serde_json::Value::as_u64);
+            counter.ok_or_else(|| format!("`ip` shows no {path}"))
+        };
+        Ok(Self {
+            sent_packets: counter("/0/stats64/tx/packets")?,
+            received_bytes: counter("/0/stats64/rx/bytes")?,
+        })
+    }
+
+    /// What passed since then.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            sent_packets: self.sent_packets - before.sent_packets,
+            received_bytes: self.received_bytes - before.received_bytes,
+        }
+    }
+}
+
 /// The host that the sender is on; the receivers are on those after it.
 pub const SENDER: usize = 0;
 
@@ -63,17 +98,9 @@ impl Lan {
         self.hosts[host].command(program)
     }
 
-    /// How many packets all hosts sent so far.
-    pub fn packets(&self) -> Result<u64, Box<dyn Error>> {
-        let mut packets = 0;
-        for host in &self.hosts {
-            let shown = host.ip("-json -statistics link show dev eth0")?;
-            let shown: serde_json::Value = serde_json::from_str(&shown)?;
-            let sent = shown.pointer("/0/stats64/tx/packets");
-            let sent = sent.and_then(serde_json::Value::as_u64);
-            packets += sent.ok_or("`ip` shows no packet counter")?;
-        }
-        Ok(packets)
+    /// What the hosts sent and received so far, the sender's first.
+    pub fn traffic(&self) -> Result<Vec<Traffic>, Box<dyn Error>> {
+        self.hosts.iter().map(Traffic::of).collect()
     }
 
     /// From now on the sender's packets are cut before they go to the wire: a large one would cross it, be
@@ -86,6 +113,17 @@ impl Lan {
             eprintln!("bench-lan: segmentation offload stays on: {error}");
         }
         done.is_ok()
+    }
+
+    /// From now on what a host receives passes a queue of [`QUEUE_BYTES`] at that rate; what finds it full is
+    /// lost without a word.
+    pub fn narrow(&self, host: usize, megabits: u32) -> Result<(), Box<dyn Error>> {
+        // A burst of a few packets: a token bucket that lets more pass at once is no bottleneck.
+        let mut tc = self.switch.command("tc");
+        tc.args(["qdisc", "add", "dev", &format!("port{host}"), "root", "tbf"]);
+        tc.args(["rate", &format!("{megabits}mbit"), "burst", "10000"]);
+        tc.args(["limit", &QUEUE_BYTES.to_string()]);
+        run(&mut tc).map(|_| ())
     }
 
     /// From now on a host loses that share of what it receives over UDP, at random.

@@ -8,6 +8,7 @@ use crate::peers::{BASE, Peer};
 use crate::statistics::median;
 use crate::table::{Table, number};
 
+pub mod bottleneck;
 pub mod latency;
 pub mod recovery;
 pub mod throughput;

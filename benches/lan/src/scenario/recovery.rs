@@ -131,9 +131,15 @@ impl Scenario for Recovery<'_> {
             worst_latency(&outcome, 0.5),
             worst_latency(&outcome, 0.99),
             least_delivered(&outcome),
-            Some(outcome.packets as f64 / outcome.said.lines as f64),
+            Some(packets(&outcome) as f64 / outcome.said.lines as f64),
         ])
     }
+}
+
+/// Of all hosts.
+fn packets(outcome: &Outcome) -> u64 {
+    let of_each = outcome.traffic.iter();
+    of_each.map(|traffic| traffic.sent_packets).sum()
 }
 
 /// In milliseconds, of the receiver where it is highest.

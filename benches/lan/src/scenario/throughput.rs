@@ -82,12 +82,13 @@ impl Scenario for Throughput<'_> {
 }
 
 /// From the first word to the last delivery.
-fn lines_a_second(said: &Said, tally: &Tally) -> f64 {
+pub fn lines_a_second(said: &Said, tally: &Tally) -> f64 {
     let nanoseconds = tally.last.max(said.ended) - said.began;
     tally.delivered as f64 * 1e9 / nanoseconds as f64
 }
 
-fn once_and_in_order(said: &Said, tally: &Tally) -> f64 {
+/// In percent of the lines said.
+pub fn once_and_in_order(said: &Said, tally: &Tally) -> f64 {
     let lines = tally.in_order.saturating_sub(tally.repeated);
     lines as f64 * 100.0 / said.lines as f64
 }
