@@ -78,6 +78,9 @@ impl MulticastSocket {
                 SocketAddr::V4(source) => source,
                 SocketAddr::V6(_) => return Err(io::ErrorKind::AddrNotAvailable.into()),
             };
+            // Without it we are only woken up for nothing.
+            #[cfg(target_os = "linux")]
+            let _ = echo_filter::attach(&receiver, source);
             let receiving = UdpSocketState::new((&receiver).into())?;
             let sending = UdpSocketState::new((&sender).into())?;
             // The driver above has nothing better to do than to wait for the interface.
@@ -200,6 +203,40 @@ impl Batch {
                 segments.map(move |segment| (source, segment))
             })
         })
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod echo_filter {
+    //! What a socket sends comes back to its own machine, for the others there. This keeps it from being
+    //! queued for who sent it.
+
+    use std::io;
+    use std::net::{SocketAddrV4, UdpSocket};
+
+    use socket2::{SockFilter, SockRef};
+
+    // The kernel's names are BPF_LD | BPF_H | BPF_ABS and so on (linux/filter.h).
+    const LOAD_HALF_WORD: u16 = 0x28;
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+
+    /// Offsets count from the UDP header; with this added, from the IP header (SKF_NET_OFF).
+    const IP_HEADER: u32 = 0xfff0_0000;
+    const UDP_SOURCE_PORT: u32 = 0;
+    const IP_SOURCE: u32 = IP_HEADER + 12;
+
+    pub(super) fn attach(socket: &UdpSocket, own: SocketAddrV4) -> io::Result<()> {
+        let address = own.ip().to_bits();
+        SockRef::from(socket).attach_filter(&[
+            SockFilter::new(LOAD_HALF_WORD, 0, 0, UDP_SOURCE_PORT),
+            SockFilter::new(JUMP_IF_EQUAL, 0, 3, own.port().into()),
+            SockFilter::new(LOAD_WORD, 0, 0, IP_SOURCE),
+            SockFilter::new(JUMP_IF_EQUAL, 0, 1, address),
+            SockFilter::new(RETURN, 0, 0, 0),
+            SockFilter::new(RETURN, 0, 0, u32::MAX),
+        ])
     }
 }
 
