@@ -51,13 +51,17 @@ fn hello_comes_first() {
     }
     let make = json!({"id": 6, "request": "make-room", "name": "r1", "dialect": "plain"});
     assert_eq!(refusal(&client.request(make)), (&json!(6), "hello-first"));
+    let hello = client.request(json!({"id": 7, "request": "hello", "version": 1}));
+    let token = hello["token"].as_str().unwrap();
+    assert_eq!(token.len(), 32, "{token}");
     assert_eq!(
-        client.request(json!({"id": 7, "request": "hello", "version": 1})),
+        hello,
         json!({
             "id": 7,
             "reply": "hello",
             "version": 1,
             "program": concat!("crds ", env!("CARGO_PKG_VERSION")),
+            "token": token,
         })
     );
     let pong = client.request(json!({"id": 8, "request": "ping"}));

@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::chat::{Dialect, Room, RoomAddress, RoomName, ServerAddress, UserName, printable};
+use crate::chat::{
+    Dialect, NewRoom, Room, RoomAddress, RoomName, ServerAddress, UserName, printable,
+};
 use crate::control::{
-    Event, Refusal, RefusalCode, Reply, Request, ServerLine, VERSION, parse_server_line,
+    Event, Framed, Refusal, RefusalCode, Reply, Request, ServerLine, VERSION, parse_server_line,
     request_line,
 };
 use crate::net::{LineStream, StreamError};
@@ -140,7 +142,10 @@ impl Connection {
     }
 
     async fn hello(&mut self) -> Result<(), ConnectError> {
-        let hello = Request::Hello { version: VERSION };
+        let hello = Request::Hello {
+            version: VERSION,
+            resume: None,
+        };
         match self.ask(&hello).await {
             Ok(Reply::Hello { program, .. }) => {
                 self.program = printable(&program).into_owned();
@@ -197,11 +202,13 @@ impl Connection {
         address: Option<RoomAddress>,
         dialect: Dialect,
     ) -> Result<Room, RequestError> {
-        let request = Request::MakeRoom {
+        let request = Request::MakeRoom(NewRoom {
             name,
             address,
             dialect,
-        };
+            limit: None,
+            topic: None,
+        });
         match self.ask(&request).await? {
             Reply::RoomMade(room) => Ok(room),
             _ => Err(unexpected()),
@@ -246,7 +253,8 @@ impl Connection {
                 }
                 Some(Event::ServerStopping) => return ServerEvent::Stopping,
                 Some(Event::Idle(_)) => self.ping_at = Instant::now(),
-                None => {}
+                // Of who else is online and what they say, this client shows nothing.
+                Some(_) | None => {}
             }
             if let Some(reason) = &self.closed {
                 return ServerEvent::Closed(reason.clone());
@@ -264,7 +272,7 @@ impl Connection {
             false => self.ping_at,
         };
         tokio::select! {
-            line = self.stream.next_line() => self.take_line(line).map(drop),
+            line = self.stream.next_framed() => self.take_line(line).map(drop),
             () = sleep_until(alarm) => {
                 if std::mem::replace(&mut self.pinged, true) {
                     return Err("the server is silent".to_owned());
@@ -308,7 +316,7 @@ impl Connection {
         // A server that has closed may have said why before: so what it said is read all the same.
         let sent = self.stream.send(&request_line(id, request)).await;
         loop {
-            let line = self.stream.next_line().await;
+            let line = self.stream.next_framed().await;
             let line = match (&sent, line) {
                 (Err(error), Err(_)) => return Err(RequestError::Gone(error.to_string())),
                 (_, line) => line,
@@ -322,11 +330,11 @@ impl Connection {
     }
 
     /// Keeps an event, gives back an answer.
-    fn take_line(&mut self, line: Result<String, StreamError>) -> Result<Option<Answer>, String> {
+    fn take_line(&mut self, line: Result<Framed, StreamError>) -> Result<Option<Answer>, String> {
         let line = line.map_err(|error| error.to_string())?;
         self.ping_at = Instant::now() + PING_INTERVAL;
         self.pinged = false;
-        match parse_server_line(&line) {
+        match parse_server_line(&line.line, line.bulk.as_deref()) {
             Ok(ServerLine::Event(event)) => {
                 self.events.push_back(event);
                 Ok(None)

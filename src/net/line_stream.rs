@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::control::{ANSWER_BYTES_MAX, LineBuffer, LineError};
+use crate::control::{ANSWER_BYTES_MAX, Framed, LineBuffer, LineError};
 
 /// A TCP connection of lines. Reading and writing lose nothing when their future is dropped.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl LineStream {
         self.stream.local_addr()
     }
 
-    /// Sends a line, which brings its end with it.
+    /// Sends a line, which brings its end with it, and the raw bytes that follow if there are any.
     ///
     /// # Errors
     /// The connection broke.
@@ -63,13 +63,13 @@ impl LineStream {
         Ok(())
     }
 
-    /// The next line without its end.
+    /// The next line without its end, with the raw bytes that it says follow.
     ///
     /// # Errors
     /// See [`StreamError`].
-    pub async fn next_line(&mut self) -> Result<String, StreamError> {
+    pub async fn next_framed(&mut self) -> Result<Framed, StreamError> {
         loop {
-            if let Some(line) = self.received.next_line() {
+            if let Some(line) = self.received.next_framed() {
                 return Ok(line?);
             }
             if self.stream.read_buf(self.received.space()).await? == 0 {

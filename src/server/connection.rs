@@ -16,7 +16,8 @@ use super::line_budget::{LineBudget, Verdict};
 use super::{Limits, Shutdown};
 use crate::chat::{Origin, UserName};
 use crate::control::{
-    self, Event, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, VERSION,
+    self, Event, Framed, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, Token,
+    VERSION,
     plain_words::{self, Spoken},
 };
 
@@ -192,7 +193,7 @@ impl Connection {
             let mut waiting = Vec::new();
             let mut end = Ok(());
             while waiting.len() < REQUESTS_WAITING_MAX && end.is_ok() {
-                let Some(line) = self.lines.next_line() else {
+                let Some(line) = self.lines.next_framed() else {
                     break;
                 };
                 end = self.take_line(line, Speech::Words, &mut waiting).await;
@@ -216,6 +217,7 @@ impl Connection {
         let Some(line) = self.lines.take_pending() else {
             return Ok(());
         };
+        let line = line.map(|line| Framed { line, bulk: None });
         let mut waiting = Vec::new();
         let end = self.take_line(line, speech, &mut waiting).await;
         self.write_answers(waiting).await?;
@@ -226,20 +228,20 @@ impl Connection {
     /// `Err` says why this was the last line.
     async fn take_line(
         &mut self,
-        line: Result<String, LineError>,
+        line: Result<Framed, LineError>,
         words: Speech,
         waiting: &mut Vec<(Speech, Answer)>,
     ) -> Result<(), End> {
-        let line = match self.readable(line)? {
-            Ok(line) if line.trim().is_empty() => return Ok(()),
-            Ok(line) => line,
+        let Framed { line, bulk } = match self.readable(line)? {
+            Ok(framed) if framed.line.trim().is_empty() => return Ok(()),
+            Ok(framed) => framed,
             Err(refusal) => {
                 waiting.push((self.own_speech(words), Answer::Ready(Err(refusal))));
                 return Ok(());
             }
         };
         let (speech, request) = if line.trim_start().starts_with('{') {
-            let (id, request) = control::parse_request(&line);
+            let (id, request) = control::parse_request(&line, bulk.as_deref());
             (Speech::Json(id), request)
         } else {
             match plain_words::parse(&line) {
@@ -263,8 +265,8 @@ impl Connection {
     /// Holds a line against the limits.
     fn readable(
         &mut self,
-        line: Result<String, LineError>,
-    ) -> Result<Result<String, Refusal>, End> {
+        line: Result<Framed, LineError>,
+    ) -> Result<Result<Framed, Refusal>, End> {
         let now = Instant::now().into_std();
         let verdict = match line {
             Ok(_) => self.budget.spend(now),
@@ -282,9 +284,9 @@ impl Connection {
                     format!("too fast: at most {lines_max} lines a second; this one was not read");
                 (RefusalCode::TooFast, text)
             }
-            Err(LineError::Endless) => return Err(End::Dropped(LineError::Endless.to_string())),
+            Err(error) if error.is_last() => return Err(End::Dropped(error.to_string())),
             Err(error @ LineError::TooLong(_)) => (RefusalCode::LineTooLong, error.to_string()),
-            Err(error @ LineError::NotUtf8) => (RefusalCode::Malformed, error.to_string()),
+            Err(error) => (RefusalCode::Malformed, error.to_string()),
         };
         Ok(Err(Refusal::new(code, text)))
     }
@@ -300,7 +302,7 @@ impl Connection {
     /// Speaking JSON begins with `hello`.
     fn admit(&self, request: Request, speech: Speech) -> Result<Request, Refusal> {
         match (&request, speech) {
-            (Request::Hello { version }, _) if *version != VERSION => Err(Refusal::new(
+            (Request::Hello { version, .. }, _) if *version != VERSION => Err(Refusal::new(
                 RefusalCode::VersionNotSpoken,
                 format!(
                     "this server speaks version {VERSION}, not {version}: use the same crds on both sides"
@@ -321,11 +323,19 @@ impl Connection {
             address: self.peer,
         };
         match request {
-            Request::Hello { version } => {
+            Request::Hello { version, .. } => {
                 self.speaks_json = true;
+                let mut random = [0; 16];
+                if let Err(error) = getrandom::fill(&mut random) {
+                    let text = format!("the system gives no random numbers: {error}");
+                    let refusal = Refusal::new(RefusalCode::ServerStopping, text);
+                    return Answer::Ready(Err(refusal));
+                }
                 Answer::Ready(Ok(Reply::Hello {
                     version,
                     program: concat!("crds ", env!("CARGO_PKG_VERSION")).to_owned(),
+                    token: Token::from_random(random),
+                    name: None,
                 }))
             }
             Request::Name(name) => {
@@ -341,22 +351,15 @@ impl Connection {
                 };
                 Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
             }
-            Request::MakeRoom {
-                name,
-                address,
-                dialect,
-            } => Answer::Change(
-                self.ask(|answer| Job::Make {
-                    name,
-                    address,
-                    dialect,
-                    by,
-                    answer,
-                })
-                .await,
-            ),
+            Request::MakeRoom(new) => {
+                Answer::Change(self.ask(|answer| Job::Make { new, by, answer }).await)
+            }
             Request::DeleteRoom(name) => {
                 Answer::Change(self.ask(|answer| Job::Delete { name, by, answer }).await)
+            }
+            other => {
+                let text = format!("this server does not do `{}` yet", other.kind().as_str());
+                Answer::Ready(Err(Refusal::new(RefusalCode::UnknownCommand, text)))
             }
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::Shutdown;
-use crate::chat::{Dialect, Origin, Room, RoomAddress, RoomId, RoomName};
+use crate::chat::{NewRoom, Origin, Room, RoomId, RoomName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, directory_array, plain_words};
 use crate::directory::{Directory, MakeRoomError, NoSuchRoom};
 use crate::store::{Change, Store};
@@ -36,9 +36,7 @@ pub(super) enum Form {
 #[derive(Debug)]
 pub(super) enum Job {
     Make {
-        name: RoomName,
-        address: Option<RoomAddress>,
-        dialect: Dialect,
+        new: NewRoom,
         by: Origin,
         answer: Answer,
     },
@@ -154,17 +152,11 @@ impl DirectoryTask {
     /// Carries out one change in memory; a refusal is answered at once.
     fn change(&mut self, job: Job) -> Option<Pending> {
         let (done, by, answer) = match job {
-            Job::Make {
-                name,
-                address,
-                dialect,
-                by,
-                answer,
-            } => {
+            Job::Make { new, by, answer } => {
                 let made_at = Timestamp::now();
                 let made = self
                     .directory
-                    .make(name, address, dialect, by.clone(), made_at)
+                    .make(new, by.clone(), made_at)
                     .map(|id| Done::Made(id, self.directory.get(id).expect("just made").clone()))
                     .map_err(Refusal::from);
                 (made, by, answer)
@@ -266,7 +258,7 @@ impl Rendered {
 impl From<MakeRoomError> for Refusal {
     fn from(error: MakeRoomError) -> Self {
         let code = match error {
-            MakeRoomError::NameTaken(_) => RefusalCode::NameTaken,
+            MakeRoomError::Lobby(_) | MakeRoomError::NameTaken(_) => RefusalCode::NameTaken,
             MakeRoomError::AddressTaken { .. } => RefusalCode::AddressTaken,
             MakeRoomError::NoFreeAddress => RefusalCode::NoFreeAddress,
             MakeRoomError::Full(_) => RefusalCode::DirectoryFull,
@@ -310,9 +302,13 @@ mod tests {
         async fn make(&self, name: &str) -> Result<Reply, Refusal> {
             let (answer, answered) = oneshot::channel();
             let job = Job::Make {
-                name: name.parse().unwrap(),
-                address: None,
-                dialect: Dialect::Plain,
+                new: NewRoom {
+                    name: name.parse().unwrap(),
+                    address: None,
+                    dialect: crate::chat::Dialect::Plain,
+                    limit: None,
+                    topic: None,
+                },
                 by: Origin {
                     name: None,
                     address: "127.0.0.1:5".parse().unwrap(),

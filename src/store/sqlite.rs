@@ -235,6 +235,8 @@ fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::
                 name: column(row, 1)?,
                 address: column::<RoomAddress>(row, 2)?,
                 dialect: column(row, 3)?,
+                limit: None,
+                topic: None,
                 made_by: Origin {
                     name: made_by,
                     address: column(row, 5)?,
@@ -273,6 +275,8 @@ mod tests {
             name: name.parse().unwrap(),
             address: format!("239.1.1.{}:6000", name.len()).parse().unwrap(),
             dialect: Dialect::Plain,
+            limit: None,
+            topic: None,
             made_by: Origin {
                 name: made_by.map(|name| name.parse().unwrap()),
                 address: "[fe80::1]:5".parse().unwrap(),
