@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crds::chat::ServerAddress;
+use crds::cli::Bell;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
 use crds::terminal::{Console, Settings, Style, run};
 use tokio::task::JoinHandle;
@@ -223,6 +224,7 @@ impl Person {
                 color: false,
                 timestamps: false,
             },
+            bell: Bell::Off,
         };
         Self {
             screen,

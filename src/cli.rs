@@ -67,6 +67,15 @@ pub struct ClientArgs {
         default_value = "auto"
     )]
     pub color: ColorChoice,
+    /// When the terminal rings: for nothing, for words to you alone and followed lines, or for every line
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_BELL",
+        value_name = "WHEN",
+        default_value = "private"
+    )]
+    pub bell: Bell,
     /// Show messages without the time
     #[arg(long, global = true, env = "CRDS_NO_TIMESTAMPS")]
     pub no_timestamps: bool,
@@ -81,6 +90,17 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+/// When a terminal rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bell {
+    /// Never.
+    Off,
+    /// For what is said to this person alone, and for lines that are followed.
+    Private,
+    /// For every line besides.
+    All,
 }
 
 /// The commands.

@@ -98,6 +98,7 @@ fn settings(args: &ClientArgs) -> Settings {
         rate_max: args.rate_max,
         state: state_folder(),
         style,
+        bell: args.bell,
     }
 }
 

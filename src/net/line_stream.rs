@@ -51,19 +51,19 @@ impl LineStream {
         self.stream.local_addr()
     }
 
-    /// Sends a line, which brings its end with it, and the raw bytes that follow if there are any.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub async fn send(&mut self, line: &str) -> io::Result<()> {
-        self.to_send.extend_from_slice(line.as_bytes());
-        while !self.to_send.is_empty() {
-            self.stream.write_buf(&mut self.to_send).await?;
-        }
-        Ok(())
+    /// Puts a line, which brings its end with it, into the queue with the raw bytes that belong to it;
+    /// [`LineStream::next_framed`] sends it.
+    pub fn queue(&mut self, line: &[u8]) {
+        self.to_send.extend_from_slice(line);
     }
 
-    /// The next line without its end, with the raw bytes that it says follow.
+    /// What stands in the queue, in bytes.
+    pub fn queued_bytes(&self) -> usize {
+        self.to_send.len()
+    }
+
+    /// The next line and its raw bytes; sends what is queued meanwhile, so that two sides that both have much
+    /// to say do not wait for each other.
     ///
     /// # Errors
     /// See [`StreamError`].
@@ -72,8 +72,17 @@ impl LineStream {
             if let Some(line) = self.received.next_framed() {
                 return Ok(line?);
             }
-            if self.stream.read_buf(self.received.space()).await? == 0 {
-                return Err(StreamError::Closed);
+            let (mut reader, mut writer) = self.stream.split();
+            tokio::select! {
+                read = reader.read_buf(self.received.space()) => if read? == 0 {
+                    return Err(StreamError::Closed);
+                },
+                sent = writer.write_buf(&mut self.to_send), if !self.to_send.is_empty() => {
+                    // Who has closed may have said why before: so what was said is read to its end.
+                    if sent.is_err() {
+                        self.to_send.clear();
+                    }
+                }
             }
         }
     }

@@ -69,7 +69,7 @@ const DELIVERY_WAIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// See [`OneshotError`]; so for the others.
 pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotError> {
-    let mut connection = Connection::open(&settings.server, None).await?;
+    let connection = Connection::open(&settings.server, None).await?;
     let rooms = connection.get_directory().await?;
     connection.bye().await;
     let mut output = io::stdout().lock();
@@ -266,7 +266,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
             (*address, address.to_string(), towards, *dialect)
         }
         Place::Room(name) => {
-            let mut connection = Connection::open(&settings.server, None).await?;
+            let connection = Connection::open(&settings.server, None).await?;
             let rooms = connection.get_directory().await?;
             let towards = Towards::Server(connection.local_address());
             connection.bye().await;
