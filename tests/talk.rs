@@ -1,6 +1,8 @@
 //! Talk over the server, as people in terminals of their own see it: names, words to one person, groups,
 //! whom one follows, the lobby, and a server that dies and comes back.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::path::Path;
 
 use tempfile::TempDir;

@@ -132,7 +132,7 @@ impl Repl {
     /// Tells the server, if there is one, in which room we are. A room needs no server, so only its word that
     /// the room is full keeps us out.
     async fn report_room(
-        &self,
+        &mut self,
         room: &RoomName,
         member: Option<SessionId>,
     ) -> Result<bool, Failure> {
