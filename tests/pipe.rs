@@ -42,6 +42,7 @@ fn commands_come_from_standard_input_and_no_prompt_goes_out() {
     assert_eq!(next(), "Your name is Mel.");
     assert!(next().starts_with(&format!("Connected to {server} (")));
     assert_eq!(next(), "Rooms use interface lo (127.0.0.1).");
+    assert_eq!(next(), "[Welcome Mel!]");
     assert!(next().starts_with("ROOM "), "{}", end.stdout);
     let row = next().split_whitespace().take(3);
     assert!(row.eq(["lab1", &address.to_string(), &port.to_string()]));

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
@@ -101,8 +102,8 @@ fn names_are_unique_and_told_to_all() {
         screen.contents().matches(taken).count() == 2
     });
     stella.answer("Your name: ", "quit");
-    stella.wait_for_prompt(&lab.prompt());
-    lab.answer(&stella, "name Stella");
+    stella.wait_for_text("`quit`");
+    stella.answer("Your name: ", "Stella");
     stella.wait_for_line("[Welcome Stella!]");
     for client in [&john, &peter] {
         client.wait_for_line("[Stella joined]");
@@ -267,6 +268,31 @@ fn a_room_lets_in_as_many_as_it_may() {
 }
 
 #[test]
+fn a_terminal_rings_for_what_it_was_told_to() {
+    let lab = Lab::new();
+    let ann = lab.in_lobby("Ann");
+    let listeners = ["off", "private", "all"].map(|bell| {
+        let name = format!("Mel-{bell}");
+        let arguments = ["--server", &lab.address, "--name", &name, "--bell", bell];
+        let client = Terminal::start(crds(lab.home.path(), &arguments), 50, 100);
+        client.answer(MAIN, "connect");
+        lab.answer(&client, "chat lobby");
+        client.wait_for_prompt(&format!("[lobby] {name}> "));
+        ann.answer("[lobby] Ann> ", &format!("@{name} psst"));
+        client.wait_for_text("(private) Ann: psst");
+        client
+    });
+    ann.answer("[lobby] Ann> ", "to all");
+    let rung = listeners.map(|client| {
+        // Behind the line stands its bell.
+        client.wait_for_text("Ann: to all");
+        client.wait_for("prompt", |screen| screen.contents().ends_with("> "));
+        client.bells.load(Ordering::Relaxed)
+    });
+    assert_eq!(rung, [0, 1, 2]);
+}
+
+#[test]
 fn a_group_talks_among_itself() {
     let lab = Lab::new();
     let john = lab.online("John");
@@ -405,7 +431,7 @@ fn a_server_that_stops_says_so() {
     let john = lab.online("John");
     lab.server.as_ref().unwrap().type_text("\x03");
     john.wait_for_line("[The server is shutting down]");
-    john.wait_for_text("[Rooms go on without it; it is tried again until it is back.]");
+    john.wait_for_text("[Rooms go on without it; the client comes back when it does.]");
 }
 
 #[test]

@@ -278,10 +278,7 @@ impl Repl {
         Ok(())
     }
 
-    pub(super) async fn show_room_event(
-        &mut self,
-        event: Option<RoomEvent>,
-    ) -> io::Result<ControlFlow<()>> {
+    pub(super) async fn show_room_event(&mut self, event: Option<RoomEvent>) -> io::Result<()> {
         let style = self.settings.style;
         match event {
             Some(RoomEvent::Message(message)) => {
@@ -304,7 +301,7 @@ impl Repl {
             }
             None => self.leave().await?,
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 
     fn is_about_ignored(&self, event: &RoomEvent) -> bool {

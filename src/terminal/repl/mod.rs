@@ -61,6 +61,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         is_lost: false,
         is_stopping: false,
         is_claim_owed: false,
+        is_online: false,
         local: None,
         directory: None,
         seat: None,
@@ -112,6 +113,8 @@ struct Repl {
     is_stopping: bool,
     /// The name was changed while it was lost.
     is_claim_owed: bool,
+    /// The server knows our name.
+    is_online: bool,
     /// Our own address towards that server.
     local: Option<IpAddr>,
     /// What the directory last said.
@@ -146,10 +149,11 @@ impl Repl {
         // Before anything that arrives is shown: a line goes the editor's way or none may be waiting there.
         self.console.ask(&self.mode().prompt(), true);
         tokio::select! {
-            input = self.console.answer() => self.handle(input).await,
-            event = next_in_room(&mut self.seat) => self.show_room_event(event).await,
-            event = next_from_server(&mut self.connection) => self.show_connection_event(event).await,
+            input = self.console.answer() => return self.handle(input).await,
+            event = next_in_room(&mut self.seat) => self.show_room_event(event).await?,
+            event = next_from_server(&mut self.connection) => self.show_connection_event(event).await?,
         }
+        Ok(ControlFlow::Continue(()))
     }
 
     async fn handle(&mut self, input: Input) -> io::Result<ControlFlow<()>> {
@@ -268,9 +272,15 @@ impl Repl {
                     continue;
                 }
             };
-            match self.set_name(name.clone()).await {
-                Ok(_) => return Ok(name),
+            match self.claim(name.clone()).await {
+                Ok(is_new) => {
+                    if is_new {
+                        self.come_online().await?;
+                    }
+                    return Ok(name);
+                }
                 Err(Failure::NameTaken(text)) => self.notice(&text)?,
+                Err(Failure::Text(text)) => self.fail(&text)?,
                 Err(failure) => return Err(failure),
             }
         }

@@ -1,7 +1,6 @@
 //! What the server tells of itself: the connection, who comes and goes, what is said over it.
 
 use std::io;
-use std::ops::ControlFlow;
 
 use super::{Repl, Seat};
 use crate::chat::UserName;
@@ -9,10 +8,7 @@ use crate::cli::Bell;
 use crate::client::{ConnectionEvent, ServerEvent};
 
 impl Repl {
-    pub(super) async fn show_connection_event(
-        &mut self,
-        event: ConnectionEvent,
-    ) -> io::Result<ControlFlow<()>> {
+    pub(super) async fn show_connection_event(&mut self, event: ConnectionEvent) -> io::Result<()> {
         match event {
             ConnectionEvent::Server(event) => self.show_server_event(event)?,
             ConnectionEvent::Lost(reason) => self.lose_server(&reason)?,
@@ -30,7 +26,7 @@ impl Repl {
                 ))?;
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 
     fn lose_server(&mut self, reason: &str) -> io::Result<()> {
@@ -42,7 +38,7 @@ impl Repl {
             false => format!("The connection to the server is gone: {reason}. "),
         };
         self.notice(&format!(
-            "{reason}Rooms go on without it; it is tried again until it is back."
+            "{reason}Rooms go on without it; the client comes back when it does."
         ))
     }
 
@@ -67,6 +63,7 @@ impl Repl {
 
     /// Somebody else has the name since. What is typed at the moment is not to be disturbed by a question.
     fn lose_name(&mut self, why: &str) -> io::Result<()> {
+        self.is_online = false;
         self.notice(why)?;
         let command = if self.seat.is_some() { "/name" } else { "name" };
         self.notice(&format!("`{command} NAME` sets another name"))

@@ -1,9 +1,16 @@
 //! The directory server: coming and going, its rooms, one's name there.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
 use super::{Failure, Repl, Seat};
 use crate::chat::{NewRoom, Room as DirectoryRoom, RoomName, ServerAddress, UserName};
-use crate::client::{Connection, ConnectionEvent, Interface, RequestError, Towards};
+use crate::client::{Connection, ConnectionEvent, Interface, RequestError, ServerEvent, Towards};
 use crate::terminal::render::directory;
+
+/// How long a welcome is waited for: it comes with the answer, and without it all else works.
+const WELCOME_WAIT: Duration = Duration::from_secs(2);
 
 impl Repl {
     pub(super) async fn connect(
@@ -32,10 +39,9 @@ impl Repl {
             Err(error) => Some(format!("rooms cannot be used: {error}")),
         };
         if let Some(name) = self.name.take() {
-            // Without it there is none any more: another may have it.
-            self.connected()?.set_name(&name).await?;
-            self.name = Some(name);
-            self.learn_names().await;
+            // If it is refused there is none: another has it.
+            self.claim(name).await?;
+            self.come_online().await?;
         }
         match unusable {
             Some(text) => Err(Failure::Text(text)),
@@ -48,6 +54,7 @@ impl Repl {
         self.is_lost = false;
         self.is_stopping = false;
         self.is_claim_owed = false;
+        self.is_online = false;
         self.directory = None;
         self.groups.clear();
         self.console.teach(|words| words.forget_online());
@@ -56,6 +63,7 @@ impl Repl {
     pub(super) async fn bye(&mut self) -> Result<Vec<String>, Failure> {
         let connection = self.connection.take().ok_or("not connected")?;
         self.is_lost = false;
+        self.is_online = false;
         self.console.teach(|words| words.forget_online());
         let closed = format!("Connection to {} closed.", connection.server());
         connection.bye().await;
@@ -94,24 +102,50 @@ impl Repl {
         Ok(vec![format!("Room {} deleted.", room.name)])
     }
 
-    /// On the server first, which may refuse it.
     pub(super) async fn set_name(&mut self, name: UserName) -> Result<Vec<String>, Failure> {
+        let is_new = self.claim(name.clone()).await?;
+        self.print(&format!("Your name is {name}."))?;
+        if is_new {
+            self.come_online().await?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Takes a name: on the server first, which may refuse it. Whether one is online there with it now, and
+    /// was not before.
+    pub(super) async fn claim(&mut self, name: UserName) -> Result<bool, Failure> {
+        let mut is_new = false;
         if let Some(connection) = &self.connection {
             match connection.set_name(&name).await {
                 // The room goes on without the server, and so does the name.
                 Err(RequestError::Lost(_)) => self.is_claim_owed = true,
-                claimed => claimed?,
-            }
-            if self.name.is_none() {
-                self.learn_names().await;
+                claimed => {
+                    claimed?;
+                    is_new = !std::mem::replace(&mut self.is_online, true);
+                }
             }
         }
         if let Some(Seat::Room(seat)) = &self.seat {
             seat.room.rename(name.clone()).await;
         }
-        let line = format!("Your name is {name}.");
         self.name = Some(name);
-        Ok(vec![line])
+        Ok(is_new)
+    }
+
+    /// Waits for the server's welcome, so that it is shown before anything that is done next.
+    pub(super) async fn come_online(&mut self) -> Result<(), Failure> {
+        let end = Instant::now() + WELCOME_WAIT;
+        while let Some(connection) = &mut self.connection
+            && let Ok(event) = timeout_at(end, connection.next_event()).await
+        {
+            let is_welcome = matches!(event, ConnectionEvent::Server(ServerEvent::Welcome(_)));
+            self.show_connection_event(event).await?;
+            if is_welcome {
+                break;
+            }
+        }
+        self.learn_names().await;
+        Ok(())
     }
 
     /// What the directory last said serves; only if that is not enough is the server asked.
