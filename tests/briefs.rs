@@ -13,9 +13,8 @@ mod program;
 mod pty;
 #[path = "common/session.rs"]
 mod session;
-use program::crds;
-use pty::{ENTER, Terminal};
-use session::start_server;
+use pty::{ENTER, LEAVE, Terminal};
+use session::{MAIN, start_client, start_server};
 
 const CTRL_C: &str = "\x03";
 
@@ -230,16 +229,19 @@ fn the_chat_on_a_random_port() {
     alice.wait_for_line("* @Bob: The EXAM is near");
     enter(&bob, "!unfollow @alice");
     bob.wait_for_line("You follow @alice no more");
-    // From any room: whoever is in none yet hears it too.
-    let mut command = crds(lab.home.path(), &["--server", &server, "--name", "Carol"]);
-    command.arg("--no-timestamps");
-    let carol = Terminal::start(command, 50, 100);
-    carol.answer("crds> ", "connect");
-    carol.answer(&format!("crds {server}> "), "follow @alice");
+    // Whoever follows hears it elsewhere too.
+    let carol = start_client(lab.home.path(), &server);
+    let connected = format!("crds {server}> ");
+    carol.answer(MAIN, "name Carol");
+    carol.answer(MAIN, "connect");
+    carol.answer(&connected, "chat lobby");
+    carol.wait_for_prompt("[lobby] Carol> ");
+    carol.type_text(LEAVE);
+    carol.answer(&connected, "follow @alice");
     carol.wait_for_line("[You follow @alice]");
     enter(&alice, "I have to go");
     bob.wait_for_line("@Alice: I have to go");
-    carol.wait_for_line("(in lobby) Alice: I have to go");
+    carol.wait_for_text("(in lobby) Alice: I have to go");
     enter(&alice, "!exit");
     alice.wait_for_line("Disconnected.");
     carol.wait_for_line("[Alice exited]");
