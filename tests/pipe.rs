@@ -138,6 +138,7 @@ fn rooms_prints_the_directory() {
     assert_eq!(room["address"], address.to_string());
     assert_eq!(room["port"], port);
     assert_eq!(room["dialect"], "plain");
+    assert_eq!(room["limit"], Value::Null);
 }
 
 #[test]

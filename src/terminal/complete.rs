@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::command::{COMMANDS, Completes};
-use crate::chat::{GroupName, UserName, printable};
+use crate::chat::{GroupName, RoomName, UserName, printable};
 use crate::client::RoomEvent;
 
 /// Names that are remembered of a room: enough for any class, bounded against a flood.
@@ -37,6 +37,11 @@ impl Vocabulary {
             self.names.clear();
         }
         self.in_room = in_room;
+    }
+
+    /// Whether somebody of this name is or spoke in the room.
+    pub(super) fn is_in_room(&self, name: &UserName) -> bool {
+        self.names.contains(name.as_str())
     }
 
     pub(super) fn set_rooms(&mut self, rooms: impl Iterator<Item = String>) {
@@ -147,6 +152,10 @@ impl Vocabulary {
                 starting(word, self.people(), head, " ")
             }
             Some(Completes::Rooms) => starting(word, self.rooms.iter().map(String::as_str), "", ""),
+            Some(Completes::RoomsAndLobby) => {
+                let rooms = self.rooms.iter().map(String::as_str);
+                starting(word, rooms.chain([RoomName::LOBBY]), "", "")
+            }
             Some(Completes::Commands) => {
                 let here = COMMANDS.iter().filter(|c| c.works(self.in_room));
                 starting(word, here.map(|c| c.name), "", "")
@@ -208,7 +217,7 @@ mod tests {
         assert_eq!(v.complete("ma"), (0, vec!["makeroom ".into()]));
         assert_eq!(
             v.complete("chat l"),
-            (5, vec!["lab1".into(), "lab2".into()])
+            (5, vec!["lab1".into(), "lab2".into(), "lobby".into()])
         );
         assert_eq!(v.complete("deleteroom d"), (11, vec!["Dinner".into()]));
         assert_eq!(v.complete("help q"), (5, vec!["quit".into()]));

@@ -171,11 +171,11 @@ impl Console {
         }
     }
 
-    /// Changes what Tab offers.
-    pub(super) fn teach(&self, change: impl FnOnce(&mut Vocabulary)) {
+    /// Changes what Tab offers, or looks at it.
+    pub(super) fn teach<T>(&self, change: impl FnOnce(&mut Vocabulary) -> T) -> T {
         // The words stay usable whatever happened to their last user.
         let vocabulary = self.vocabulary.lock();
-        change(&mut vocabulary.unwrap_or_else(PoisonError::into_inner));
+        change(&mut vocabulary.unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -12,7 +12,8 @@ use super::lines::{read_line, tell};
 use super::render::{directory, notice};
 use super::{Settings, Style};
 use crate::chat::{
-    BitRate, Dialect, MessageTextError, RoomAddress, RoomName, UserName, is_printable, printable,
+    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
+    is_printable, printable,
 };
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{
@@ -80,6 +81,8 @@ pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotErr
                 "address": room.address.group(),
                 "port": room.address.port(),
                 "dialect": room.dialect.as_str(),
+                "limit": room.limit.map(MemberLimit::get),
+                "topic": room.topic.as_ref().map(OneLine::as_str),
                 "made_by": room.made_by.name.as_ref().map(|name| name.as_str()),
                 "made_from": room.made_by.address,
                 "made_at": room.made_at,

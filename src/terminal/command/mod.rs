@@ -74,6 +74,7 @@ enum Place {
 pub(super) enum Completes {
     Nothing,
     Rooms,
+    RoomsAndLobby,
     Commands,
     /// Who is online or in the room.
     Names,

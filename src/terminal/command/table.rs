@@ -61,7 +61,7 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
         arguments: "ROOM",
         summary: "enter a room, or the lobby; Ctrl-] leaves it",
         place: Place::Prompt,
-        completes: Completes::Rooms,
+        completes: Completes::RoomsAndLobby,
         parse: |given| Ok(Parsed::Chat(given.one()?)),
     },
     Command {

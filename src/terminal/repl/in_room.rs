@@ -43,6 +43,11 @@ impl Seat {
         }
     }
 
+    /// Whether its members know of each other.
+    pub(super) fn is_reliable(&self) -> bool {
+        matches!(self, Self::Room(seat) if seat.dialect == Dialect::Reliable)
+    }
+
     pub(super) fn leave(self) -> Option<JoinHandle<()>> {
         match self {
             Self::Room(seat) => {

@@ -6,6 +6,7 @@ use super::{Repl, Seat};
 use crate::chat::UserName;
 use crate::cli::Bell;
 use crate::client::{ConnectionEvent, ServerEvent};
+use crate::terminal::complete::Vocabulary;
 
 impl Repl {
     pub(super) async fn show_connection_event(&mut self, event: ConnectionEvent) -> io::Result<()> {
@@ -70,10 +71,10 @@ impl Repl {
     }
 
     fn show_server_event(&mut self, event: ServerEvent) -> io::Result<()> {
-        if self.is_from_ignored(&event) {
+        self.learn(&event);
+        if self.is_from_ignored(&event) || self.is_told_otherwise(&event) {
             return Ok(());
         }
-        self.learn(&event);
         let style = self.settings.style;
         match event {
             ServerEvent::Line {
@@ -159,15 +160,35 @@ impl Repl {
         }
     }
 
-    /// What Tab offers, and which groups there are.
+    /// Whether the person hears of it in another way.
+    fn is_told_otherwise(&self, event: &ServerEvent) -> bool {
+        match event {
+            // That the connection is there again.
+            ServerEvent::Welcome(_) => self.is_lost,
+            // The members of a reliable room tell each other, also without a server.
+            ServerEvent::Renamed { before, name } => {
+                let words =
+                    |words: &mut Vocabulary| words.is_in_room(before) || words.is_in_room(name);
+                self.seat.as_ref().is_some_and(Seat::is_reliable) && self.console.teach(words)
+            }
+            _ => false,
+        }
+    }
+
+    /// What Tab offers, which groups there are, and whom one answers.
     fn learn(&mut self, event: &ServerEvent) {
         match event {
             ServerEvent::Joined(name) => self.console.teach(|words| words.come_online(name)),
             ServerEvent::Exited(name) => self.console.teach(|words| words.go_offline(name)),
-            ServerEvent::Renamed { before, name } => self.console.teach(|words| {
-                words.go_offline(before);
-                words.come_online(name);
-            }),
+            ServerEvent::Renamed { before, name } => {
+                self.console.teach(|words| {
+                    words.go_offline(before);
+                    words.come_online(name);
+                });
+                if self.whispered_by.as_ref() == Some(before) {
+                    self.whispered_by = Some(name.clone());
+                }
+            }
             ServerEvent::Enrolled { group, .. } => self.add_group(group),
             ServerEvent::GroupDeleted { group, .. } => self.drop_group(group),
             _ => {}
