@@ -92,8 +92,10 @@ impl Repl {
     async fn enter_room(&mut self, room: RoomName, name: UserName) -> Result<Vec<String>, Failure> {
         let room = self.find_room(&room).await?;
         let interface = self.interface(room.address)?;
-        // Before anybody in the room sees us: it may be full.
-        let is_reported = self.report_room(&room.name, None).await?;
+        if room.limit.is_some() {
+            // Before anybody in the room sees us: it may be full.
+            self.report_room(&room.name, None).await?;
+        }
         let (mut former, replaces) = self.former_seat(room.address).unzip();
         let options = RoomOptions {
             interface: interface.clone(),
@@ -104,14 +106,11 @@ impl Repl {
             replaces: replaces.flatten(),
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
-        if let Some(id) = joined.id() {
-            if let Some(former) = &mut former {
-                // Without it others see a second one of this name for some seconds, if this is killed.
-                let _ = former.remember(id);
-            }
-            if is_reported {
-                self.report_room(&room.name, Some(SessionId(id))).await?;
-            }
+        let member = joined.id().map(SessionId);
+        let is_reported = self.report_room(&room.name, member).await?;
+        if let (Some(former), Some(id)) = (&mut former, joined.id()) {
+            // Without it others see a second one of this name for some seconds, if this is killed.
+            let _ = former.remember(id);
         }
         let style = self.settings.style;
         let mut lines = vec![style.notice(&format!(
