@@ -140,6 +140,9 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
+    /// People online at once: those who have taken a name [default: as many as there are connections]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub limit: Option<u32>,
     /// Connections at once
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one())]
     pub max_connections: u32,
@@ -155,6 +158,9 @@ pub struct LimitArgs {
     /// Seconds that a connection may say nothing; our own client gives signs of life
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = at_least_one())]
     pub idle_timeout: u32,
+    /// Seconds that somebody online may say nothing before a sign of life is asked for
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = at_least_one())]
+    pub heartbeat: u32,
 }
 
 fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {

@@ -86,6 +86,13 @@ impl LineBuffer {
         &mut self.bytes
     }
 
+    /// Gives its memory back while nothing is in it.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+    }
+
     /// What has come and is not yet a line.
     pub fn pending(&self) -> &[u8] {
         &self.bytes

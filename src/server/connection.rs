@@ -1,20 +1,23 @@
-//! One client's connection: reads lines, asks the owner of the directory, answers in the same order.
+//! One client's connection: reads lines, asks the owner of the hub, answers in the same order, and
+//! passes on what the owner has to tell.
 
 use std::io;
-use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::Bytes;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{Answer, Speech};
-use super::directory_task::{DirectoryHandle, Form, Job};
+use super::hub_task::{Caller, Form, HubHandle, Job};
 use super::line_budget::{LineBudget, Verdict};
+use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
 use super::{Limits, Shutdown};
-use crate::chat::{Origin, UserName};
 use crate::control::{
     self, Event, Framed, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, Token,
     VERSION,
@@ -39,25 +42,37 @@ const REQUESTS_WAITING_MAX: usize = 256;
 /// Answers are written when they have this many bytes, or when there are no more.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// What is read at once, in bytes.
-const READ_BYTES: usize = 4096;
+/// What is read at once, in bytes. An idle connection holds none of it.
+const READ_BYTES: usize = 16 * 1024;
+
+/// When the system looks after a client of which nothing was heard, how often it looks again, and after how many
+/// looks it gives the client up: together within the 15 s after which nobody should seem to be there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// How long the system waits until what was sent is acknowledged.
+#[cfg(target_os = "linux")]
+const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(15);
 
 /// Bytes below a tab begin no text: some other program's protocol.
 const TEXT_FIRST_BYTE_MIN: u8 = 0x09;
 
 pub(super) struct Connection {
     stream: TcpStream,
-    peer: SocketAddr,
+    caller: Caller,
     limits: Arc<Limits>,
-    directory: DirectoryHandle,
-    events: broadcast::Receiver<Event>,
+    hub: HubHandle,
+    /// Given to the owner with the first hello.
+    outbox: Option<Outbox>,
+    unasked_for: OutboxReader,
     shutdown: Shutdown,
     lines: LineBuffer,
     budget: LineBudget,
-    /// What the client says that it is called.
-    name: Option<UserName>,
     /// It has said hello in JSON, and hears events.
     speaks_json: bool,
+    /// Somebody is online here, as far as the owner has answered.
+    is_online: bool,
     /// It has sent something.
     has_sent: bool,
     /// It has sent a line end, so it knows of them.
@@ -90,25 +105,26 @@ impl From<io::Error> for End {
 impl Connection {
     pub(super) fn new(
         stream: TcpStream,
-        peer: SocketAddr,
+        caller: Caller,
         limits: Arc<Limits>,
-        directory: DirectoryHandle,
+        hub: HubHandle,
         shutdown: Shutdown,
     ) -> Self {
         let now = Instant::now();
-        // Answers are small and waited for; without this option nothing is wrong, only slower.
-        let _ = stream.set_nodelay(true);
+        prepare(&stream);
+        let (outbox, unasked_for) = outbox::outbox();
         Self {
             stream,
-            peer,
-            events: directory.events.subscribe(),
-            directory,
+            caller,
+            hub,
+            outbox: Some(outbox),
+            unasked_for,
             shutdown,
             lines: LineBuffer::new(limits.line_bytes_max),
             budget: LineBudget::new(limits.lines_per_second_max, now.into_std()),
             limits,
-            name: None,
             speaks_json: false,
+            is_online: false,
             has_sent: false,
             has_ended_line: false,
             unframed_at: None,
@@ -119,45 +135,109 @@ impl Connection {
 
     /// Serves the client until it leaves, is dropped, or the server stops.
     pub(super) async fn run(mut self) {
-        let end = loop {
-            if let Err(end) = self.step().await {
-                break end;
-            }
-        };
+        let end = self.serve().await;
+        if !matches!(end, End::Stopping) {
+            // If the owner is gone, it needs not to be told.
+            let _ = self.hub.jobs.send(Job::Gone(self.caller.client)).await;
+        }
         let last_words = match end {
             End::Gone => return,
             End::Bye => String::new(),
             End::Dropped(reason) => self.unasked(Event::Notice, reason),
-            End::Stopping => self.unasked(
-                |_| Event::ServerStopping,
-                "the server is shutting down".to_owned(),
-            ),
+            End::Stopping => {
+                if self.write_waiting().await.is_err() {
+                    return;
+                }
+                self.unasked(
+                    |_| Event::ServerStopping,
+                    "the server is shutting down".to_owned(),
+                )
+            }
         };
-        let _ = self.write(last_words.as_bytes()).await;
+        let _ = self.write(last_words.into()).await;
         close_gently(self.stream).await;
     }
 
-    /// Waits for the next thing to happen, and deals with it.
-    async fn step(&mut self) -> Result<(), End> {
-        let began_line = !self.lines.pending().is_empty();
-        self.lines.space().reserve(READ_BYTES);
-        let idle_at = self.heard_at + self.limits.idle_max;
-        let idle_at = match self.was_asked {
-            true => idle_at + IDLE_ANSWER_WAIT.min(self.limits.idle_max),
-            false => idle_at,
-        };
-        tokio::select! {
-            read = self.stream.read_buf(self.lines.space()) => match read? {
-                0 => {
-                    self.answer_rest().await?;
-                    Err(End::Gone)
+    /// Waits for the next thing to happen, and deals with it, until the end. What is waited for is set
+    /// up once, as there is little to do for a line, and much for a thousand connections.
+    async fn serve(&mut self) -> End {
+        let shutdown = self.shutdown.clone();
+        let mut stopping = pin!(shutdown.requested());
+        let mut alarm = pin!(sleep_until(self.alarm_at()));
+        loop {
+            let step = tokio::select! {
+                ready = self.stream.readable() => match ready {
+                    Ok(()) => self.read().await,
+                    Err(error) => Err(error.into()),
+                },
+                outgoing = self.unasked_for.next() => self.pass_on(outgoing).await,
+                () = &mut alarm => {
+                    let step = self.take_alarm().await;
+                    alarm.as_mut().reset(self.alarm_at());
+                    step
                 }
-                bytes => self.take_read(bytes, began_line).await,
-            },
-            event = self.events.recv() => self.pass_on(event).await,
-            () = at(self.unframed_at) => self.answer_rest().await,
-            () = sleep_until(idle_at) => self.ask_for_sign_of_life().await,
-            () = self.shutdown.requested() => Err(End::Stopping),
+                () = &mut stopping => Err(End::Stopping),
+            };
+            if let Err(end) = step {
+                return end;
+            }
+            // A later one is set when this one has gone off.
+            if self.alarm_at() < alarm.deadline() {
+                alarm.as_mut().reset(self.alarm_at());
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), End> {
+        let began_line = !self.lines.pending().is_empty();
+        let space = self.lines.space();
+        space.reserve(READ_BYTES);
+        let step = match self.stream.try_read_buf(space) {
+            Ok(0) => {
+                self.answer_rest().await?;
+                Err(End::Gone)
+            }
+            Ok(bytes) => self.take_read(bytes, began_line).await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        self.lines.release();
+        step
+    }
+
+    /// How long it may be silent before it is asked for a sign of life, and how long after that.
+    fn patience(&self) -> (Duration, Duration) {
+        let limits = &self.limits;
+        match self.is_online && limits.heartbeat < limits.idle_max {
+            true => {
+                let wait = (limits.heartbeat / 2).max(Duration::from_secs(1));
+                (limits.heartbeat, wait)
+            }
+            false => (limits.idle_max, IDLE_ANSWER_WAIT.min(limits.idle_max)),
+        }
+    }
+
+    fn idle_at(&self) -> Instant {
+        let (silence, wait) = self.patience();
+        match self.was_asked {
+            true => self.heard_at + silence + wait,
+            false => self.heard_at + silence,
+        }
+    }
+
+    fn alarm_at(&self) -> Instant {
+        let idle_at = self.idle_at();
+        self.unframed_at.map_or(idle_at, |at| at.min(idle_at))
+    }
+
+    async fn take_alarm(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.unframed_at.is_some_and(|at| at <= now) {
+            self.answer_rest().await?;
+        }
+        match self.idle_at() <= now {
+            true => self.ask_for_sign_of_life().await,
+            false => Ok(()),
         }
     }
 
@@ -167,7 +247,7 @@ impl Connection {
         if !std::mem::replace(&mut self.has_sent, true) && read[0] < TEXT_FIRST_BYTE_MIN {
             tracing::warn!(
                 "Connection from {} speaks another protocol (its first byte is {:#04x})",
-                self.peer,
+                self.caller.address,
                 read[0]
             );
             return Err(End::Gone);
@@ -318,30 +398,9 @@ impl Connection {
     }
 
     async fn pass_request(&mut self, request: Request, speech: Speech) -> Answer {
-        let by = Origin {
-            name: self.name.clone(),
-            address: self.peer,
-        };
+        let by = self.caller;
         match request {
-            Request::Hello { version, .. } => {
-                self.speaks_json = true;
-                let mut random = [0; 16];
-                if let Err(error) = getrandom::fill(&mut random) {
-                    let text = format!("the system gives no random numbers: {error}");
-                    let refusal = Refusal::new(RefusalCode::ServerStopping, text);
-                    return Answer::Ready(Err(refusal));
-                }
-                Answer::Ready(Ok(Reply::Hello {
-                    version,
-                    program: concat!("crds ", env!("CARGO_PKG_VERSION")).to_owned(),
-                    token: Token::from_random(random),
-                    name: None,
-                }))
-            }
-            Request::Name(name) => {
-                self.name = Some(name);
-                Answer::Ready(Ok(Reply::Done))
-            }
+            Request::Hello { resume, .. } => self.pass_hello(resume).await,
             Request::Ping | Request::Bye => Answer::Ready(Ok(Reply::Done)),
             Request::GetDirectory => {
                 let form = match speech {
@@ -351,78 +410,122 @@ impl Connection {
                 };
                 Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
             }
-            Request::MakeRoom(new) => {
-                Answer::Change(self.ask(|answer| Job::Make { new, by, answer }).await)
-            }
-            Request::DeleteRoom(name) => {
-                Answer::Change(self.ask(|answer| Job::Delete { name, by, answer }).await)
-            }
-            other => {
-                let text = format!("this server does not do `{}` yet", other.kind().as_str());
-                Answer::Ready(Err(Refusal::new(RefusalCode::UnknownCommand, text)))
+            request => {
+                let is_name = matches!(request, Request::Name(_));
+                let job = |answer| Job::Ask {
+                    by,
+                    request,
+                    answer,
+                };
+                let answered = self.ask(job).await;
+                match is_name {
+                    true => Answer::Online(answered),
+                    false => Answer::Asked(answered),
+                }
             }
         }
+    }
+
+    async fn pass_hello(&mut self, resume: Option<Token>) -> Answer {
+        let mut random = [0; 16];
+        if let Err(error) = getrandom::fill(&mut random) {
+            let text = format!("the system gives no random numbers: {error}");
+            self.shutdown.fail(text.clone());
+            let refusal = Refusal::new(RefusalCode::ServerStopping, text);
+            return Answer::Ready(Err(refusal));
+        }
+        self.speaks_json = true;
+        let (by, outbox) = (self.caller, self.outbox.take());
+        let job = |answer| Job::Hello {
+            by,
+            outbox,
+            token: Token::from_random(random),
+            resume,
+            answer,
+        };
+        Answer::Online(self.ask(job).await)
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> oneshot::Receiver<T> {
         let (answer, answered) = oneshot::channel();
         // If the owner is gone, the answer's other end is dropped here, which is answered in turn.
-        let _ = self.directory.jobs.send(job(answer)).await;
+        let _ = self.hub.jobs.send(job(answer)).await;
         answered
     }
 
     async fn write_answers(&mut self, waiting: Vec<(Speech, Answer)>) -> Result<(), End> {
         let mut text = String::new();
         for (speech, answer) in waiting {
+            let (answer, is_online) = answer.settled().await;
+            self.is_online |= is_online;
             text.push_str(&answer.text(speech).await);
             if text.len() >= WRITE_BYTES {
-                self.write(text.as_bytes()).await?;
-                text.clear();
+                self.write(std::mem::take(&mut text).into()).await?;
             }
         }
-        self.write(text.as_bytes()).await
+        self.write(text.into()).await
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
-        match timeout(WRITE_WAIT, self.stream.write_all(bytes)).await {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), End> {
+        match bytes.is_empty() {
+            true => Ok(()),
+            false => self.write_all(vec![bytes]).await,
+        }
+    }
+
+    async fn write_all(&mut self, chunks: Vec<Bytes>) -> Result<(), End> {
+        let written = outbox::write_all(&mut self.stream, chunks);
+        match timeout(WRITE_WAIT, written).await {
             Ok(written) => Ok(written?),
             Err(_) => {
-                tracing::warn!("Connection from {} does not read: dropped", self.peer);
+                tracing::warn!(
+                    "Connection from {} does not read: dropped",
+                    self.caller.address
+                );
                 Err(End::Gone)
             }
         }
     }
 
-    async fn pass_on(
-        &mut self,
-        event: Result<Event, broadcast::error::RecvError>,
-    ) -> Result<(), End> {
-        match event {
-            Ok(event) if self.speaks_json => {
-                self.write(control::event_line(&event).as_bytes()).await
+    /// Writes what the owner has told so far.
+    async fn write_waiting(&mut self) -> Result<(), End> {
+        loop {
+            let chunks = self.unasked_for.waiting();
+            if chunks.is_empty() {
+                return Ok(());
             }
-            Ok(_) => Ok(()),
-            Err(broadcast::error::RecvError::Lagged(_)) if !self.speaks_json => Ok(()),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Err(End::Dropped(format!(
-                "too slow: {missed} events were missed; connect again"
-            ))),
-            Err(broadcast::error::RecvError::Closed) => Err(End::Stopping),
+            self.write_all(chunks).await?;
+        }
+    }
+
+    async fn pass_on(&mut self, outgoing: Outgoing) -> Result<(), End> {
+        match outgoing {
+            Outgoing::Chunks(chunks) => self.write_all(chunks).await,
+            Outgoing::LetGo(LetGo::Resumed) => Err(End::Gone),
+            Outgoing::LetGo(LetGo::TooSlow) => {
+                tracing::warn!(
+                    "Connection from {} reads too slowly: dropped",
+                    self.caller.address
+                );
+                let text = "too slow: more is said than this connection takes; connect again";
+                Err(End::Dropped(text.to_owned()))
+            }
         }
     }
 
     async fn ask_for_sign_of_life(&mut self) -> Result<(), End> {
-        let idle_seconds = self.limits.idle_max.as_secs();
+        let (silence, wait) = self.patience();
+        let (idle_seconds, wait_seconds) = (silence.as_secs(), wait.as_secs());
         if std::mem::replace(&mut self.was_asked, true) {
             return Err(End::Dropped(format!(
                 "nothing was said for {idle_seconds} s: goodbye"
             )));
         }
-        let wait_seconds = IDLE_ANSWER_WAIT.min(self.limits.idle_max).as_secs();
         let text = format!(
             "nothing was said for {idle_seconds} s: the connection is closed in {wait_seconds} s unless a line comes"
         );
         let line = self.unasked(Event::Idle, text);
-        self.write(line.as_bytes()).await
+        self.write(line.into()).await
     }
 
     /// A line that nobody asked for.
@@ -434,11 +537,18 @@ impl Connection {
     }
 }
 
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
+/// Small answers go out at once, and a client that has vanished is found. Where the system has not all
+/// of these options, the heartbeat alone finds it.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(ACKNOWLEDGEMENT_WAIT));
 }
 
 /// Ends a connection so that the client can read the last words: closing while it still sends would
