@@ -121,10 +121,17 @@ impl Repl {
             ServerEvent::Enrolled { group, .. } => format!("You are enrolled in the {group} group"),
             ServerEvent::GroupLeft { group, by } => format!("{by} left the {group} group"),
             ServerEvent::GroupDeleted { group, by } => format!("{by} deleted the {group} group"),
-            ServerEvent::Topic { room, topic, by } => match topic {
-                Some(topic) => format!("topic of {room}, set by {by}: {topic}"),
-                None => format!("{by} took the topic of {room} away"),
-            },
+            ServerEvent::Topic { room, topic, by } => {
+                let told = match &topic {
+                    Some(topic) => format!("topic of {room}, set by {by}: {topic}"),
+                    None => format!("{by} took the topic of {room} away"),
+                };
+                let mut rooms = self.directory.iter_mut().flatten();
+                if let Some(known) = rooms.find(|known| known.name == room) {
+                    known.topic = topic;
+                }
+                told
+            }
             ServerEvent::RoomDeleted { name, by } => {
                 self.forget(&name);
                 match self.seat.as_ref().is_some_and(|seat| seat.name() == name) {
