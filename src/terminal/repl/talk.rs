@@ -139,6 +139,9 @@ impl Repl {
 
     pub(super) async fn show_topic(&mut self) -> Result<Vec<String>, Failure> {
         let name = self.seat.as_ref().map(Seat::name).ok_or("not in a room")?;
+        if name.is_lobby() {
+            return Err("the lobby has no topic: it is for everything".into());
+        }
         let rooms = self.connected()?.get_directory().await?;
         let topic = rooms.iter().find(|room| room.name == name);
         let topic = topic.and_then(|room| room.topic.clone());
