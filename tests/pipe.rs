@@ -297,6 +297,20 @@ fn a_line_to_nobody_is_delivered_to_nobody() {
 }
 
 #[test]
+fn who_waits_for_something_to_say_does_not_hold_up_the_others() {
+    let home = tempfile::tempdir().unwrap();
+    let group = free_group().to_string();
+    let group = ["--group", &group, "--interface", "lo"];
+    let wait = [&["send", "--name", "Mel"][..], &group].concat();
+    let waiting = Running::start(crds(home.path(), &wait));
+    waiting.wait_for("in room ");
+    let say = [&["send", "--name", "Ana"][..], &group].concat();
+    let end = run(home.path(), &say, &"a line\n".repeat(5000));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.stderr.contains("delivered to 1 of 1"), "{}", end.stderr);
+}
+
+#[test]
 fn who_comes_and_goes_in_a_reliable_room_is_told_in_json_too() {
     let home = tempfile::tempdir().unwrap();
     let group = free_group().to_string();

@@ -49,6 +49,7 @@ fn rooms_survive_a_restart() {
     let mut client = Client::connect(server.port);
     client.ask(r#"{"id":1,"request":"hello","version":1}"#);
     client.ask(r#"{"id":2,"request":"name","name":"Émile"}"#);
+    client.line(); // Welcome.
     for line in [
         r#"{"id":3,"request":"make-room","name":"Zoo","dialect":"plain"}"#,
         "makeroom gone 239.1.1.1 6000",

@@ -97,6 +97,12 @@ impl Room {
         self.events.recv().await
     }
 
+    /// What happens, for a reader of its own; [`Room::next_event`] has nothing more to tell then.
+    pub fn take_events(&mut self) -> mpsc::Receiver<RoomEvent> {
+        let (_, none) = mpsc::channel(1);
+        std::mem::replace(&mut self.events, none)
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> RoomCommand) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(command(answer)).await.ok()?;

@@ -162,7 +162,7 @@ impl LineBuffer {
     fn passed_limit(&mut self) -> Option<LineError> {
         let length = self.bytes.len();
         // One more for the `\r` that may yet turn out to be part of the line's end.
-        if length == 0 || (!self.skipping && length <= self.line_bytes_max + 1) {
+        if !self.skipping && length <= self.line_bytes_max + 1 {
             return None;
         }
         self.bytes.clear();
@@ -172,8 +172,11 @@ impl LineBuffer {
             return Some(LineError::TooLong(self.line_bytes_max));
         }
         self.skipped_bytes += length;
-        (self.skipped_bytes > SKIPPED_LIMITS_MAX * self.line_bytes_max)
-            .then_some(LineError::Endless)
+        let endless = self.skipped_bytes > SKIPPED_LIMITS_MAX * self.line_bytes_max;
+        if endless {
+            self.skipped_bytes = 0;
+        }
+        endless.then_some(LineError::Endless)
     }
 
     fn text(&self, line: &[u8]) -> Result<String, LineError> {
@@ -293,6 +296,12 @@ mod tests {
             .collect();
         assert_eq!(
             told[..2],
+            [Err(LineError::TooLong(4)), Err(LineError::Endless)]
+        );
+        // In one read as in many.
+        let mut buffer = LineBuffer::new(4);
+        assert_eq!(
+            lines(&mut buffer, &[b'x'; 100]),
             [Err(LineError::TooLong(4)), Err(LineError::Endless)]
         );
     }

@@ -188,7 +188,12 @@ impl Connection {
         }
     }
 
+    /// Takes what the client has sent. What it was told before goes out first: so an answer comes after
+    /// all that happened before its request.
     async fn read(&mut self) -> Result<(), End> {
+        if let Some(outgoing) = self.unasked_for.try_next() {
+            self.pass_on(outgoing).await?;
+        }
         let began_line = !self.lines.pending().is_empty();
         let space = self.lines.space();
         space.reserve(READ_BYTES);
@@ -489,13 +494,10 @@ impl Connection {
 
     /// Writes what the owner has told so far.
     async fn write_waiting(&mut self) -> Result<(), End> {
-        loop {
-            let chunks = self.unasked_for.waiting();
-            if chunks.is_empty() {
-                return Ok(());
-            }
-            self.write_all(chunks).await?;
+        while let Some(outgoing) = self.unasked_for.try_next() {
+            self.pass_on(outgoing).await?;
         }
+        Ok(())
     }
 
     async fn pass_on(&mut self, outgoing: Outgoing) -> Result<(), End> {

@@ -497,9 +497,9 @@ impl Rendered {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outbox::{OutboxReader, Outgoing, outbox};
     use super::*;
     use crate::chat::Dialect;
+    use crate::server::outbox::{OutboxReader, Outgoing, outbox};
     use crate::{directory, hub};
 
     struct Running {
@@ -585,6 +585,13 @@ mod tests {
         }
     }
 
+    fn chunks(reader: &mut OutboxReader) -> Vec<bytes::Bytes> {
+        match reader.try_next() {
+            Some(Outgoing::Chunks(chunks)) => chunks,
+            _ => Vec::new(),
+        }
+    }
+
     fn say(text: &str) -> Request {
         Request::Say {
             room: RoomName::lobby(),
@@ -619,7 +626,7 @@ mod tests {
         // The answer comes last: what it has to follow is there.
         running.ask(1, Request::Names).await.unwrap();
         let last = readers.each_mut().map(|reader| {
-            let chunks = reader.waiting();
+            let chunks = chunks(reader);
             let last = chunks.last().unwrap().clone();
             assert!(last.starts_with(br#"{"event":"line","room":"lobby""#));
             last
@@ -636,7 +643,7 @@ mod tests {
         let mut heard = String::new();
         while !heard.contains(r#"{"event":"exited","name":"Ann"}"#) {
             running.ask(2, say(&long)).await.unwrap();
-            for chunk in quick.waiting() {
+            for chunk in chunks(&mut quick) {
                 heard = String::from_utf8(chunk.to_vec()).unwrap();
             }
         }

@@ -111,10 +111,11 @@ impl OutboxReader {
     }
 
     /// What is there to be sent, without waiting.
-    pub(super) fn waiting(&mut self) -> Vec<Bytes> {
+    pub(super) fn try_next(&mut self) -> Option<Outgoing> {
         match self.items.try_recv() {
-            Ok(Item::Chunk(first)) => self.take_more(first),
-            Ok(Item::LetGo(_)) | Err(_) => Vec::new(),
+            Ok(Item::Chunk(first)) => Some(Outgoing::Chunks(self.take_more(first))),
+            Ok(Item::LetGo(reason)) => Some(Outgoing::LetGo(reason)),
+            Err(_) => None,
         }
     }
 

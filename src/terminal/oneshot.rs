@@ -118,8 +118,12 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
             return Err(OneshotError::Usage(text.to_owned()));
         }
     };
-    let Joined { room, dialect, .. } = join(&place, &settings).await?;
+    let Joined {
+        mut room, dialect, ..
+    } = join(&place, &settings).await?;
     let joined = Instant::now();
+    // What nobody reads would hold the room up.
+    tokio::spawn(tell_of_room(room.take_events()));
     if dialect == Dialect::Reliable {
         gather(&room).await;
     }
@@ -176,6 +180,15 @@ async fn await_delivery(room: &Room, last: Said) -> Delivered {
             return delivered;
         }
         queued_before = queued;
+    }
+}
+
+/// Tells what concerns the sender. What others say meanwhile is for those who listen.
+async fn tell_of_room(mut events: mpsc::Receiver<RoomEvent>) {
+    while let Some(event) = events.recv().await {
+        if let RoomEvent::Slow(_) | RoomEvent::Undelivered { .. } | RoomEvent::Notice(_) = event {
+            notice(&event).iter().for_each(|text| tell(text));
+        }
     }
 }
 
