@@ -51,7 +51,7 @@ fn example(name: &str, arguments: &[&str]) -> Terminal {
     Terminal::start(command, 50, 100)
 }
 
-/// Types a line and its end. What is typed ahead is not lost, so nothing need be waited for.
+/// Types a line and its end.
 fn enter(terminal: &Terminal, line: &str) {
     terminal.type_text(line);
     terminal.type_text(ENTER);
@@ -90,6 +90,8 @@ fn the_chat_of_at_commands() {
     john.wait_for_line("[Peter joined]");
     let stella = at_chat(&lab, "John");
     stella.wait_for_line("[Username has already been used. Please enter another name.]");
+    // Typed before the question stands there, it would have the welcome behind it.
+    stella.wait_for_prompt("Username: ");
     enter(&stella, "Stella");
     stella.wait_for_line("[Welcome Stella!]");
     for client in [&john, &peter] {
