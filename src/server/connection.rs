@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -17,6 +15,7 @@ use super::answer::{Answer, Speech};
 use super::hub_task::{Caller, Form, HubHandle, Job};
 use super::line_budget::{LineBudget, Verdict};
 use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
+use super::socket::{close_gently, prepare};
 use super::{Limits, Shutdown};
 use crate::control::{
     self, Event, Framed, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, Token,
@@ -30,9 +29,6 @@ const UNFRAMED_WAIT: Duration = Duration::from_millis(100);
 /// How long a client may take to read what it is sent; then it is dropped.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a connection that we close may take to read the rest.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
-
 /// How long a client that was asked for a sign of life may take to give one.
 const IDLE_ANSWER_WAIT: Duration = Duration::from_secs(30);
 
@@ -44,16 +40,6 @@ const WRITE_BYTES: usize = 64 * 1024;
 
 /// What is read at once, in bytes. An idle connection holds none of it.
 const READ_BYTES: usize = 16 * 1024;
-
-/// When the system looks after a client of which nothing was heard, how often it looks again, and after how many
-/// looks it gives the client up: together within the 15 s after which nobody should seem to be there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
-const KEEPALIVE_PROBES: u32 = 3;
-
-/// How long the system waits until what was sent is acknowledged.
-#[cfg(target_os = "linux")]
-const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(15);
 
 /// Bytes below a tab begin no text: some other program's protocol.
 const TEXT_FIRST_BYTE_MIN: u8 = 0x09;
@@ -537,29 +523,4 @@ impl Connection {
             false => format!("ERR {text}\n"),
         }
     }
-}
-
-/// Small answers go out at once, and a client that has vanished is found. Where the system has not all
-/// of these options, the heartbeat alone finds it.
-fn prepare(stream: &TcpStream) {
-    let _ = stream.set_nodelay(true);
-    let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
-    let _ = socket.set_tcp_keepalive(&keepalive);
-    #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(ACKNOWLEDGEMENT_WAIT));
-}
-
-/// Ends a connection so that the client can read the last words: closing while it still sends would
-/// make the system throw them away.
-pub(super) async fn close_gently(mut stream: TcpStream) {
-    let rest = async {
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
-    };
-    // Whoever goes on sending is cut off.
-    let _ = timeout(CLOSE_WAIT, rest).await;
 }

@@ -14,8 +14,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{Connection, close_gently};
+use super::connection::Connection;
 use super::hub_task::{self, Caller, HubHandle};
+use super::socket::close_gently;
 use super::{Config, Limits, ServeError, Shutdown};
 use crate::control::{Group, Refusal, RefusalCode, plain_words};
 use crate::directory::{self, Directory};

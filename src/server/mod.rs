@@ -10,6 +10,7 @@ mod listener;
 pub mod log;
 mod outbox;
 mod shutdown;
+mod socket;
 mod told;
 
 use std::io;

@@ -17,10 +17,11 @@ impl Told {
         let done = match request {
             Request::Name(name) => {
                 refused = Some(format!("Name {name} refused to {by}"));
-                Some(match &by.name {
-                    None => format!("{name} joined from {}", by.address),
-                    Some(_) => format!("{by} is now known as {name}"),
-                })
+                match &by.name {
+                    None => Some(format!("{name} joined from {}", by.address)),
+                    Some(before) if before.as_str() == name.as_str() => None,
+                    Some(_) => Some(format!("{by} is now known as {name}")),
+                }
             }
             Request::Enter { room, via, .. } => {
                 refused = Some(format!("Room {room} refused to {by}"));
