@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crds::chat::ServerAddress;
+use crds::cli::Bell;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
 use crds::terminal::{Console, Settings, Style, run};
 use tokio::task::JoinHandle;
@@ -113,6 +114,7 @@ impl Stage {
         step("5. Two clients set their names.");
         for person in [&mut *ana, &mut *mel] {
             let name = person.screen.who;
+            person.is_named = true;
             person.types(&format!("name {name}"));
             person.screen.shows(&format!("Your name is {name}."))?;
         }
@@ -159,6 +161,7 @@ impl Stage {
     fn all_at_once(&mut self) -> Result<(), AnyError> {
         step("8. The server serves several at once: Ana, Mel, and a program of plain words.");
         self.mel.connects(&mut self.server, &self.address)?;
+        self.ana.screen.shows("[Mel joined]")?;
         let host = (self.address.host.as_str(), self.address.port);
         let mut program = BufReader::new(TcpStream::connect(host)?);
         self.server.shows("Client connected from 127.0.0.1:")?;
@@ -186,11 +189,11 @@ impl Stage {
 
     async fn close(mut self) -> Result<(), AnyError> {
         step("The end: both quit, and the server is told to stop.");
-        for person in [self.ana, self.mel] {
-            person.types("quit");
-            self.server.shows("Connection from 127.0.0.1:")?;
-            person.ends().await?;
-        }
+        self.ana.quits(&mut self.server)?;
+        self.mel.screen.shows("[Ana exited]")?;
+        self.ana.ends().await?;
+        self.mel.quits(&mut self.server)?;
+        self.mel.ends().await?;
         self.shutdown.request();
         self.serving.await??;
         self.server.shows_no_more()
@@ -203,6 +206,8 @@ struct Person {
     keyboard: Sender<String>,
     /// What a terminal shows before what is typed.
     prompt: String,
+    /// Whoever connects with a name is online.
+    is_named: bool,
     running: JoinHandle<io::Result<bool>>,
 }
 
@@ -223,11 +228,13 @@ impl Person {
                 color: false,
                 timestamps: false,
             },
+            bell: Bell::Off,
         };
         Self {
             screen,
             keyboard,
             prompt: MAIN_PROMPT.to_owned(),
+            is_named: false,
             running: tokio::spawn(run(console, settings)),
         }
     }
@@ -245,6 +252,11 @@ impl Person {
         self.screen
             .shows(&format!("Connected to {address} (crds "))?;
         self.screen.shows("Rooms use interface ")?;
+        if self.is_named {
+            let who = self.screen.who;
+            server.shows(&format!("{who} joined from 127.0.0.1:"))?;
+            self.screen.shows(&format!("[Welcome {who}!]"))?;
+        }
         self.prompt = format!("crds {address}> ");
         Ok(())
     }
@@ -255,6 +267,14 @@ impl Person {
         let line = format!("{}: {text}", self.screen.who);
         self.screen.shows(&line)?;
         listener.screen.shows(&line)
+    }
+
+    fn quits(&self, server: &mut Screen) -> Result<(), AnyError> {
+        self.types("quit");
+        // The person leaves and the connection ends: two tasks tell it.
+        let told = format!("{} exited|Connection from 127.0.0.1:", self.screen.who);
+        server.shows(&told)?;
+        server.shows(&told)
     }
 
     async fn ends(self) -> Result<(), AnyError> {

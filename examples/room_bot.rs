@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crds::chat::{Dialect, RoomName, ServerAddress};
+use crds::chat::{Dialect, NewRoom, RoomName, ServerAddress};
 use crds::client::{Connection, Interface, Room, RoomEvent, RoomOptions, Towards};
 
 const USAGE: &str = "usage: room_bot HOST[:PORT] ROOM [INTERFACE [ANSWERS]]";
@@ -27,14 +27,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .map_or(Ok(u64::MAX), |count| count.parse())?;
 
     let name = "bot".parse()?;
-    let mut connection = Connection::open(&server, Some(&name)).await?;
+    // It needs to be in the room only, not online on the server.
+    let connection = Connection::open(&server, None).await?;
     let rooms = connection.get_directory().await?;
     let found = match rooms.into_iter().find(|room| room.name == wanted) {
         Some(room) => room,
         None => {
-            connection
-                .make_room(wanted, None, Dialect::Reliable)
-                .await?
+            let room = NewRoom {
+                name: wanted,
+                address: None,
+                dialect: Dialect::Reliable,
+                limit: None,
+                topic: None,
+            };
+            connection.make_room(room).await?
         }
     };
     let towards = Towards::Server(connection.local_address());

@@ -67,6 +67,15 @@ pub struct ClientArgs {
         default_value = "auto"
     )]
     pub color: ColorChoice,
+    /// When the terminal rings: for nothing, for words to you alone and followed lines, or for every line
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_BELL",
+        value_name = "WHEN",
+        default_value = "private"
+    )]
+    pub bell: Bell,
     /// Show messages without the time
     #[arg(long, global = true, env = "CRDS_NO_TIMESTAMPS")]
     pub no_timestamps: bool,
@@ -81,6 +90,17 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+/// When a terminal rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bell {
+    /// Never.
+    Off,
+    /// For what is said to this person alone, and for lines that are followed.
+    Private,
+    /// For every line besides.
+    All,
 }
 
 /// The commands.
@@ -120,6 +140,9 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
+    /// People online at once: those who have taken a name [default: as many as there are connections]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub limit: Option<u32>,
     /// Connections at once
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one())]
     pub max_connections: u32,
@@ -135,6 +158,9 @@ pub struct LimitArgs {
     /// Seconds that a connection may say nothing; our own client gives signs of life
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = at_least_one())]
     pub idle_timeout: u32,
+    /// Seconds that somebody online may say nothing before a sign of life is asked for
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = at_least_one())]
+    pub heartbeat: u32,
 }
 
 fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {

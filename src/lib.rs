@@ -7,6 +7,7 @@
 //! - [`chat`]: the words that all others share. A `RoomAddress` or a `UserName` that exists is valid.
 //! - [`directory`]: which rooms there are; names and addresses stay unique.
 //! - [`control`]: what client and server say to each other over TCP, to and from bounded lines.
+//! - [`hub`]: who is online and who hears what: names, the lobby, whispers, groups, follows.
 //! - [`multicast`]: what members of a room say to each other over UDP.
 //! - [`sim`]: many members of a reliable room over one virtual network, and what they were promised.
 //!
@@ -14,7 +15,7 @@
 //!
 //! - [`net`]: interfaces, multicast sockets, control lines over TCP.
 //! - [`store`]: what must survive a restart.
-//! - [`server`]: the directory server, one task a connection and one owner of the directory.
+//! - [`server`]: the directory server, one task a connection and one owner of hub and directory.
 //! - [`client`]: the library to build programs on: [`client::Connection`] and [`client::Room`].
 //! - [`terminal`]: what a person types and reads.
 //! - [`cli`]: the flags of every command.
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod client;
 pub mod control;
 pub mod directory;
+pub mod hub;
 pub mod multicast;
 pub mod net;
 pub mod server;

@@ -98,6 +98,7 @@ fn settings(args: &ClientArgs) -> Settings {
         rate_max: args.rate_max,
         state: state_folder(),
         style,
+        bell: args.bell,
     }
 }
 
@@ -156,7 +157,9 @@ async fn serve(args: ServeArgs) -> Result<(), AnyError> {
             lines_per_second_max: limits.max_lines,
             line_bytes_max: limits.max_line_bytes as usize,
             rooms_max: limits.max_rooms as usize,
+            people_max: limits.limit.map(|people| people as usize),
             idle_max: Duration::from_secs(limits.idle_timeout.into()),
+            heartbeat: Duration::from_secs(limits.heartbeat.into()),
         },
     };
     let shutdown = Shutdown::default();

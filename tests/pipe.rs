@@ -42,6 +42,7 @@ fn commands_come_from_standard_input_and_no_prompt_goes_out() {
     assert_eq!(next(), "Your name is Mel.");
     assert!(next().starts_with(&format!("Connected to {server} (")));
     assert_eq!(next(), "Rooms use interface lo (127.0.0.1).");
+    assert_eq!(next(), "[Welcome Mel!]");
     assert!(next().starts_with("ROOM "), "{}", end.stdout);
     let row = next().split_whitespace().take(3);
     assert!(row.eq(["lab1", &address.to_string(), &port.to_string()]));
@@ -137,6 +138,7 @@ fn rooms_prints_the_directory() {
     assert_eq!(room["address"], address.to_string());
     assert_eq!(room["port"], port);
     assert_eq!(room["dialect"], "plain");
+    assert_eq!(room["limit"], Value::Null);
 }
 
 #[test]

@@ -9,13 +9,13 @@ use crds::control::{Event, RefusalCode, Reply, RequestKind, plain_words};
 fn the_document_has_every_message_and_no_other() {
     let document = document();
     let plain_words = plain_words::Command::ALL.map(|command| command.as_str());
-    let requests = RequestKind::ALL.map(RequestKind::as_str);
+    let requests: Vec<&str> = RequestKind::ALL.iter().map(|kind| kind.as_str()).collect();
     let refusals: Vec<&str> = RefusalCode::ALL.iter().map(|code| code.as_str()).collect();
     let expected: [(&str, &[&str]); 4] = [
         ("Plain words", &plain_words),
         ("Requests", &requests),
-        ("Replies", &Reply::NAMES),
-        ("Events", &Event::NAMES),
+        ("Replies", Reply::NAMES),
+        ("Events", Event::NAMES),
     ];
     for (section, words) in expected {
         compare(section, headings(section_of(&document, section)), words);

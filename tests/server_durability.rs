@@ -49,6 +49,7 @@ fn rooms_survive_a_restart() {
     let mut client = Client::connect(server.port);
     client.ask(r#"{"id":1,"request":"hello","version":1}"#);
     client.ask(r#"{"id":2,"request":"name","name":"Émile"}"#);
+    client.line(); // Welcome.
     for line in [
         r#"{"id":3,"request":"make-room","name":"Zoo","dialect":"plain"}"#,
         "makeroom gone 239.1.1.1 6000",
@@ -313,16 +314,20 @@ fn refuses_while_full(client: &mut Client, free: impl FnOnce()) {
 
 /// A file may not grow further: `prlimit` lifts that for a running process, as freeing space does
 /// for a disk, and this needs no rights to mount one.
-#[test]
-fn a_write_that_fails_is_told_and_leaves_a_sound_store() {
-    let folder = tempfile::tempdir().unwrap();
+fn serve_with_bounded_files(data: &Path) -> Command {
     let mut command = Command::new("sh");
     // The signal that comes with the limit would end the server; ignored, the write itself fails.
     command
         .args(["-c", "trap '' XFSZ; ulimit -S -f 300; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_crds"))
-        .args(serve(folder.path()).get_args());
-    let mut server = TestServer::start(&mut command);
+        .args(serve(data).get_args());
+    command
+}
+
+#[test]
+fn a_write_that_fails_is_told_and_leaves_a_sound_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = TestServer::start(&mut serve_with_bounded_files(folder.path()));
     let mut client = Client::connect(server.port);
     let pid = server.child.id().to_string();
     refuses_while_full(&mut client, || {
@@ -403,6 +408,55 @@ fn a_disk_that_is_full_from_the_start_is_told() {
         told.ends_with("(choose another folder with --data DIR)\n"),
         "{told}"
     );
+}
+
+/// Asks with the numbers from 1 until it is refused, which is the last number: a small change may still fit
+/// where a larger one does not.
+fn ask_until_refused(client: &mut Client, request: impl Fn(u32) -> String) -> u32 {
+    for number in 1..500 {
+        let answer = client.ask(&request(number));
+        if !answer.contains(r#""reply":"done""#) {
+            assert!(answer.contains(r#""error":"not-saved""#), "{answer}");
+            return number;
+        }
+    }
+    panic!("the disk does not get full");
+}
+
+#[test]
+fn a_group_and_a_topic_that_cannot_be_saved_are_refused_and_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(&mut serve_with_bounded_files(folder.path()));
+    let mut client = Client::connect(server.port);
+    let (made, _) = make_rooms_until_refused(&mut client);
+    client.ask(r#"{"id":1,"request":"hello","version":1}"#);
+    client.ask(r#"{"id":2,"request":"name","name":"Ann"}"#);
+    client.line(); // Welcome.
+    let room = made.first().unwrap();
+    let refused = ask_until_refused(&mut client, |number| {
+        format!(r#"{{"id":3,"request":"topic","room":"{room}","text":"topic {number}"}}"#)
+    });
+    let directory = client.ask(r#"{"id":5,"request":"get-directory"}"#);
+    let topic = |number: u32| format!(r#""topic":"topic {number}""#);
+    assert!(!directory.contains(&topic(refused)), "{directory}");
+    assert_eq!(refused > 1, directory.contains(&topic(refused - 1)));
+
+    // Peter, who is in all of the groups, is told of those that are there.
+    let mut peter = Client::connect(server.port);
+    peter.ask(r#"{"id":1,"request":"hello","version":1}"#);
+    peter.ask(r#"{"id":2,"request":"name","name":"Peter"}"#);
+    client.line(); // Peter has joined.
+    let refused = ask_until_refused(&mut client, |number| {
+        format!(r#"{{"id":3,"request":"group-set","group":"g{number}","members":["Peter"]}}"#)
+    });
+    let groups = loop {
+        let line = peter.ask(r#"{"id":4,"request":"groups"}"#);
+        if line.contains(r#""reply":"groups""#) {
+            break line;
+        }
+        assert!(!line.contains(&format!(r#""g{refused}""#)), "{line}");
+    };
+    assert!(!groups.contains(&format!(r#""g{refused}""#)), "{groups}");
 }
 
 /// A disk cannot be made read-only under a server that has its file open for writing: the kernel

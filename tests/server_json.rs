@@ -51,13 +51,17 @@ fn hello_comes_first() {
     }
     let make = json!({"id": 6, "request": "make-room", "name": "r1", "dialect": "plain"});
     assert_eq!(refusal(&client.request(make)), (&json!(6), "hello-first"));
+    let hello = client.request(json!({"id": 7, "request": "hello", "version": 1}));
+    let token = hello["token"].as_str().unwrap();
+    assert_eq!(token.len(), 32, "{token}");
     assert_eq!(
-        client.request(json!({"id": 7, "request": "hello", "version": 1})),
+        hello,
         json!({
             "id": 7,
             "reply": "hello",
             "version": 1,
             "program": concat!("crds ", env!("CARGO_PKG_VERSION")),
+            "token": token,
         })
     );
     let pong = client.request(json!({"id": 8, "request": "ping"}));
@@ -90,6 +94,8 @@ fn a_room_is_told_with_all_that_is_known_of_it() {
     let origin = client.stream.local_addr().unwrap().to_string();
     let named = client.request(json!({"id": 2, "request": "name", "name": "Émile"}));
     assert_eq!(named, json!({"id": 2, "reply": "done"}));
+    let welcome = json!({"event": "welcome", "name": "Émile"});
+    assert_eq!(client.value(), welcome);
 
     let made = client.request(json!({
         "id": 3, "request": "make-room", "name": "r1",
@@ -303,6 +309,7 @@ fn a_deletion_is_told_to_all_who_speak_json() {
     assert_eq!(other.value(), told);
 
     deleter.request(json!({"id": 3, "request": "name", "name": "Mel"}));
+    assert_eq!(deleter.value()["event"], "welcome");
     deleter.request(json!({"id": 4, "request": "delete-room", "name": "r2"}));
     let told = json!({"event": "room-deleted", "name": "r2", "by": format!("Mel ({by})")});
     assert_eq!(deleter.value(), told);

@@ -1,17 +1,25 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
 mod bit_rate;
+mod followed;
 mod message;
 mod name;
+mod one_line;
 mod printable;
 mod room;
 mod room_address;
 mod server_address;
+mod session_id;
 
 pub use bit_rate::{BitRate, BitRateError};
+pub use followed::{Followed, FollowedError, TopicWord};
 pub use message::{Message, MessageText, MessageTextError};
-pub use name::{NameError, RoomName, UserName};
+pub use name::{GroupName, NameError, RoomName, UserName};
+pub use one_line::{OneLine, OneLineError};
 pub use printable::{is_printable, printable};
-pub use room::{Dialect, DialectError, Origin, Room, RoomId};
+pub use room::{
+    Dialect, DialectError, MemberLimit, MemberLimitError, NewRoom, Origin, Room, RoomId,
+};
 pub use room_address::{RoomAddress, RoomAddressError};
 pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};
+pub use session_id::{SessionId, SessionIdError};

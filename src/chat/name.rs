@@ -1,4 +1,4 @@
-//! Names of rooms and of people.
+//! Names of rooms, of people and of groups.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -30,6 +30,12 @@ pub enum NameError {
         /// What was given, shortened and safe to show.
         given: String,
     },
+    /// Not a group name.
+    #[error("group name `{given}` is not allowed: use one word of 1 to 32 letters and digits")]
+    Group {
+        /// What was given, shortened and safe to show.
+        given: String,
+    },
 }
 
 /// Letters by their class, blanks by their look: the fillers of Hangul.
@@ -54,6 +60,19 @@ pub struct RoomName(String);
 impl RoomName {
     /// The longest room name.
     pub const LETTERS_MAX: usize = 64;
+
+    /// The room that every server has, without an address: its lines go over the server.
+    pub const LOBBY: &str = "lobby";
+
+    /// The lobby's name.
+    pub fn lobby() -> Self {
+        Self(Self::LOBBY.to_owned())
+    }
+
+    /// Whether this is the lobby.
+    pub fn is_lobby(&self) -> bool {
+        self.0.eq_ignore_ascii_case(Self::LOBBY)
+    }
 
     /// The name as it was first written.
     pub fn as_str(&self) -> &str {
@@ -91,6 +110,14 @@ impl UserName {
     /// The longest user name.
     pub const LETTERS_MAX: usize = 32;
 
+    /// Words that mean something else after an `@`: nobody online may be called so.
+    pub const RESERVED: [&str; 4] = ["names", "quit", "group", RoomName::LOBBY];
+
+    /// Whether nobody online may have this name.
+    pub fn is_reserved(&self) -> bool {
+        Self::RESERVED.contains(&self.key().as_str())
+    }
+
     /// The name in NFC, in the case it was given.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -106,23 +133,57 @@ impl FromStr for UserName {
     type Err = NameError;
 
     fn from_str(given: &str) -> Result<Self, NameError> {
-        // A mark belongs to the letter before it, so it may not come first.
-        let allowed = |(at, c): (usize, char)| {
-            (c.is_alphanumeric() && !INVISIBLE_LETTERS.contains(&c))
-                || matches!(c, '-' | '_' | '.')
-                || (at > 0 && is_combining_mark(c))
-        };
-        // NFC at most halves the letters of its input by composing three into one; four times the limit is ample.
-        let name: String = given.nfc().take(4 * Self::LETTERS_MAX).collect();
-        let letters = name.chars().count();
-        if (1..=Self::LETTERS_MAX).contains(&letters) && name.chars().enumerate().all(allowed) {
-            Ok(Self(name))
-        } else {
-            Err(NameError::User {
-                given: shown(given),
-            })
-        }
+        let name = letters_and(&['-', '_', '.'], Self::LETTERS_MAX, given);
+        name.map(Self).ok_or_else(|| NameError::User {
+            given: shown(given),
+        })
     }
+}
+
+/// A group's name: 1 to 32 letters of any script or digits; kept in Unicode NFC and compared without case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// The longest group name.
+    pub const LETTERS_MAX: usize = 32;
+
+    /// The name in NFC, in the case it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form in which two names are compared.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase().nfc().collect()
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = NameError;
+
+    fn from_str(given: &str) -> Result<Self, NameError> {
+        let name = letters_and(&[], Self::LETTERS_MAX, given);
+        name.map(Self).ok_or_else(|| NameError::Group {
+            given: shown(given),
+        })
+    }
+}
+
+/// `given` in NFC, if it has 1 to `letters_max` letters of any script, digits and `signs`, and no other.
+fn letters_and(signs: &[char], letters_max: usize, given: &str) -> Option<String> {
+    // A mark belongs to the letter before it, so it may not come first.
+    let allowed = |(at, c): (usize, char)| {
+        (c.is_alphanumeric() && !INVISIBLE_LETTERS.contains(&c))
+            || signs.contains(&c)
+            || (at > 0 && is_combining_mark(c))
+    };
+    // NFC at most halves the letters of its input by composing three into one; four times the limit is ample.
+    let name: String = given.nfc().take(4 * letters_max).collect();
+    let letters = name.chars().count();
+    let fits = (1..=letters_max).contains(&letters) && name.chars().enumerate().all(allowed);
+    fits.then_some(name)
 }
 
 macro_rules! a_name {
@@ -177,6 +238,7 @@ macro_rules! a_name {
 
 a_name!(RoomName);
 a_name!(UserName);
+a_name!(GroupName);
 
 #[cfg(test)]
 mod tests {
@@ -213,6 +275,26 @@ mod tests {
             assert!(error.contains("1 to 32"), "{error}");
             assert!(!error.contains('\u{202e}'));
         }
+    }
+
+    #[test]
+    fn a_group_name_is_one_word_of_letters_and_digits() {
+        let group = |s: &str| s.parse::<GroupName>();
+        assert_eq!(group("Dinner2").unwrap(), group("dINNER2").unwrap());
+        assert_eq!(group("नमस्ते").unwrap().as_str(), "नमस्ते");
+        for bad in ["", "din ner", "din-ner", "a.b", &"x".repeat(33)] {
+            let error = group(bad).unwrap_err().to_string();
+            assert!(error.contains("letters and digits"), "{error}");
+        }
+    }
+
+    #[test]
+    fn reserved_words_are_known_in_any_case() {
+        let is_reserved = |s: &str| s.parse::<UserName>().unwrap().is_reserved();
+        assert!(is_reserved("Quit") && is_reserved("LOBBY"));
+        assert!(!is_reserved("quits"));
+        assert!("Lobby".parse::<RoomName>().unwrap().is_lobby());
+        assert_eq!(RoomName::lobby(), "lobby".parse().unwrap());
     }
 
     proptest! {

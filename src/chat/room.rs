@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::{RoomAddress, RoomName, UserName, printable};
+use super::{OneLine, RoomAddress, RoomName, UserName, printable};
 
 /// The order of making, from 1. It is also the room's key in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,8 +81,71 @@ pub struct Room {
     pub address: RoomAddress,
     /// How its members speak.
     pub dialect: Dialect,
+    /// The most members that the server lets in.
+    pub limit: Option<MemberLimit>,
+    /// What it is about.
+    pub topic: Option<OneLine>,
     /// Who made it.
     pub made_by: Origin,
     /// When it was made.
     pub made_at: Timestamp,
+}
+
+/// A room that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRoom {
+    /// Its name.
+    pub name: RoomName,
+    /// Its address, or none to have one picked.
+    pub address: Option<RoomAddress>,
+    /// How its members speak.
+    pub dialect: Dialect,
+    /// The most members that the server lets in.
+    pub limit: Option<MemberLimit>,
+    /// What it is about.
+    pub topic: Option<OneLine>,
+}
+
+/// How many members the server lets into a room: 1 to 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MemberLimit(u16);
+
+/// No such limit can be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a room's limit is a number of members from 1 to 10000")]
+pub struct MemberLimitError;
+
+impl MemberLimit {
+    /// More members than any server here has connections for.
+    pub const MEMBERS_MAX: u16 = 10_000;
+
+    /// So many members.
+    ///
+    /// # Errors
+    /// None, or more than [`MemberLimit::MEMBERS_MAX`].
+    pub fn new(members: i64) -> Result<Self, MemberLimitError> {
+        match u16::try_from(members) {
+            Ok(members @ 1..=Self::MEMBERS_MAX) => Ok(Self(members)),
+            _ => Err(MemberLimitError),
+        }
+    }
+
+    /// The number of members.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for MemberLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for MemberLimit {
+    type Err = MemberLimitError;
+
+    fn from_str(given: &str) -> Result<Self, MemberLimitError> {
+        Self::new(given.parse().map_err(|_| MemberLimitError)?)
+    }
 }

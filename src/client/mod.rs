@@ -7,10 +7,11 @@
 mod connection;
 mod room;
 
+pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
 pub use crate::net::{
     Interface, InterfaceError, OpenError, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
     SayError, Seat, SeatOptions, Towards, Traffic,
 };
-pub use connection::{ConnectError, Connection, RequestError, ServerEvent};
+pub use connection::{ConnectError, Connection, ConnectionEvent, RequestError};
 pub use room::Room;

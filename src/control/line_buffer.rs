@@ -1,6 +1,24 @@
-//! Bytes as they come off a connection, cut into bounded lines.
+//! Bytes as they come off a connection, cut into bounded lines and the raw bytes that belong to them.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use serde::Deserialize;
+
+use super::BULK_BYTES_MAX;
+
+/// A line, and the raw bytes that followed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// The line without its end.
+    pub line: String,
+    /// As many bytes as the line says, if it does.
+    pub bulk: Option<Bytes>,
+}
+
+/// The one field of a line that says how its end is found.
+#[derive(Deserialize)]
+struct WireBytes {
+    bytes: Option<u64>,
+}
 
 /// Collects what is read and gives it back line by line. Holds at most one line's limit and one read.
 #[derive(Debug)]
@@ -13,6 +31,8 @@ pub struct LineBuffer {
     skipping: bool,
     /// How much of that line was dropped.
     skipped_bytes: usize,
+    /// A line whose raw bytes have not all come, and how many those are.
+    header: Option<(String, usize)>,
 }
 
 /// A line this many times longer than the limit is not waited for.
@@ -30,6 +50,22 @@ pub enum LineError {
     /// The line passed 16 times the limit and still has no end.
     #[error("the line has no end: nothing more is read")]
     Endless,
+    /// More raw bytes are announced than allowed, or none: where the next line begins is not known.
+    #[error("a line is followed by 1 to {BULK_BYTES_MAX} bytes, not {0}: nothing more is read")]
+    BulkOutOfRange(u64),
+    /// No more will come, but raw bytes are missing.
+    #[error("the bytes behind the line are not all there")]
+    BulkCut,
+}
+
+impl LineError {
+    /// Whether nothing that follows can be read.
+    pub fn is_last(self) -> bool {
+        matches!(
+            self,
+            Self::Endless | Self::BulkOutOfRange(_) | Self::BulkCut
+        )
+    }
 }
 
 impl LineBuffer {
@@ -41,6 +77,7 @@ impl LineBuffer {
             line_bytes_max,
             skipping: false,
             skipped_bytes: 0,
+            header: None,
         }
     }
 
@@ -49,16 +86,49 @@ impl LineBuffer {
         &mut self.bytes
     }
 
+    /// Gives its memory back while nothing is in it.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+    }
+
     /// What has come and is not yet a line.
     pub fn pending(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The next whole line, without its end.
+    /// Whether nothing has come that was not given back.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.header.is_none()
+    }
+
+    /// The next whole line, without its end, with the raw bytes that it says follow.
     ///
     /// # Errors
-    /// The line is too long, or no UTF-8; the lines after it can still be read.
-    pub fn next_line(&mut self) -> Option<Result<String, LineError>> {
+    /// The line is too long, or no UTF-8; the lines after it can still be read, unless the error
+    /// [is the last](LineError::is_last).
+    pub fn next_framed(&mut self) -> Option<Result<Framed, LineError>> {
+        if self.header.is_none() {
+            let line = match self.next_line()? {
+                Ok(line) => line,
+                Err(error) => return Some(Err(error)),
+            };
+            match bulk_bytes(&line) {
+                None => return Some(Ok(Framed { line, bulk: None })),
+                Some(bytes) => match usize::try_from(bytes) {
+                    Ok(length @ 1..=BULK_BYTES_MAX) => self.header = Some((line, length)),
+                    _ => return Some(Err(LineError::BulkOutOfRange(bytes))),
+                },
+            }
+        }
+        let (line, length) = self.header.take_if(|(_, l)| *l <= self.bytes.len())?;
+        let bulk = Some(self.bytes.split_to(length).freeze());
+        Some(Ok(Framed { line, bulk }))
+    }
+
+    /// The next whole line, whatever it says.
+    fn next_line(&mut self) -> Option<Result<String, LineError>> {
         loop {
             let found = self.bytes[self.searched..].iter().position(|&b| b == b'\n');
             let Some(at) = found.map(|at| at + self.searched) else {
@@ -79,6 +149,9 @@ impl LineBuffer {
     /// # Errors
     /// As [`LineBuffer::next_line`].
     pub fn take_pending(&mut self) -> Option<Result<String, LineError>> {
+        if self.header.take().is_some() {
+            return Some(Err(LineError::BulkCut));
+        }
         let line = self.bytes.split();
         self.searched = 0;
         let skipped = std::mem::take(&mut self.skipping);
@@ -89,7 +162,7 @@ impl LineBuffer {
     fn passed_limit(&mut self) -> Option<LineError> {
         let length = self.bytes.len();
         // One more for the `\r` that may yet turn out to be part of the line's end.
-        if length == 0 || (!self.skipping && length <= self.line_bytes_max + 1) {
+        if !self.skipping && length <= self.line_bytes_max + 1 {
             return None;
         }
         self.bytes.clear();
@@ -99,8 +172,11 @@ impl LineBuffer {
             return Some(LineError::TooLong(self.line_bytes_max));
         }
         self.skipped_bytes += length;
-        (self.skipped_bytes > SKIPPED_LIMITS_MAX * self.line_bytes_max)
-            .then_some(LineError::Endless)
+        let endless = self.skipped_bytes > SKIPPED_LIMITS_MAX * self.line_bytes_max;
+        if endless {
+            self.skipped_bytes = 0;
+        }
+        endless.then_some(LineError::Endless)
     }
 
     fn text(&self, line: &[u8]) -> Result<String, LineError> {
@@ -115,14 +191,72 @@ impl LineBuffer {
     }
 }
 
+/// How many raw bytes a line says follow it. Only an object of JSON can say so, and a text in it
+/// cannot: there the quotation marks would have backslashes before them.
+fn bulk_bytes(line: &str) -> Option<u64> {
+    if !line.trim_start().starts_with('{') || !line.contains("\"bytes\"") {
+        return None;
+    }
+    serde_json::from_str::<WireBytes>(line).ok()?.bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn lines(buffer: &mut LineBuffer, bytes: &[u8]) -> Vec<Result<String, LineError>> {
+    fn framed(buffer: &mut LineBuffer, bytes: &[u8]) -> Vec<Result<Framed, LineError>> {
         buffer.space().extend_from_slice(bytes);
-        std::iter::from_fn(|| buffer.next_line()).collect()
+        std::iter::from_fn(|| buffer.next_framed()).collect()
+    }
+
+    fn lines(buffer: &mut LineBuffer, bytes: &[u8]) -> Vec<Result<String, LineError>> {
+        let framed = framed(buffer, bytes).into_iter();
+        framed.map(|framed| framed.map(|f| f.line)).collect()
+    }
+
+    #[test]
+    fn raw_bytes_follow_the_line_that_says_so() {
+        let mut buffer = LineBuffer::new(100);
+        let header = r#"{"id":1,"bytes":6}"#;
+        let sent = format!("{header}\nab\ncd\ngetdir\n");
+        assert_eq!(
+            framed(&mut buffer, sent.as_bytes()),
+            [
+                Ok(Framed {
+                    line: header.into(),
+                    bulk: Some(Bytes::from_static(b"ab\ncd\n")),
+                }),
+                Ok(Framed {
+                    line: "getdir".into(),
+                    bulk: None,
+                }),
+            ]
+        );
+        // Words and a text that only speaks of it announce nothing.
+        for line in [
+            r#""bytes":6"#,
+            r#"{"text":"\"bytes\":6"}"#,
+            r#"{"text":"bytes","id":6}"#,
+        ] {
+            let read = lines(&mut buffer, format!("{line}\n").as_bytes());
+            assert_eq!(read, [Ok(line.to_owned())]);
+        }
+    }
+
+    #[test]
+    fn raw_bytes_are_bounded_and_must_all_come() {
+        for bytes in [0, BULK_BYTES_MAX as u64 + 1, u64::MAX] {
+            let mut buffer = LineBuffer::new(100);
+            let error = LineError::BulkOutOfRange(bytes);
+            assert!(error.is_last());
+            let sent = format!("{{\"bytes\":{bytes}}}\n");
+            assert_eq!(lines(&mut buffer, sent.as_bytes()), [Err(error)]);
+        }
+        let mut buffer = LineBuffer::new(100);
+        assert_eq!(lines(&mut buffer, b"{\"bytes\":4}\nabc"), []);
+        assert!(!buffer.is_empty());
+        assert_eq!(buffer.take_pending(), Some(Err(LineError::BulkCut)));
     }
 
     #[test]
@@ -164,9 +298,38 @@ mod tests {
             told[..2],
             [Err(LineError::TooLong(4)), Err(LineError::Endless)]
         );
+        // In one read as in many.
+        let mut buffer = LineBuffer::new(4);
+        assert_eq!(
+            lines(&mut buffer, &[b'x'; 100]),
+            [Err(LineError::TooLong(4)), Err(LineError::Endless)]
+        );
     }
 
     proptest! {
+        #[test]
+        fn the_cut_into_reads_does_not_matter_to_raw_bytes(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..8),
+            read_bytes in 1usize..20,
+        ) {
+            let mut sent = Vec::new();
+            for piece in &pieces {
+                match piece.len() {
+                    0 => sent.extend_from_slice(b"{}\n"),
+                    length => sent.extend_from_slice(format!("{{\"bytes\":{length}}}\n").as_bytes()),
+                }
+                sent.extend_from_slice(piece);
+            }
+            let mut buffer = LineBuffer::new(100);
+            let reads = sent.chunks(read_bytes);
+            let seen: Vec<_> = reads.flat_map(|read| framed(&mut buffer, read)).collect();
+            prop_assert_eq!(seen.len(), pieces.len());
+            for (seen, piece) in seen.into_iter().zip(pieces) {
+                prop_assert_eq!(seen.unwrap().bulk.unwrap_or_default(), piece);
+            }
+            prop_assert!(buffer.is_empty());
+        }
+
         #[test]
         fn the_cut_into_reads_does_not_matter(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..120),

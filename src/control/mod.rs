@@ -7,14 +7,16 @@ mod line_buffer;
 pub mod plain_words;
 mod reply;
 mod request;
+mod token;
 
 pub use json::{
     JsonError, ServerLine, directory_array, event_line, parse_request, parse_server_line,
     refusal_line, reply_line, reply_line_with_directory, request_line,
 };
-pub use line_buffer::{LineBuffer, LineError};
-pub use reply::{Event, Refusal, RefusalCode, Reply};
-pub use request::{Request, RequestKind};
+pub use line_buffer::{Framed, LineBuffer, LineError};
+pub use reply::{Event, Group, Online, Refusal, RefusalCode, Reply};
+pub use request::{Request, RequestKind, Via, ViaError};
+pub use token::{Token, TokenError};
 
 /// The version of the JSON lines; `hello` settles it.
 pub const VERSION: u32 = 1;
@@ -25,3 +27,11 @@ pub const LINE_BYTES_MAX: usize = 65_536;
 /// The longest answer that a client accepts, in bytes: a directory of 100,000 rooms with all that is
 /// known of them fits twice.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The most raw bytes that follow a line which says so: a file is sent in pieces, so that it never
+/// holds up a line for long.
+pub const BULK_BYTES_MAX: usize = 65_536;
+
+/// A longer text follows its line as raw bytes, so that no line with it passes the limit however
+/// much of it must be escaped.
+pub const TEXT_IN_LINE_BYTES_MAX: usize = 8192;

@@ -1,7 +1,7 @@
 //! The protocol as people speak it with `nc`: a command a line, one line of answer.
 
 use super::{Refusal, RefusalCode, Reply, Request};
-use crate::chat::{Dialect, Room, RoomAddress, printable};
+use crate::chat::{Dialect, NewRoom, Room, RoomAddress, printable};
 
 /// The commands in plain words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +83,15 @@ pub fn parse(line: &str) -> Result<Spoken, Refusal> {
 
 /// A room made in plain words speaks plain: whoever made it so expects programs of the lab in it.
 fn make_room(name: &str, address: Option<(&&str, &&str)>) -> Result<Request, Refusal> {
-    Ok(Request::MakeRoom {
+    Ok(Request::MakeRoom(NewRoom {
         name: name.parse()?,
         address: address
             .map(|(address, port)| RoomAddress::from_words(address, port))
             .transpose()?,
         dialect: Dialect::Plain,
-    })
+        limit: None,
+        topic: None,
+    }))
 }
 
 fn unknown(word: &str) -> Refusal {
@@ -108,10 +110,11 @@ fn help() -> String {
 /// The line that answers, without its end.
 pub fn answer(result: &Result<Reply, Refusal>) -> String {
     match result {
-        Ok(Reply::Hello { .. } | Reply::Done) => "OK".to_owned(),
         Ok(Reply::Directory(rooms)) => directory_line(rooms.iter()),
         Ok(Reply::RoomMade(room)) => format!("OK room {} made at {}", room.name, room.address),
         Ok(Reply::RoomDeleted(room)) => format!("OK room {} deleted", room.name),
+        // Of the others, plain words ask for none that tells more than that it was done.
+        Ok(_) => "OK".to_owned(),
         Err(refusal) => format!("ERR {refusal}"),
     }
 }
@@ -166,6 +169,8 @@ mod tests {
             name: name.parse().unwrap(),
             address: address.parse().unwrap(),
             dialect: Dialect::Plain,
+            limit: None,
+            topic: None,
             made_by: Origin {
                 name: None,
                 address: "10.0.0.2:5".parse().unwrap(),
@@ -185,11 +190,13 @@ mod tests {
         assert_eq!(parse("help"), Ok(Spoken::Help));
         assert_eq!(
             request("makeroom r1 239.1.1.1 6000"),
-            Ok(Request::MakeRoom {
+            Ok(Request::MakeRoom(NewRoom {
                 name: "r1".parse().unwrap(),
                 address: Some("239.1.1.1:6000".parse().unwrap()),
                 dialect: Dialect::Plain,
-            })
+                limit: None,
+                topic: None,
+            }))
         );
         assert_eq!(
             request("deleteroom r1"),

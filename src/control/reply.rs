@@ -1,6 +1,28 @@
 //! What a server answers, and what it says by itself.
 
-use crate::chat::{DialectError, NameError, Room, RoomAddressError, RoomName};
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+
+use super::{Token, Via};
+use crate::chat::{
+    DialectError, Followed, FollowedError, GroupName, MemberLimitError, MessageText,
+    MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError, RoomName, UserName,
+};
+
+macro_rules! words {
+    ($type:ident, $field:literal: $($variant:ident = $word:literal,)*) => {
+        impl $type {
+            #[doc = concat!("The words in `\"", $field, "\"`.")]
+            pub const NAMES: &[&str] = &[$($word,)*];
+
+            #[doc = concat!("The word in `\"", $field, "\"`.")]
+            pub fn as_str(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $word,)* }
+            }
+        }
+    };
+}
 
 /// The answer to a request that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +33,23 @@ pub enum Reply {
         version: u32,
         /// The server program with its version.
         program: String,
+        /// What a later `hello` takes this connection's place with, should it break.
+        token: Token,
+        /// The name of the presence that was taken over from a broken connection.
+        name: Option<UserName>,
     },
     /// Done, and nothing to tell.
     Done,
+    /// To `names`: who is online, in the order of coming.
+    Names(Vec<UserName>),
+    /// To `report`: the same with all that is known of them.
+    Report(Vec<Online>),
+    /// To `enter`: in the room.
+    Entered,
+    /// To `groups`: those that I am in.
+    Groups(Vec<Group>),
+    /// To `following`: what I follow.
+    Following(Vec<Followed>),
     /// To `get-directory`: all rooms in the order of making.
     Directory(Vec<Room>),
     /// To `make-room`: the room with the address it got.
@@ -22,14 +58,142 @@ pub enum Reply {
     RoomDeleted(Room),
 }
 
-impl Reply {
-    /// The words in `"reply"`.
-    pub const NAMES: [&str; 5] = ["hello", "done", "directory", "room-made", "room-deleted"];
+words! {
+    Reply, "reply":
+    Hello = "hello",
+    Done = "done",
+    Names = "names",
+    Report = "report",
+    Entered = "entered",
+    Groups = "groups",
+    Following = "following",
+    Directory = "directory",
+    RoomMade = "room-made",
+    RoomDeleted = "room-deleted",
+}
+
+/// Somebody who is online.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Online {
+    /// What they are called.
+    pub name: UserName,
+    /// Where their control connection comes from.
+    pub address: SocketAddr,
+    /// When they came.
+    pub since: Timestamp,
+    /// The room that they are in; the lobby only if they are in no other.
+    pub room: Option<RoomName>,
+    /// How its lines reach them.
+    pub via: Option<Via>,
+    /// Why they are away, if they are.
+    pub away: Option<OneLine>,
+}
+
+/// People who can be spoken to together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What it is called.
+    pub name: GroupName,
+    /// Who is in it, online or not.
+    pub members: Vec<UserName>,
 }
 
 /// What the server tells without being asked, to clients that speak JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// I have this name now, and am online.
+    Welcome(UserName),
+    /// Somebody is online now.
+    Joined(UserName),
+    /// Somebody is not online any more.
+    Exited(UserName),
+    /// Somebody has another name.
+    Renamed {
+        /// The name until now.
+        before: UserName,
+        /// The name from now on.
+        name: UserName,
+    },
+    /// A line said in a room. A client leaves out its own.
+    Line {
+        /// The room.
+        room: RoomName,
+        /// What the speaker is called; another program may use what is no user name.
+        from: String,
+        /// What is said.
+        text: MessageText,
+        /// When the server heard it.
+        at: Timestamp,
+    },
+    /// Somebody is in my room now.
+    Entered {
+        /// The room.
+        room: RoomName,
+        /// Who.
+        name: UserName,
+    },
+    /// Somebody is in my room no more.
+    Left {
+        /// The room.
+        room: RoomName,
+        /// Who.
+        name: UserName,
+    },
+    /// A line for me alone.
+    Whisper {
+        /// Who says it.
+        from: UserName,
+        /// What is said.
+        text: MessageText,
+    },
+    /// I am in a new group.
+    Enrolled {
+        /// The group.
+        group: GroupName,
+        /// Who made it.
+        by: UserName,
+    },
+    /// A line for a group that I am in.
+    GroupLine {
+        /// The group.
+        group: GroupName,
+        /// Who says it.
+        from: UserName,
+        /// What is said.
+        text: MessageText,
+    },
+    /// Somebody left a group that I am in.
+    GroupLeft {
+        /// The group.
+        group: GroupName,
+        /// Who left.
+        by: UserName,
+    },
+    /// A group that I was in is no more.
+    GroupDeleted {
+        /// The group.
+        group: GroupName,
+        /// Who deleted it.
+        by: UserName,
+    },
+    /// A line that I follow, from a room that I am not in.
+    Followed {
+        /// The room.
+        room: RoomName,
+        /// What the speaker is called.
+        from: String,
+        /// What is said.
+        text: MessageText,
+    },
+    /// My room has another topic.
+    Topic {
+        /// The room.
+        room: RoomName,
+        /// What it is about now.
+        topic: Option<OneLine>,
+        /// Who says so.
+        by: UserName,
+    },
     /// A room is no longer in the directory. Those in it may go on.
     RoomDeleted {
         /// Its name.
@@ -45,9 +209,39 @@ pub enum Event {
     ServerStopping,
 }
 
+words! {
+    Event, "event":
+    Welcome = "welcome",
+    Joined = "joined",
+    Exited = "exited",
+    Renamed = "renamed",
+    Line = "line",
+    Entered = "entered",
+    Left = "left",
+    Whisper = "whisper",
+    Enrolled = "enrolled",
+    GroupLine = "group-line",
+    GroupLeft = "group-left",
+    GroupDeleted = "group-deleted",
+    Followed = "followed",
+    Topic = "topic",
+    RoomDeleted = "room-deleted",
+    Idle = "idle",
+    Notice = "notice",
+    ServerStopping = "server-stopping",
+}
+
 impl Event {
-    /// The words in `"event"`.
-    pub const NAMES: [&str; 4] = ["room-deleted", "idle", "notice", "server-stopping"];
+    /// The message that it carries.
+    pub fn message(&self) -> Option<&MessageText> {
+        match self {
+            Self::Line { text, .. }
+            | Self::Whisper { text, .. }
+            | Self::GroupLine { text, .. }
+            | Self::Followed { text, .. } => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// Why a request was not carried out: a word for programs and a text for people, which says what to do.
@@ -72,20 +266,31 @@ impl Refusal {
 
 impl From<NameError> for Refusal {
     fn from(error: NameError) -> Self {
-        Self::new(RefusalCode::NameNotAllowed, error.to_string())
+        let code = match error {
+            NameError::Group { .. } => RefusalCode::GroupNameNotAllowed,
+            NameError::Room { .. } | NameError::User { .. } => RefusalCode::NameNotAllowed,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
-impl From<RoomAddressError> for Refusal {
-    fn from(error: RoomAddressError) -> Self {
-        Self::new(RefusalCode::AddressNotAllowed, error.to_string())
-    }
+macro_rules! refused_as {
+    ($($error:ty => $code:ident,)*) => { $(
+        impl From<$error> for Refusal {
+            fn from(error: $error) -> Self {
+                Self::new(RefusalCode::$code, error.to_string())
+            }
+        }
+    )* };
 }
 
-impl From<DialectError> for Refusal {
-    fn from(error: DialectError) -> Self {
-        Self::new(RefusalCode::UnknownDialect, error.to_string())
-    }
+refused_as! {
+    MessageTextError => TextNotAllowed,
+    OneLineError => TextNotAllowed,
+    FollowedError => TextNotAllowed,
+    MemberLimitError => LimitNotAllowed,
+    RoomAddressError => AddressNotAllowed,
+    DialectError => UnknownDialect,
 }
 
 macro_rules! refusal_codes {
@@ -119,6 +324,14 @@ refusal_codes! {
     VersionNotSpoken = "version-not-spoken",
     /// A name that no room or person may have.
     NameNotAllowed = "name-not-allowed",
+    /// Somebody online has the name.
+    NameInUse = "name-in-use",
+    /// Only who has a name may do this.
+    NameFirst = "name-first",
+    /// A text that is blank or too long, or has a line break where there may be none.
+    TextNotAllowed = "text-not-allowed",
+    /// A limit that no room may have.
+    LimitNotAllowed = "limit-not-allowed",
     /// No address, outside 239.0.0.0/8, or a port outside 1 to 65535.
     AddressNotAllowed = "address-not-allowed",
     /// A dialect that this server does not know.
@@ -133,6 +346,28 @@ refusal_codes! {
     DirectoryFull = "directory-full",
     /// No room has the name.
     NoSuchRoom = "no-such-room",
+    /// As many are in the room, or online, as may be.
+    RoomFull = "room-full",
+    /// Only who is in the room may do this.
+    EnterFirst = "enter-first",
+    /// The server takes no lines for this room.
+    NotRelayed = "not-relayed",
+    /// Nobody online has the name.
+    NotOnline = "not-online",
+    /// A name that no group may have.
+    GroupNameNotAllowed = "group-name-not-allowed",
+    /// Another group has the name.
+    GroupExists = "group-exists",
+    /// The limit on groups, or on the members of one, is reached.
+    TooManyGroups = "too-many-groups",
+    /// No group has the name.
+    NoSuchGroup = "no-such-group",
+    /// Only members may do this.
+    NotAMember = "not-a-member",
+    /// Several groups could be meant.
+    WhichGroup = "which-group",
+    /// The limit on what one client may follow is reached.
+    TooManyFollowed = "too-many-followed",
     /// The change could not be written to disk, so it was not made.
     NotSaved = "not-saved",
     /// More lines in a second than allowed; this one was not read.

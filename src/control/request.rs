@@ -1,6 +1,9 @@
 //! What a client may ask.
 
-use crate::chat::{Dialect, RoomAddress, RoomName, UserName};
+use super::Token;
+use crate::chat::{
+    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SessionId, UserName,
+};
 
 /// A request, whichever way it was spoken. Valid once built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,20 +12,74 @@ pub enum Request {
     Hello {
         /// The version that the client speaks.
         version: u32,
+        /// The token of an earlier connection of this client that broke: who was there, is here now.
+        resume: Option<Token>,
     },
-    /// What the person at this client is called.
+    /// What the person at this client is called, for all to see.
     Name(UserName),
+    /// Who is online.
+    Names,
+    /// Who is online, from where, since when and in which room.
+    Report,
+    /// I am in this room.
+    Enter {
+        /// A room of the directory, or the lobby.
+        room: RoomName,
+        /// How its lines reach me.
+        via: Via,
+        /// Who I am in a reliable room.
+        member: Option<SessionId>,
+    },
+    /// I am not in this room any more.
+    Leave(RoomName),
+    /// A line for all in a room.
+    Say {
+        /// The room; the lobby is the only one that the server takes lines for.
+        room: RoomName,
+        /// What is said.
+        text: MessageText,
+    },
+    /// A line for one person alone.
+    Whisper {
+        /// Who is to hear it.
+        to: UserName,
+        /// What is said.
+        text: MessageText,
+    },
+    /// A new group.
+    GroupSet {
+        /// Its name.
+        group: GroupName,
+        /// Who is in it; at least one.
+        members: Vec<UserName>,
+    },
+    /// A line for the other members of a group, whose name may be its first word.
+    GroupSend(MessageText),
+    /// I am not in this group any more.
+    GroupLeave(GroupName),
+    /// A group's end.
+    GroupDelete(GroupName),
+    /// The groups that I am in.
+    Groups,
+    /// Lines of this person, or with this word, are to reach me from any room.
+    Follow(Followed),
+    /// They are not any more.
+    Unfollow(Followed),
+    /// What I follow.
+    Following,
+    /// I am away, for this reason; or I am back.
+    Away(Option<OneLine>),
+    /// What a room is about; or nothing any more.
+    Topic {
+        /// The room.
+        room: RoomName,
+        /// Its topic.
+        topic: Option<OneLine>,
+    },
     /// The whole directory.
     GetDirectory,
-    /// A new room, at `address` or at a free one.
-    MakeRoom {
-        /// Its name.
-        name: RoomName,
-        /// Its address, or none to have one picked.
-        address: Option<RoomAddress>,
-        /// How its members speak.
-        dialect: Dialect,
-    },
+    /// A new room.
+    MakeRoom(NewRoom),
     /// A room's end.
     DeleteRoom(RoomName),
     /// A sign of life.
@@ -31,47 +88,104 @@ pub enum Request {
     Bye,
 }
 
-/// The requests that JSON lines know, by the word in `"request"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestKind {
-    /// [`Request::Hello`]
-    Hello,
-    /// [`Request::Name`]
-    Name,
-    /// [`Request::GetDirectory`]
-    GetDirectory,
-    /// [`Request::MakeRoom`]
-    MakeRoom,
-    /// [`Request::DeleteRoom`]
-    DeleteRoom,
-    /// [`Request::Ping`]
-    Ping,
-    /// [`Request::Bye`]
-    Bye,
-}
-
-impl RequestKind {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Hello,
-        Self::Name,
-        Self::GetDirectory,
-        Self::MakeRoom,
-        Self::DeleteRoom,
-        Self::Ping,
-        Self::Bye,
-    ];
-
-    /// The word in `"request"`.
-    pub fn as_str(self) -> &'static str {
+impl Request {
+    /// The message that it carries.
+    pub fn message(&self) -> Option<&MessageText> {
         match self {
-            Self::Hello => "hello",
-            Self::Name => "name",
-            Self::GetDirectory => "get-directory",
-            Self::MakeRoom => "make-room",
-            Self::DeleteRoom => "delete-room",
-            Self::Ping => "ping",
-            Self::Bye => "bye",
+            Self::Say { text, .. } | Self::Whisper { text, .. } | Self::GroupSend(text) => {
+                Some(text)
+            }
+            _ => None,
         }
     }
+}
+
+/// How a room's lines reach somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// From member to member.
+    Multicast,
+    /// Over the server.
+    Relay,
+}
+
+/// What was given is no way into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a room is entered via `multicast` or `relay`")]
+pub struct ViaError;
+
+impl Via {
+    /// The word in `"via"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Multicast => "multicast",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+impl std::str::FromStr for Via {
+    type Err = ViaError;
+
+    fn from_str(given: &str) -> Result<Self, ViaError> {
+        match given {
+            "multicast" => Ok(Self::Multicast),
+            "relay" => Ok(Self::Relay),
+            _ => Err(ViaError),
+        }
+    }
+}
+
+macro_rules! request_kinds {
+    ($($kind:ident = $word:literal,)*) => {
+        /// The requests that JSON lines know, by the word in `"request"`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum RequestKind { $(
+            #[doc = concat!("[`Request::", stringify!($kind), "`]")]
+            $kind,
+        )* }
+
+        impl Request {
+            /// Which of the requests this is.
+            pub fn kind(&self) -> RequestKind {
+                match self { $(Self::$kind { .. } => RequestKind::$kind,)* }
+            }
+        }
+
+        impl RequestKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The word in `"request"`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word,)* }
+            }
+        }
+    };
+}
+
+request_kinds! {
+    Hello = "hello",
+    Name = "name",
+    Names = "names",
+    Report = "report",
+    Enter = "enter",
+    Leave = "leave",
+    Say = "say",
+    Whisper = "whisper",
+    GroupSet = "group-set",
+    GroupSend = "group-send",
+    GroupLeave = "group-leave",
+    GroupDelete = "group-delete",
+    Groups = "groups",
+    Follow = "follow",
+    Unfollow = "unfollow",
+    Following = "following",
+    Away = "away",
+    Topic = "topic",
+    GetDirectory = "get-directory",
+    MakeRoom = "make-room",
+    DeleteRoom = "delete-room",
+    Ping = "ping",
+    Bye = "bye",
 }

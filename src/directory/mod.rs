@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::chat::{Dialect, Origin, Room, RoomAddress, RoomId, RoomName};
+use crate::chat::{NewRoom, OneLine, Origin, Room, RoomAddress, RoomId, RoomName};
 use free_address::EthernetBits;
 
 /// What a directory is told once.
@@ -24,6 +24,9 @@ pub struct Config {
 /// Why a room was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MakeRoomError {
+    /// Every server has this room already, and it has no address.
+    #[error("every server has the room {0} already: choose another name")]
+    Lobby(RoomName),
     /// The name is in use.
     #[error("room name {0} is taken: choose another name")]
     NameTaken(RoomName),
@@ -73,18 +76,26 @@ impl Directory {
         }
     }
 
-    /// Makes a room, at `address` or at a free one.
+    /// Makes a room, at the address that is asked for or at a free one.
     ///
     /// # Errors
     /// Name or address taken, the directory full, or no address free. Nothing has changed then.
     pub fn make(
         &mut self,
-        name: RoomName,
-        address: Option<RoomAddress>,
-        dialect: Dialect,
+        new: NewRoom,
         made_by: Origin,
         made_at: Timestamp,
     ) -> Result<RoomId, MakeRoomError> {
+        let NewRoom {
+            name,
+            address,
+            dialect,
+            limit,
+            topic,
+        } = new;
+        if name.is_lobby() {
+            return Err(MakeRoomError::Lobby(name));
+        }
         if self.by_name.contains_key(&name) {
             return Err(MakeRoomError::NameTaken(name));
         }
@@ -111,6 +122,8 @@ impl Directory {
             name,
             address,
             dialect,
+            limit,
+            topic,
             made_by,
             made_at,
         };
@@ -144,6 +157,27 @@ impl Directory {
         Ok((id, room))
     }
 
+    /// Gives the room of this name another topic, or none. Tells which room it is, and the topic that
+    /// it had.
+    ///
+    /// # Errors
+    /// There is no such room.
+    pub fn set_topic(
+        &mut self,
+        name: &RoomName,
+        topic: Option<OneLine>,
+    ) -> Result<(RoomId, Option<OneLine>), NoSuchRoom> {
+        let id = self.by_name.get(name);
+        let id = *id.ok_or_else(|| NoSuchRoom(name.clone()))?;
+        let room = self.rooms.get_mut(&id).expect("the indexes agree");
+        Ok((id, std::mem::replace(&mut room.topic, topic)))
+    }
+
+    /// The room of this name.
+    pub fn find(&self, name: &RoomName) -> Option<&Room> {
+        self.by_name.get(name).and_then(|id| self.rooms.get(id))
+    }
+
     /// The room with this id.
     pub fn get(&self, id: RoomId) -> Option<&Room> {
         self.rooms.get(&id)
@@ -158,6 +192,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Dialect;
     use proptest::prelude::*;
 
     fn directory(rooms_max: usize) -> Directory {
@@ -174,9 +209,13 @@ mod tests {
         address: Option<&str>,
     ) -> Result<RoomId, MakeRoomError> {
         directory.make(
-            name.parse().unwrap(),
-            address.map(|a| a.parse().unwrap()),
-            Dialect::Plain,
+            NewRoom {
+                name: name.parse().unwrap(),
+                address: address.map(|a| a.parse().unwrap()),
+                dialect: Dialect::Plain,
+                limit: None,
+                topic: None,
+            },
             Origin {
                 name: None,
                 address: "127.0.0.1:5".parse().unwrap(),
@@ -216,6 +255,25 @@ mod tests {
         let (id, room) = d.delete(&"b".parse().unwrap()).unwrap();
         d.restore(id, room);
         assert_eq!(names(&d), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_lobby_is_not_made() {
+        let error = make(&mut directory(10), "Lobby", None).unwrap_err();
+        assert!(matches!(error, MakeRoomError::Lobby(_)));
+    }
+
+    #[test]
+    fn a_topic_is_set_and_the_one_before_is_told() {
+        let mut d = directory(10);
+        let id = make(&mut d, "a", None).unwrap();
+        let name = "A".parse().unwrap();
+        let tea: OneLine = "tea".parse().unwrap();
+        assert_eq!(d.set_topic(&name, Some(tea.clone())), Ok((id, None)));
+        assert_eq!(d.find(&name).unwrap().topic, Some(tea.clone()));
+        assert_eq!(d.set_topic(&name, None), Ok((id, Some(tea))));
+        let other = "b".parse().unwrap();
+        assert!(d.find(&other).is_none() && d.set_topic(&other, None).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::control::{ANSWER_BYTES_MAX, LineBuffer, LineError};
+use crate::control::{ANSWER_BYTES_MAX, Framed, LineBuffer, LineError};
 
 /// A TCP connection of lines. Reading and writing lose nothing when their future is dropped.
 #[derive(Debug)]
@@ -51,29 +51,38 @@ impl LineStream {
         self.stream.local_addr()
     }
 
-    /// Sends a line, which brings its end with it.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub async fn send(&mut self, line: &str) -> io::Result<()> {
-        self.to_send.extend_from_slice(line.as_bytes());
-        while !self.to_send.is_empty() {
-            self.stream.write_buf(&mut self.to_send).await?;
-        }
-        Ok(())
+    /// Puts a line, which brings its end with it, into the queue with the raw bytes that belong to it;
+    /// [`LineStream::next_framed`] sends it.
+    pub fn queue(&mut self, line: &[u8]) {
+        self.to_send.extend_from_slice(line);
     }
 
-    /// The next line without its end.
+    /// What stands in the queue, in bytes.
+    pub fn queued_bytes(&self) -> usize {
+        self.to_send.len()
+    }
+
+    /// The next line and its raw bytes; sends what is queued meanwhile, so that two sides that both have much
+    /// to say do not wait for each other.
     ///
     /// # Errors
     /// See [`StreamError`].
-    pub async fn next_line(&mut self) -> Result<String, StreamError> {
+    pub async fn next_framed(&mut self) -> Result<Framed, StreamError> {
         loop {
-            if let Some(line) = self.received.next_line() {
+            if let Some(line) = self.received.next_framed() {
                 return Ok(line?);
             }
-            if self.stream.read_buf(self.received.space()).await? == 0 {
-                return Err(StreamError::Closed);
+            let (mut reader, mut writer) = self.stream.split();
+            tokio::select! {
+                read = reader.read_buf(self.received.space()) => if read? == 0 {
+                    return Err(StreamError::Closed);
+                },
+                sent = writer.write_buf(&mut self.to_send), if !self.to_send.is_empty() => {
+                    // Who has closed may have said why before: so what was said is read to its end.
+                    if sent.is_err() {
+                        self.to_send.clear();
+                    }
+                }
             }
         }
     }

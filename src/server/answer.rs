@@ -20,17 +20,34 @@ pub(super) enum Speech {
 pub(super) enum Answer {
     Ready(Result<Reply, Refusal>),
     Help,
-    Change(oneshot::Receiver<Result<Reply, Refusal>>),
+    Asked(oneshot::Receiver<Result<Reply, Refusal>>),
+    /// As [`Answer::Asked`]; if it is done, somebody is online at this connection.
+    Online(oneshot::Receiver<Result<Reply, Refusal>>),
     /// Rendered already, in the form that the speech wants.
     Directory(oneshot::Receiver<Arc<str>>),
 }
 
 impl Answer {
+    /// Waits until it is known whether this answer tells that somebody is online here.
+    pub(super) async fn settled(self) -> (Self, bool) {
+        let Self::Online(answered) = self else {
+            return (self, false);
+        };
+        let result = answered.await.unwrap_or_else(|_| Err(stopping()));
+        let is_online = match &result {
+            Ok(Reply::Hello { name, .. }) => name.is_some(),
+            result => result.is_ok(),
+        };
+        (Self::Ready(result), is_online)
+    }
+
     /// Waits for the answer. Its text has the line end that belongs to it.
     pub(super) async fn text(self, speech: Speech) -> String {
         let result = match self {
             Self::Ready(result) => result,
-            Self::Change(answered) => answered.await.unwrap_or_else(|_| Err(stopping())),
+            Self::Asked(answered) | Self::Online(answered) => {
+                answered.await.unwrap_or_else(|_| Err(stopping()))
+            }
             Self::Directory(answered) => match answered.await {
                 Ok(text) => return directory_text(speech, &text),
                 Err(_) => Err(stopping()),
@@ -59,7 +76,7 @@ fn framed(speech: Speech, mut text: String) -> String {
     text
 }
 
-/// The owner of the directory ended before it answered.
+/// The owner of the hub ended before it answered.
 fn stopping() -> Refusal {
     let text = "the server is shutting down: this was not done";
     Refusal::new(RefusalCode::ServerStopping, text)

@@ -1,22 +1,25 @@
-//! One client's connection: reads lines, asks the owner of the directory, answers in the same order.
+//! One client's connection: reads lines, asks the owner of the hub, answers in the same order, and
+//! passes on what the owner has to tell.
 
 use std::io;
-use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{Answer, Speech};
-use super::directory_task::{DirectoryHandle, Form, Job};
+use super::hub_task::{Caller, Form, HubHandle, Job};
 use super::line_budget::{LineBudget, Verdict};
+use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
+use super::socket::{close_gently, prepare};
 use super::{Limits, Shutdown};
-use crate::chat::{Origin, UserName};
 use crate::control::{
-    self, Event, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, VERSION,
+    self, Event, Framed, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, Token,
+    VERSION,
     plain_words::{self, Spoken},
 };
 
@@ -25,9 +28,6 @@ const UNFRAMED_WAIT: Duration = Duration::from_millis(100);
 
 /// How long a client may take to read what it is sent; then it is dropped.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
-
-/// How long a connection that we close may take to read the rest.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a client that was asked for a sign of life may take to give one.
 const IDLE_ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -38,25 +38,27 @@ const REQUESTS_WAITING_MAX: usize = 256;
 /// Answers are written when they have this many bytes, or when there are no more.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// What is read at once, in bytes.
-const READ_BYTES: usize = 4096;
+/// What is read at once, in bytes. An idle connection holds none of it.
+const READ_BYTES: usize = 16 * 1024;
 
 /// Bytes below a tab begin no text: some other program's protocol.
 const TEXT_FIRST_BYTE_MIN: u8 = 0x09;
 
 pub(super) struct Connection {
     stream: TcpStream,
-    peer: SocketAddr,
+    caller: Caller,
     limits: Arc<Limits>,
-    directory: DirectoryHandle,
-    events: broadcast::Receiver<Event>,
+    hub: HubHandle,
+    /// Given to the owner with the first hello.
+    outbox: Option<Outbox>,
+    unasked_for: OutboxReader,
     shutdown: Shutdown,
     lines: LineBuffer,
     budget: LineBudget,
-    /// What the client says that it is called.
-    name: Option<UserName>,
     /// It has said hello in JSON, and hears events.
     speaks_json: bool,
+    /// Somebody is online here, as far as the owner has answered.
+    is_online: bool,
     /// It has sent something.
     has_sent: bool,
     /// It has sent a line end, so it knows of them.
@@ -89,25 +91,26 @@ impl From<io::Error> for End {
 impl Connection {
     pub(super) fn new(
         stream: TcpStream,
-        peer: SocketAddr,
+        caller: Caller,
         limits: Arc<Limits>,
-        directory: DirectoryHandle,
+        hub: HubHandle,
         shutdown: Shutdown,
     ) -> Self {
         let now = Instant::now();
-        // Answers are small and waited for; without this option nothing is wrong, only slower.
-        let _ = stream.set_nodelay(true);
+        prepare(&stream);
+        let (outbox, unasked_for) = outbox::outbox();
         Self {
             stream,
-            peer,
-            events: directory.events.subscribe(),
-            directory,
+            caller,
+            hub,
+            outbox: Some(outbox),
+            unasked_for,
             shutdown,
             lines: LineBuffer::new(limits.line_bytes_max),
             budget: LineBudget::new(limits.lines_per_second_max, now.into_std()),
             limits,
-            name: None,
             speaks_json: false,
+            is_online: false,
             has_sent: false,
             has_ended_line: false,
             unframed_at: None,
@@ -118,45 +121,114 @@ impl Connection {
 
     /// Serves the client until it leaves, is dropped, or the server stops.
     pub(super) async fn run(mut self) {
-        let end = loop {
-            if let Err(end) = self.step().await {
-                break end;
-            }
-        };
+        let end = self.serve().await;
+        if !matches!(end, End::Stopping) {
+            // If the owner is gone, it needs not to be told.
+            let _ = self.hub.jobs.send(Job::Gone(self.caller.client)).await;
+        }
         let last_words = match end {
             End::Gone => return,
             End::Bye => String::new(),
             End::Dropped(reason) => self.unasked(Event::Notice, reason),
-            End::Stopping => self.unasked(
-                |_| Event::ServerStopping,
-                "the server is shutting down".to_owned(),
-            ),
+            End::Stopping => {
+                if self.write_waiting().await.is_err() {
+                    return;
+                }
+                self.unasked(
+                    |_| Event::ServerStopping,
+                    "the server is shutting down".to_owned(),
+                )
+            }
         };
-        let _ = self.write(last_words.as_bytes()).await;
+        let _ = self.write(last_words.into()).await;
         close_gently(self.stream).await;
     }
 
-    /// Waits for the next thing to happen, and deals with it.
-    async fn step(&mut self) -> Result<(), End> {
-        let began_line = !self.lines.pending().is_empty();
-        self.lines.space().reserve(READ_BYTES);
-        let idle_at = self.heard_at + self.limits.idle_max;
-        let idle_at = match self.was_asked {
-            true => idle_at + IDLE_ANSWER_WAIT.min(self.limits.idle_max),
-            false => idle_at,
-        };
-        tokio::select! {
-            read = self.stream.read_buf(self.lines.space()) => match read? {
-                0 => {
-                    self.answer_rest().await?;
-                    Err(End::Gone)
+    /// Waits for the next thing to happen, and deals with it, until the end. What is waited for is set
+    /// up once, as there is little to do for a line, and much for a thousand connections.
+    async fn serve(&mut self) -> End {
+        let shutdown = self.shutdown.clone();
+        let mut stopping = pin!(shutdown.requested());
+        let mut alarm = pin!(sleep_until(self.alarm_at()));
+        loop {
+            let step = tokio::select! {
+                ready = self.stream.readable() => match ready {
+                    Ok(()) => self.read().await,
+                    Err(error) => Err(error.into()),
+                },
+                outgoing = self.unasked_for.next() => self.pass_on(outgoing).await,
+                () = &mut alarm => {
+                    let step = self.take_alarm().await;
+                    alarm.as_mut().reset(self.alarm_at());
+                    step
                 }
-                bytes => self.take_read(bytes, began_line).await,
-            },
-            event = self.events.recv() => self.pass_on(event).await,
-            () = at(self.unframed_at) => self.answer_rest().await,
-            () = sleep_until(idle_at) => self.ask_for_sign_of_life().await,
-            () = self.shutdown.requested() => Err(End::Stopping),
+                () = &mut stopping => Err(End::Stopping),
+            };
+            if let Err(end) = step {
+                return end;
+            }
+            // A later one is set when this one has gone off.
+            if self.alarm_at() < alarm.deadline() {
+                alarm.as_mut().reset(self.alarm_at());
+            }
+        }
+    }
+
+    /// Takes what the client has sent. What it was told before goes out first: so an answer comes after
+    /// all that happened before its request.
+    async fn read(&mut self) -> Result<(), End> {
+        if let Some(outgoing) = self.unasked_for.try_next() {
+            self.pass_on(outgoing).await?;
+        }
+        let began_line = !self.lines.pending().is_empty();
+        let space = self.lines.space();
+        space.reserve(READ_BYTES);
+        let step = match self.stream.try_read_buf(space) {
+            Ok(0) => {
+                self.answer_rest().await?;
+                Err(End::Gone)
+            }
+            Ok(bytes) => self.take_read(bytes, began_line).await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        self.lines.release();
+        step
+    }
+
+    /// How long it may be silent before it is asked for a sign of life, and how long after that.
+    fn patience(&self) -> (Duration, Duration) {
+        let limits = &self.limits;
+        match self.is_online && limits.heartbeat < limits.idle_max {
+            true => {
+                let wait = (limits.heartbeat / 2).max(Duration::from_secs(1));
+                (limits.heartbeat, wait)
+            }
+            false => (limits.idle_max, IDLE_ANSWER_WAIT.min(limits.idle_max)),
+        }
+    }
+
+    fn idle_at(&self) -> Instant {
+        let (silence, wait) = self.patience();
+        match self.was_asked {
+            true => self.heard_at + silence + wait,
+            false => self.heard_at + silence,
+        }
+    }
+
+    fn alarm_at(&self) -> Instant {
+        let idle_at = self.idle_at();
+        self.unframed_at.map_or(idle_at, |at| at.min(idle_at))
+    }
+
+    async fn take_alarm(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.unframed_at.is_some_and(|at| at <= now) {
+            self.answer_rest().await?;
+        }
+        match self.idle_at() <= now {
+            true => self.ask_for_sign_of_life().await,
+            false => Ok(()),
         }
     }
 
@@ -166,7 +238,7 @@ impl Connection {
         if !std::mem::replace(&mut self.has_sent, true) && read[0] < TEXT_FIRST_BYTE_MIN {
             tracing::warn!(
                 "Connection from {} speaks another protocol (its first byte is {:#04x})",
-                self.peer,
+                self.caller.address,
                 read[0]
             );
             return Err(End::Gone);
@@ -192,7 +264,7 @@ impl Connection {
             let mut waiting = Vec::new();
             let mut end = Ok(());
             while waiting.len() < REQUESTS_WAITING_MAX && end.is_ok() {
-                let Some(line) = self.lines.next_line() else {
+                let Some(line) = self.lines.next_framed() else {
                     break;
                 };
                 end = self.take_line(line, Speech::Words, &mut waiting).await;
@@ -216,6 +288,7 @@ impl Connection {
         let Some(line) = self.lines.take_pending() else {
             return Ok(());
         };
+        let line = line.map(|line| Framed { line, bulk: None });
         let mut waiting = Vec::new();
         let end = self.take_line(line, speech, &mut waiting).await;
         self.write_answers(waiting).await?;
@@ -226,20 +299,20 @@ impl Connection {
     /// `Err` says why this was the last line.
     async fn take_line(
         &mut self,
-        line: Result<String, LineError>,
+        line: Result<Framed, LineError>,
         words: Speech,
         waiting: &mut Vec<(Speech, Answer)>,
     ) -> Result<(), End> {
-        let line = match self.readable(line)? {
-            Ok(line) if line.trim().is_empty() => return Ok(()),
-            Ok(line) => line,
+        let Framed { line, bulk } = match self.readable(line)? {
+            Ok(framed) if framed.line.trim().is_empty() => return Ok(()),
+            Ok(framed) => framed,
             Err(refusal) => {
                 waiting.push((self.own_speech(words), Answer::Ready(Err(refusal))));
                 return Ok(());
             }
         };
         let (speech, request) = if line.trim_start().starts_with('{') {
-            let (id, request) = control::parse_request(&line);
+            let (id, request) = control::parse_request(&line, bulk.as_deref());
             (Speech::Json(id), request)
         } else {
             match plain_words::parse(&line) {
@@ -263,8 +336,8 @@ impl Connection {
     /// Holds a line against the limits.
     fn readable(
         &mut self,
-        line: Result<String, LineError>,
-    ) -> Result<Result<String, Refusal>, End> {
+        line: Result<Framed, LineError>,
+    ) -> Result<Result<Framed, Refusal>, End> {
         let now = Instant::now().into_std();
         let verdict = match line {
             Ok(_) => self.budget.spend(now),
@@ -282,9 +355,9 @@ impl Connection {
                     format!("too fast: at most {lines_max} lines a second; this one was not read");
                 (RefusalCode::TooFast, text)
             }
-            Err(LineError::Endless) => return Err(End::Dropped(LineError::Endless.to_string())),
+            Err(error) if error.is_last() => return Err(End::Dropped(error.to_string())),
             Err(error @ LineError::TooLong(_)) => (RefusalCode::LineTooLong, error.to_string()),
-            Err(error @ LineError::NotUtf8) => (RefusalCode::Malformed, error.to_string()),
+            Err(error) => (RefusalCode::Malformed, error.to_string()),
         };
         Ok(Err(Refusal::new(code, text)))
     }
@@ -300,7 +373,7 @@ impl Connection {
     /// Speaking JSON begins with `hello`.
     fn admit(&self, request: Request, speech: Speech) -> Result<Request, Refusal> {
         match (&request, speech) {
-            (Request::Hello { version }, _) if *version != VERSION => Err(Refusal::new(
+            (Request::Hello { version, .. }, _) if *version != VERSION => Err(Refusal::new(
                 RefusalCode::VersionNotSpoken,
                 format!(
                     "this server speaks version {VERSION}, not {version}: use the same crds on both sides"
@@ -316,22 +389,9 @@ impl Connection {
     }
 
     async fn pass_request(&mut self, request: Request, speech: Speech) -> Answer {
-        let by = Origin {
-            name: self.name.clone(),
-            address: self.peer,
-        };
+        let by = self.caller;
         match request {
-            Request::Hello { version } => {
-                self.speaks_json = true;
-                Answer::Ready(Ok(Reply::Hello {
-                    version,
-                    program: concat!("crds ", env!("CARGO_PKG_VERSION")).to_owned(),
-                }))
-            }
-            Request::Name(name) => {
-                self.name = Some(name);
-                Answer::Ready(Ok(Reply::Done))
-            }
+            Request::Hello { resume, .. } => self.pass_hello(resume).await,
             Request::Ping | Request::Bye => Answer::Ready(Ok(Reply::Done)),
             Request::GetDirectory => {
                 let form = match speech {
@@ -341,85 +401,119 @@ impl Connection {
                 };
                 Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
             }
-            Request::MakeRoom {
-                name,
-                address,
-                dialect,
-            } => Answer::Change(
-                self.ask(|answer| Job::Make {
-                    name,
-                    address,
-                    dialect,
+            request => {
+                let is_name = matches!(request, Request::Name(_));
+                let job = |answer| Job::Ask {
                     by,
+                    request,
                     answer,
-                })
-                .await,
-            ),
-            Request::DeleteRoom(name) => {
-                Answer::Change(self.ask(|answer| Job::Delete { name, by, answer }).await)
+                };
+                let answered = self.ask(job).await;
+                match is_name {
+                    true => Answer::Online(answered),
+                    false => Answer::Asked(answered),
+                }
             }
         }
+    }
+
+    async fn pass_hello(&mut self, resume: Option<Token>) -> Answer {
+        let mut random = [0; 16];
+        if let Err(error) = getrandom::fill(&mut random) {
+            let text = format!("the system gives no random numbers: {error}");
+            self.shutdown.fail(text.clone());
+            let refusal = Refusal::new(RefusalCode::ServerStopping, text);
+            return Answer::Ready(Err(refusal));
+        }
+        self.speaks_json = true;
+        let (by, outbox) = (self.caller, self.outbox.take());
+        let job = |answer| Job::Hello {
+            by,
+            outbox,
+            token: Token::from_random(random),
+            resume,
+            answer,
+        };
+        Answer::Online(self.ask(job).await)
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> oneshot::Receiver<T> {
         let (answer, answered) = oneshot::channel();
         // If the owner is gone, the answer's other end is dropped here, which is answered in turn.
-        let _ = self.directory.jobs.send(job(answer)).await;
+        let _ = self.hub.jobs.send(job(answer)).await;
         answered
     }
 
     async fn write_answers(&mut self, waiting: Vec<(Speech, Answer)>) -> Result<(), End> {
         let mut text = String::new();
         for (speech, answer) in waiting {
+            let (answer, is_online) = answer.settled().await;
+            self.is_online |= is_online;
             text.push_str(&answer.text(speech).await);
             if text.len() >= WRITE_BYTES {
-                self.write(text.as_bytes()).await?;
-                text.clear();
+                self.write(std::mem::take(&mut text).into()).await?;
             }
         }
-        self.write(text.as_bytes()).await
+        self.write(text.into()).await
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
-        match timeout(WRITE_WAIT, self.stream.write_all(bytes)).await {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), End> {
+        match bytes.is_empty() {
+            true => Ok(()),
+            false => self.write_all(vec![bytes]).await,
+        }
+    }
+
+    async fn write_all(&mut self, chunks: Vec<Bytes>) -> Result<(), End> {
+        let written = outbox::write_all(&mut self.stream, chunks);
+        match timeout(WRITE_WAIT, written).await {
             Ok(written) => Ok(written?),
             Err(_) => {
-                tracing::warn!("Connection from {} does not read: dropped", self.peer);
+                tracing::warn!(
+                    "Connection from {} does not read: dropped",
+                    self.caller.address
+                );
                 Err(End::Gone)
             }
         }
     }
 
-    async fn pass_on(
-        &mut self,
-        event: Result<Event, broadcast::error::RecvError>,
-    ) -> Result<(), End> {
-        match event {
-            Ok(event) if self.speaks_json => {
-                self.write(control::event_line(&event).as_bytes()).await
+    /// Writes what the owner has told so far.
+    async fn write_waiting(&mut self) -> Result<(), End> {
+        while let Some(outgoing) = self.unasked_for.try_next() {
+            self.pass_on(outgoing).await?;
+        }
+        Ok(())
+    }
+
+    async fn pass_on(&mut self, outgoing: Outgoing) -> Result<(), End> {
+        match outgoing {
+            Outgoing::Chunks(chunks) => self.write_all(chunks).await,
+            Outgoing::LetGo(LetGo::Resumed) => Err(End::Gone),
+            Outgoing::LetGo(LetGo::TooSlow) => {
+                tracing::warn!(
+                    "Connection from {} reads too slowly: dropped",
+                    self.caller.address
+                );
+                let text = "too slow: more is said than this connection takes; connect again";
+                Err(End::Dropped(text.to_owned()))
             }
-            Ok(_) => Ok(()),
-            Err(broadcast::error::RecvError::Lagged(_)) if !self.speaks_json => Ok(()),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Err(End::Dropped(format!(
-                "too slow: {missed} events were missed; connect again"
-            ))),
-            Err(broadcast::error::RecvError::Closed) => Err(End::Stopping),
         }
     }
 
     async fn ask_for_sign_of_life(&mut self) -> Result<(), End> {
-        let idle_seconds = self.limits.idle_max.as_secs();
+        let (silence, wait) = self.patience();
+        let (idle_seconds, wait_seconds) = (silence.as_secs(), wait.as_secs());
         if std::mem::replace(&mut self.was_asked, true) {
             return Err(End::Dropped(format!(
                 "nothing was said for {idle_seconds} s: goodbye"
             )));
         }
-        let wait_seconds = IDLE_ANSWER_WAIT.min(self.limits.idle_max).as_secs();
         let text = format!(
             "nothing was said for {idle_seconds} s: the connection is closed in {wait_seconds} s unless a line comes"
         );
         let line = self.unasked(Event::Idle, text);
-        self.write(line.as_bytes()).await
+        self.write(line.into()).await
     }
 
     /// A line that nobody asked for.
@@ -429,22 +523,4 @@ impl Connection {
             false => format!("ERR {text}\n"),
         }
     }
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Ends a connection so that the client can read the last words: closing while it still sends would
-/// make the system throw them away.
-pub(super) async fn close_gently(mut stream: TcpStream) {
-    let rest = async {
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
-    };
-    // Whoever goes on sending is cut off.
-    let _ = timeout(CLOSE_WAIT, rest).await;
 }

@@ -14,11 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{Connection, close_gently};
-use super::directory_task::{self, DirectoryHandle};
+use super::connection::Connection;
+use super::hub_task::{self, Caller, HubHandle};
+use super::socket::close_gently;
 use super::{Config, Limits, ServeError, Shutdown};
-use crate::control::{Refusal, RefusalCode, plain_words};
+use crate::control::{Group, Refusal, RefusalCode, plain_words};
 use crate::directory::{self, Directory};
+use crate::hub::{self, ClientId, Hub};
 use crate::store::Store;
 
 /// How long connections get to end by themselves when the server stops.
@@ -45,8 +47,8 @@ pub struct Server {
     listener: TcpListener,
     port: u16,
     limits: Arc<Limits>,
-    directory: DirectoryHandle,
-    directory_thread: JoinHandle<()>,
+    hub: HubHandle,
+    hub_thread: JoinHandle<()>,
     shutdown: Shutdown,
 }
 
@@ -56,7 +58,7 @@ impl Server {
     /// # Errors
     /// See [`ServeError`].
     pub fn bind(config: Config, shutdown: Shutdown) -> Result<Self, ServeError> {
-        let (store, rooms) = Store::open(&config.data)?;
+        let (store, kept) = Store::open(&config.data)?;
         allow_files(config.limits.connections_max);
         let listener = listen(config.listen, config.port)?;
         let port = match listener.local_addr() {
@@ -68,17 +70,22 @@ impl Server {
             port_picked: port,
             seed: getrandom::u64().map_err(ServeError::Random)?,
         });
-        for (id, room) in rooms {
+        for (id, room) in kept.rooms {
             directory.restore(id, room);
         }
-        let (directory, directory_thread) =
-            directory_task::spawn(directory, store, shutdown.clone());
+        let mut hub = Hub::new(hub::Config {
+            people_max: config.limits.people_max,
+        });
+        for (name, members) in kept.groups {
+            hub.restore_group(Group { name, members });
+        }
+        let (hub, hub_thread) = hub_task::spawn(hub, directory, store, shutdown.clone());
         Ok(Self {
             listener,
             port,
             limits: Arc::new(config.limits),
-            directory,
-            directory_thread,
+            hub,
+            hub_thread,
             shutdown,
         })
     }
@@ -99,6 +106,7 @@ impl Server {
         );
         let connections = TaskTracker::new();
         let mut accept_fails = false;
+        let mut last_client = 0;
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
         loop {
             let accepted = tokio::select! {
@@ -108,7 +116,12 @@ impl Server {
             match accepted {
                 Ok((stream, peer)) => {
                     accept_fails = false;
-                    self.admit(stream, peer, &places, &connections);
+                    last_client += 1;
+                    let caller = Caller {
+                        client: ClientId(last_client),
+                        address: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+                    };
+                    self.admit(stream, caller, &places, &connections);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut accept_fails, true) {
@@ -125,10 +138,10 @@ impl Server {
         if timeout(STOP_WAIT, connections.wait()).await.is_err() {
             tracing::warn!("{} connections did not end in time", connections.len());
         }
-        drop(self.directory);
+        drop(self.hub);
         // Connections that did not end in time still hold the owner; the process's end closes both.
         if connections.is_empty() {
-            let thread = self.directory_thread;
+            let thread = self.hub_thread;
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         match self.shutdown.failure() {
@@ -140,11 +153,11 @@ impl Server {
     fn admit(
         &self,
         stream: TcpStream,
-        peer: SocketAddr,
+        caller: Caller,
         places: &Arc<Semaphore>,
         connections: &TaskTracker,
     ) {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let peer = caller.address;
         let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             tracing::warn!("Connection from {peer} turned away: the server is full");
             if connections.len() < self.limits.connections_max + TURNED_AWAY_AT_ONCE_MAX {
@@ -155,9 +168,9 @@ impl Server {
         tracing::info!("Client connected from {peer}");
         let connection = Connection::new(
             stream,
-            peer,
+            caller,
             Arc::clone(&self.limits),
-            self.directory.clone(),
+            self.hub.clone(),
             self.shutdown.clone(),
         );
         connections.spawn(async move {

@@ -1,13 +1,17 @@
-//! The directory server: a task for each connection, and one owner of the directory that all ask.
+//! The directory server: a task for each connection, and one owner of hub and directory that all ask.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod answer;
 mod connection;
-mod directory_task;
+mod delivery;
+mod hub_task;
 mod line_budget;
 mod listener;
 pub mod log;
+mod outbox;
 mod shutdown;
+mod socket;
+mod told;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -43,8 +47,12 @@ pub struct Limits {
     pub line_bytes_max: usize,
     /// Rooms in the directory.
     pub rooms_max: usize,
+    /// People online at once; none for as many as there are connections.
+    pub people_max: Option<usize>,
     /// How long a connection may say nothing before it is asked, and then closed.
     pub idle_max: Duration,
+    /// The same for one with somebody online, who must not seem to be there for long after a lost connection.
+    pub heartbeat: Duration,
 }
 
 impl Default for Limits {
@@ -54,7 +62,9 @@ impl Default for Limits {
             lines_per_second_max: 500,
             line_bytes_max: crate::control::LINE_BYTES_MAX,
             rooms_max: 10_000,
+            people_max: None,
             idle_max: Duration::from_secs(3600),
+            heartbeat: Duration::from_secs(10),
         }
     }
 }

@@ -2,4 +2,4 @@
 
 mod sqlite;
 
-pub use sqlite::{Change, OpenError, SaveError, Store};
+pub use sqlite::{Change, Kept, OpenError, SaveError, Store};

@@ -1,20 +1,22 @@
-//! The directory in one SQLite file. A change is on disk when [`Store::save`] returns.
+//! The directory and the groups in one SQLite file. A change is on disk when [`Store::save`] returns.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
-use crate::chat::{Origin, Room, RoomAddress, RoomId};
+use crate::chat::{GroupName, MemberLimit, OneLine, Origin, Room, RoomAddress, RoomId, UserName};
 
 /// Marks the file as ours (SQLite's `application_id`): `crds` in ASCII.
 const APPLICATION_ID: i32 = 0x6372_6473;
 
 /// What the tables look like (SQLite's `user_version`).
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
-const SCHEMA: &str = "
+/// What a new file gets first; then it is brought up to date like an old one.
+const SCHEMA_1: &str = "
     CREATE TABLE room (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL COLLATE NOCASE UNIQUE,
@@ -25,19 +27,48 @@ const SCHEMA: &str = "
         made_at TEXT NOT NULL
     ) STRICT;";
 
+/// From version 1 to 2: topics, limits and groups. SQLite compares only ASCII without case, so a
+/// group's key is the form in which names are compared.
+const SCHEMA_2: &str = "
+    ALTER TABLE room ADD COLUMN topic TEXT;
+    ALTER TABLE room ADD COLUMN member_limit INTEGER;
+    CREATE TABLE member_group (
+        key TEXT PRIMARY KEY,
+        name TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE group_member (
+        group_key TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (group_key, place)
+    ) STRICT;";
+
 /// The open file. One process at a time has it.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
 }
 
-/// One change of the directory.
+/// One change of what is kept.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A room was made.
     Made(RoomId, Room),
     /// A room was deleted.
     Deleted(RoomId),
+    /// A room has another topic, or none.
+    Topic(RoomId, Option<OneLine>),
+    /// Who is in a group now; nobody if it is no more.
+    Group(GroupName, Vec<UserName>),
+}
+
+/// What a store has kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The rooms in the order of making.
+    pub rooms: Vec<(RoomId, Room)>,
+    /// The groups with their members.
+    pub groups: Vec<(GroupName, Vec<UserName>)>,
 }
 
 /// Why the store could not be opened. The text says what to do.
@@ -85,11 +116,12 @@ pub enum OpenError {
 pub struct SaveError(#[from] rusqlite::Error);
 
 impl Store {
-    /// Opens the store in `folder`, which is made if need be, and reads the rooms in the order of making.
+    /// Opens the store in `folder`, which is made if need be, and reads what it has kept. A file of an
+    /// earlier version is brought up to date.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(folder: &Path) -> Result<(Self, Vec<(RoomId, Room)>), OpenError> {
+    pub fn open(folder: &Path) -> Result<(Self, Kept), OpenError> {
         std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder {
             folder: folder.to_owned(),
             source,
@@ -110,8 +142,11 @@ impl Store {
                 reason,
             },
         })?;
-        let rooms = read_rooms(&connection).map_err(refused)?;
-        Ok((Self { connection }, rooms))
+        let kept = Kept {
+            rooms: read_rooms(&connection).map_err(refused)?,
+            groups: read_groups(&connection).map_err(refused)?,
+        };
+        Ok((Self { connection }, kept))
     }
 
     /// Writes all changes, or none, and waits until they are on disk.
@@ -128,6 +163,12 @@ impl Store {
                         .prepare_cached("DELETE FROM room WHERE id = ?1")?
                         .execute([id.0])?;
                 }
+                Change::Topic(id, topic) => {
+                    transaction
+                        .prepare_cached("UPDATE room SET topic = ?2 WHERE id = ?1")?
+                        .execute(params![id.0, topic.as_ref().map(OneLine::as_str)])?;
+                }
+                Change::Group(name, members) => put_group(&transaction, name, members)?,
             }
         }
         Ok(transaction.commit()?)
@@ -161,9 +202,9 @@ fn prepare(connection: &mut Connection) -> Result<(), PrepareError> {
     if !is_new && application != APPLICATION_ID {
         return Err(PrepareError::Foreign("another program's file".to_owned()));
     }
-    if !is_new && version != SCHEMA_VERSION {
+    if !is_new && !(1..=SCHEMA_VERSION).contains(&version) {
         return Err(PrepareError::Foreign(format!(
-            "made by another version: its tables are number {version}, not {SCHEMA_VERSION}"
+            "made by another version: its tables are number {version}, not 1 to {SCHEMA_VERSION}"
         )));
     }
     // Write-ahead log with a sync at each commit: one sync for all changes that share the commit.
@@ -171,8 +212,11 @@ fn prepare(connection: &mut Connection) -> Result<(), PrepareError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if is_new {
-        transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(SCHEMA_1)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    if version < 2 {
+        transaction.execute_batch(SCHEMA_2)?;
     }
     // Written each time: so a folder that cannot be written to is found now, not at the first room.
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
@@ -206,8 +250,8 @@ fn refused(file: &Path, source: rusqlite::Error) -> OpenError {
 fn insert(connection: &Connection, id: RoomId, room: &Room) -> Result<(), rusqlite::Error> {
     connection
         .prepare_cached(
-            "INSERT INTO room (id, name, address, dialect, made_by, made_from, made_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO room (id, name, address, dialect, made_by, made_from, made_at, topic, member_limit)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             id.0,
@@ -217,26 +261,72 @@ fn insert(connection: &Connection, id: RoomId, room: &Room) -> Result<(), rusqli
             room.made_by.name.as_ref().map(|name| name.as_str()),
             room.made_by.address.to_string(),
             room.made_at.to_string(),
+            room.topic.as_ref().map(OneLine::as_str),
+            room.limit.map(MemberLimit::get),
         ])?;
     Ok(())
+}
+
+fn put_group(
+    connection: &Connection,
+    name: &GroupName,
+    members: &[UserName],
+) -> Result<(), rusqlite::Error> {
+    let key = name.key();
+    for table in [
+        "DELETE FROM group_member WHERE group_key = ?1",
+        "DELETE FROM member_group WHERE key = ?1",
+    ] {
+        connection.prepare_cached(table)?.execute([&key])?;
+    }
+    if members.is_empty() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("INSERT INTO member_group (key, name) VALUES (?1, ?2)")?
+        .execute([&key, name.as_str()])?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO group_member (group_key, place, name) VALUES (?1, ?2, ?3)")?;
+    for (place, member) in (0i64..).zip(members) {
+        insert.execute(params![key, place, member.as_str()])?;
+    }
+    Ok(())
+}
+
+fn read_groups(
+    connection: &Connection,
+) -> Result<Vec<(GroupName, Vec<UserName>)>, rusqlite::Error> {
+    let mut groups: Vec<(GroupName, Vec<UserName>)> = Vec::new();
+    let mut members = connection.prepare(
+        "SELECT member_group.name, group_member.name FROM member_group
+         JOIN group_member ON group_key = key ORDER BY key, place",
+    )?;
+    let members = members.query_map([], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+    for row in members {
+        let (group, member) = row?;
+        match groups.last_mut() {
+            Some((last, members)) if *last == group => members.push(member),
+            _ => groups.push((group, vec![member])),
+        }
+    }
+    Ok(groups)
 }
 
 fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::Error> {
     connection
         .prepare(
-            "SELECT id, name, address, dialect, made_by, made_from, made_at FROM room ORDER BY id",
+            "SELECT id, name, address, dialect, made_by, made_from, made_at, topic, member_limit
+             FROM room ORDER BY id",
         )?
         .query_map([], |row| {
-            let made_by = match row.get::<_, Option<String>>(4)? {
-                Some(_) => Some(column(row, 4)?),
-                None => None,
-            };
             let room = Room {
                 name: column(row, 1)?,
                 address: column::<RoomAddress>(row, 2)?,
                 dialect: column(row, 3)?,
+                limit: limit(row, 8)?,
+                topic: column_if_there(row, 7)?,
                 made_by: Origin {
-                    name: made_by,
+                    name: column_if_there(row, 4)?,
                     address: column(row, 5)?,
                 },
                 made_at: column(row, 6)?,
@@ -255,12 +345,27 @@ where
     row.get::<_, String>(index)?
         .parse()
         .map_err(|error: T::Err| {
-            rusqlite::Error::FromSqlConversionFailure(
-                index,
-                rusqlite::types::Type::Text,
-                Box::new(error),
-            )
+            rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
         })
+}
+
+/// As [`column`], for one that may be empty.
+fn column_if_there<T>(row: &Row<'_>, index: usize) -> Result<Option<T>, rusqlite::Error>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    match row.get_ref(index)? {
+        ValueRef::Null => Ok(None),
+        _ => column(row, index).map(Some),
+    }
+}
+
+fn limit(row: &Row<'_>, index: usize) -> Result<Option<MemberLimit>, rusqlite::Error> {
+    let limit = row.get::<_, Option<i64>>(index)?.map(MemberLimit::new);
+    limit.transpose().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(index, Type::Integer, Box::new(error))
+    })
 }
 
 #[cfg(test)]
@@ -273,6 +378,8 @@ mod tests {
             name: name.parse().unwrap(),
             address: format!("239.1.1.{}:6000", name.len()).parse().unwrap(),
             dialect: Dialect::Plain,
+            limit: made_by.map(|_| MemberLimit::new(30).unwrap()),
+            topic: made_by.map(|_| "tea".parse().unwrap()),
             made_by: Origin {
                 name: made_by.map(|name| name.parse().unwrap()),
                 address: "[fe80::1]:5".parse().unwrap(),
@@ -289,8 +396,8 @@ mod tests {
             (RoomId(7), room("a", None)),
         ];
         {
-            let (mut store, rooms) = Store::open(folder.path()).unwrap();
-            assert!(rooms.is_empty());
+            let (mut store, empty) = Store::open(folder.path()).unwrap();
+            assert_eq!(empty, Kept::default());
             let made = |(id, room): &(RoomId, Room)| Change::Made(*id, room.clone());
             store
                 .save(&kept.iter().map(made).collect::<Vec<_>>())
@@ -302,8 +409,92 @@ mod tests {
                 ])
                 .unwrap();
         }
-        let (_store, rooms) = Store::open(folder.path()).unwrap();
-        assert_eq!(rooms, kept);
+        let (_store, there) = Store::open(folder.path()).unwrap();
+        assert_eq!(there.rooms, kept);
+    }
+
+    fn people(names: &[&str]) -> Vec<UserName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn groups_and_topics_are_kept_as_they_were_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let group =
+            |name: &str, members: &[&str]| Change::Group(name.parse().unwrap(), people(members));
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        store
+            .save(&[
+                Change::Made(RoomId(1), room("a", None)),
+                group("dinner", &["Zoe", "Émile", "Ann"]),
+                group("TEA", &["Ann"]),
+                group("gone", &["Ann"]),
+            ])
+            .unwrap();
+        store
+            .save(&[
+                Change::Topic(RoomId(1), Some("cake".parse().unwrap())),
+                group("Tea", &["Ann", "Bob"]),
+                group("gone", &[]),
+            ])
+            .unwrap();
+        drop(store);
+        let (mut store, kept) = Store::open(folder.path()).unwrap();
+        assert_eq!(kept.rooms[0].1.topic, Some("cake".parse().unwrap()));
+        let dinner = ("dinner".parse().unwrap(), people(&["Zoe", "Émile", "Ann"]));
+        let tea = ("tea".parse().unwrap(), people(&["Ann", "Bob"]));
+        assert_eq!(kept.groups, [dinner, tea]);
+        store.save(&[Change::Topic(RoomId(1), None)]).unwrap();
+        drop(store);
+        let (_store, kept) = Store::open(folder.path()).unwrap();
+        assert_eq!(kept.rooms[0].1.topic, None);
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_brought_up_to_date_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = Connection::open(folder.path().join("crds.sqlite")).unwrap();
+        // As version 1 wrote it.
+        old.execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE room (
+                 id INTEGER PRIMARY KEY,
+                 name TEXT NOT NULL COLLATE NOCASE UNIQUE,
+                 address TEXT NOT NULL UNIQUE,
+                 dialect TEXT NOT NULL,
+                 made_by TEXT,
+                 made_from TEXT NOT NULL,
+                 made_at TEXT NOT NULL
+             ) STRICT;
+             INSERT INTO room VALUES
+                 (3, 'a', '239.1.1.1:6000', 'plain', NULL, '[fe80::1]:5', '2026-01-02T03:04:05.678Z');
+             PRAGMA application_id = 0x63726473;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        let kept = vec![(RoomId(3), room("a", None))];
+        {
+            let (mut store, there) = Store::open(folder.path()).unwrap();
+            assert_eq!(there.rooms, kept);
+            assert_eq!(there.groups, []);
+            let tea = Change::Group("tea".parse().unwrap(), people(&["Ann"]));
+            store.save(&[tea]).unwrap();
+        }
+        let (_store, there) = Store::open(folder.path()).unwrap();
+        assert_eq!((there.rooms, there.groups.len()), (kept, 1));
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let file = Connection::open(folder.path().join("crds.sqlite")).unwrap();
+        let later = SCHEMA_VERSION + 1;
+        file.pragma_update(None, "user_version", later).unwrap();
+        drop(file);
+        let error = Store::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("another version"), "{error}");
     }
 
     #[test]
@@ -319,8 +510,8 @@ mod tests {
         ];
         store.save(&twice).unwrap_err();
         drop(store);
-        let (_, rooms) = Store::open(folder.path()).unwrap();
-        assert_eq!(rooms.len(), 1);
+        let (_, kept) = Store::open(folder.path()).unwrap();
+        assert_eq!(kept.rooms.len(), 1);
     }
 
     #[test]

@@ -3,11 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::command::{COMMANDS, Completes};
-use crate::chat::printable;
+use crate::chat::{GroupName, RoomName, UserName, printable};
 use crate::client::RoomEvent;
 
 /// Names that are remembered of a room: enough for any class, bounded against a flood.
 const NAMES_MAX: usize = 1000;
+
+/// What stands behind an `@` besides names.
+const AT_WORDS: [&str; 3] = ["names", "quit", "group"];
+
+/// What one does with a group.
+const GROUP_WORDS: [&str; 4] = ["set", "send", "leave", "delete"];
 
 /// What Tab offers at once; more would not fit a screen.
 const CANDIDATES_MAX: usize = 50;
@@ -17,7 +23,11 @@ const CANDIDATES_MAX: usize = 50;
 pub(super) struct Vocabulary {
     in_room: bool,
     rooms: Vec<String>,
+    /// Who is or speaks in the room.
     names: BTreeSet<String>,
+    /// Who is on the server.
+    online: BTreeSet<String>,
+    groups: Vec<String>,
 }
 
 impl Vocabulary {
@@ -27,6 +37,11 @@ impl Vocabulary {
             self.names.clear();
         }
         self.in_room = in_room;
+    }
+
+    /// Whether somebody of this name is or spoke in the room.
+    pub(super) fn is_in_room(&self, name: &UserName) -> bool {
+        self.names.contains(name.as_str())
     }
 
     pub(super) fn set_rooms(&mut self, rooms: impl Iterator<Item = String>) {
@@ -55,6 +70,33 @@ impl Vocabulary {
         }
     }
 
+    pub(super) fn set_online(&mut self, names: &[UserName]) {
+        self.online = names
+            .iter()
+            .take(NAMES_MAX)
+            .map(UserName::to_string)
+            .collect();
+    }
+
+    pub(super) fn come_online(&mut self, name: &UserName) {
+        if self.online.len() < NAMES_MAX {
+            self.online.insert(name.to_string());
+        }
+    }
+
+    pub(super) fn go_offline(&mut self, name: &UserName) {
+        self.online.remove(name.as_str());
+    }
+
+    /// There is no server to say who is there.
+    pub(super) fn forget_online(&mut self) {
+        self.online.clear();
+    }
+
+    pub(super) fn set_groups(&mut self, groups: &[GroupName]) {
+        self.groups = groups.iter().map(GroupName::to_string).collect();
+    }
+
     /// Where the word before the cursor begins, and what it may become.
     pub(super) fn complete(&self, before_cursor: &str) -> (usize, Vec<String>) {
         let start = before_cursor
@@ -69,28 +111,73 @@ impl Vocabulary {
     }
 
     fn candidates(&self, before: &str, word: &str) -> Vec<String> {
+        if before.is_empty() && word.starts_with('@') {
+            let words = AT_WORDS.into_iter().chain(self.people());
+            return starting(word, words, "@", " ");
+        }
+        let is_group = before
+            .split_whitespace()
+            .next()
+            .is_some_and(|first| first.eq_ignore_ascii_case("@group"));
+        if is_group {
+            return self.of_group(before, word);
+        }
         let is_command = !self.in_room || before.starts_with('/') || word.starts_with('/');
         if !is_command {
             // A name at the head of a line addresses somebody.
             let end = if before.is_empty() { ": " } else { " " };
-            return starting(word, self.names.iter().map(String::as_str), "", end);
+            let names = if self.names.is_empty() {
+                &self.online
+            } else {
+                &self.names
+            };
+            return starting(word, names.iter().map(String::as_str), "", end);
         }
         if before.is_empty() {
             let slash = if word.starts_with('/') { "/" } else { "" };
             let here = COMMANDS.iter().filter(|c| c.works(self.in_room));
             return starting(word, here.map(|c| c.name), slash, " ");
         }
-        let command = before.strip_prefix('/').unwrap_or(before);
+        let first = before.split_whitespace().next().unwrap_or_default();
+        let command = first.strip_prefix('/').unwrap_or(first);
         let command = COMMANDS
             .iter()
             .find(|c| c.name.eq_ignore_ascii_case(command));
+        let is_first_argument = first.len() == before.len();
         match command.map(|c| c.completes) {
+            Some(Completes::Group) => self.of_group(before, word),
+            _ if !is_first_argument => Vec::new(),
+            Some(Completes::Names) => {
+                let head = if word.starts_with('@') { "@" } else { "" };
+                starting(word, self.people(), head, " ")
+            }
             Some(Completes::Rooms) => starting(word, self.rooms.iter().map(String::as_str), "", ""),
+            Some(Completes::RoomsAndLobby) => {
+                let rooms = self.rooms.iter().map(String::as_str);
+                starting(word, rooms.chain([RoomName::LOBBY]), "", "")
+            }
             Some(Completes::Commands) => {
                 let here = COMMANDS.iter().filter(|c| c.works(self.in_room));
                 starting(word, here.map(|c| c.name), "", "")
             }
             Some(Completes::Nothing) | None => Vec::new(),
+        }
+    }
+
+    /// Everybody who can be spoken to alone, and whom else one reads.
+    fn people(&self) -> impl Iterator<Item = &str> {
+        self.online.union(&self.names).map(String::as_str)
+    }
+
+    /// Behind `group`: what to do, then the group, then for `set` its members.
+    fn of_group(&self, before: &str, word: &str) -> Vec<String> {
+        let mut words = before.split_whitespace().skip(1);
+        match (words.next(), words.next()) {
+            (None, _) => starting(word, GROUP_WORDS.into_iter(), "", " "),
+            (Some("set"), None) => Vec::new(),
+            (Some("set"), Some(_)) => starting(word, self.people(), "", " "),
+            (Some(_), None) => starting(word, self.groups.iter().map(String::as_str), "", " "),
+            (Some(_), Some(_)) => Vec::new(),
         }
     }
 }
@@ -130,16 +217,42 @@ mod tests {
         assert_eq!(v.complete("ma"), (0, vec!["makeroom ".into()]));
         assert_eq!(
             v.complete("chat l"),
-            (5, vec!["lab1".into(), "lab2".into()])
+            (5, vec!["lab1".into(), "lab2".into(), "lobby".into()])
         );
         assert_eq!(v.complete("deleteroom d"), (11, vec!["Dinner".into()]));
         assert_eq!(v.complete("help q"), (5, vec!["quit".into()]));
         assert_eq!(v.complete("makeroom l"), (9, vec![]));
+        assert_eq!(v.complete("chat lab1 l"), (10, vec![]));
         let v = vocabulary(true);
         assert_eq!(v.complete("/st"), (0, vec!["/stats ".into()]));
         assert_eq!(v.complete("m"), (0, vec!["Mel: ".into()]));
         assert_eq!(v.complete("hello é"), (6, vec!["Émile ".into()]));
         assert_eq!(v.complete("/help le"), (6, vec!["leave".into()]));
+    }
+
+    #[test]
+    fn names_and_groups_where_somebody_is_spoken_to() {
+        let mut v = vocabulary(true);
+        v.set_online(&["John", "Jane", "Mel"].map(|name| name.parse().unwrap()));
+        v.go_offline(&"Jane".parse().unwrap());
+        v.set_groups(&["dinner".parse().unwrap()]);
+        let complete = |line: &str| v.complete(line).1;
+        assert_eq!(complete("@jo"), ["@John "]);
+        assert_eq!(complete("@m"), ["@Mel "]);
+        assert_eq!(complete("@n"), ["@names "]);
+        assert_eq!(complete("/msg j"), ["John "]);
+        assert_eq!(complete("/msg John j"), [""; 0]);
+        assert_eq!(complete("/follow @j"), ["@John "]);
+        assert_eq!(complete("/ignore é"), ["Émile "]);
+        assert_eq!(complete("@group se"), ["set ", "send "]);
+        assert_eq!(complete("@group send d"), ["dinner "]);
+        assert_eq!(complete("/group leave d"), ["dinner "]);
+        assert_eq!(complete("/group set tea John, m"), ["Mel "]);
+        v.set_in_room(false);
+        assert_eq!(v.complete("msg j").1, ["John "]);
+        assert_eq!(v.complete("@jo").1, ["@John "]);
+        v.forget_online();
+        assert_eq!(v.complete("@jo").1, [""; 0]);
     }
 
     proptest! {

@@ -27,6 +27,9 @@ pub(super) enum Input {
 /// A line that holds only this leaves a room, as the key does: Ctrl-].
 const LEAVE_CHARACTER: &str = "\x1d";
 
+/// Makes a terminal ring.
+const BELL: char = '\x07';
+
 /// A terminal or a pipe.
 pub struct Console {
     inputs: mpsc::Receiver<Input>,
@@ -120,6 +123,28 @@ impl Console {
         }
     }
 
+    /// As [`Console::print`]; a terminal also rings, if it `rings`.
+    ///
+    /// # Errors
+    /// As [`Console::print`].
+    pub(super) fn print_ringing(&mut self, line: &str, rings: bool) -> io::Result<()> {
+        match rings && self.is_terminal() {
+            true => self.print(&format!("{line}{BELL}")),
+            false => self.print(line),
+        }
+    }
+
+    /// Clears a terminal; only between an answer and the next question.
+    ///
+    /// # Errors
+    /// As [`Console::print`].
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        match &mut self.screen {
+            Screen::Terminal(editor) => editor.clear(),
+            Screen::Pipe { .. } => Ok(()),
+        }
+    }
+
     /// Shows `line` in place of the input that was read last, which took `rows` rows of a terminal.
     ///
     /// # Errors
@@ -146,11 +171,11 @@ impl Console {
         }
     }
 
-    /// Changes what Tab offers.
-    pub(super) fn teach(&self, change: impl FnOnce(&mut Vocabulary)) {
+    /// Changes what Tab offers, or looks at it.
+    pub(super) fn teach<T>(&self, change: impl FnOnce(&mut Vocabulary) -> T) -> T {
         // The words stay usable whatever happened to their last user.
         let vocabulary = self.vocabulary.lock();
-        change(&mut vocabulary.unwrap_or_else(PoisonError::into_inner));
+        change(&mut vocabulary.unwrap_or_else(PoisonError::into_inner))
     }
 }
 

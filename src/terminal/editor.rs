@@ -208,6 +208,11 @@ impl Editor {
         // Up to the row where the prompt began, and clear from there to the end of the screen.
         write_screen(&format!("\x1b[{rows}A\r\x1b[J{line}\n"))
     }
+
+    /// Only between an answer and the next question.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        write_screen("\x1b[H\x1b[2J")
+    }
 }
 
 /// The next line that waits; when none does, how many had to be dropped.

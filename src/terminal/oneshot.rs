@@ -12,7 +12,8 @@ use super::lines::{read_line, tell};
 use super::render::{directory, notice};
 use super::{Settings, Style};
 use crate::chat::{
-    BitRate, Dialect, MessageTextError, RoomAddress, RoomName, UserName, is_printable, printable,
+    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
+    is_printable, printable,
 };
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{
@@ -69,7 +70,7 @@ const DELIVERY_WAIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// See [`OneshotError`]; so for the others.
 pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotError> {
-    let mut connection = Connection::open(&settings.server, None).await?;
+    let connection = Connection::open(&settings.server, None).await?;
     let rooms = connection.get_directory().await?;
     connection.bye().await;
     let mut output = io::stdout().lock();
@@ -80,6 +81,8 @@ pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotErr
                 "address": room.address.group(),
                 "port": room.address.port(),
                 "dialect": room.dialect.as_str(),
+                "limit": room.limit.map(MemberLimit::get),
+                "topic": room.topic.as_ref().map(OneLine::as_str),
                 "made_by": room.made_by.name.as_ref().map(|name| name.as_str()),
                 "made_from": room.made_by.address,
                 "made_at": room.made_at,
@@ -279,7 +282,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
             (*address, address.to_string(), towards, *dialect)
         }
         Place::Room(name) => {
-            let mut connection = Connection::open(&settings.server, None).await?;
+            let connection = Connection::open(&settings.server, None).await?;
             let rooms = connection.get_directory().await?;
             let towards = Towards::Server(connection.local_address());
             connection.bye().await;

@@ -3,7 +3,7 @@
 use jiff::Zoned;
 use unicode_width::UnicodeWidthStr;
 
-use crate::chat::{Room, printable};
+use crate::chat::{Room, UserName, printable};
 use crate::client::RoomEvent;
 
 /// How to show.
@@ -32,6 +32,16 @@ impl Style {
         self.line(from, &text.replace("\r\n", "\n").replace('\n', "⏎"))
     }
 
+    /// A line that does not come from the room, marked with where it comes from: `(private) John: hi`
+    pub(super) fn marked(&self, mark: &str, from: &str, text: &str) -> String {
+        let mark = format!("({mark}) ");
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let lines: Vec<String> = lines
+            .map(|line| self.marked_line(&mark, from, line))
+            .collect();
+        lines.join("\n")
+    }
+
     /// A line of a program that speaks plain in a reliable room.
     pub(super) fn stranger(&self, from: &str, text: &str) -> String {
         self.marked_line("(plain) ", from, text)
@@ -48,11 +58,11 @@ impl Style {
             false => String::new(),
         };
         let color = format!("1;38;5;{}", NAME_COLORS[color_index(&from)]);
-        format!(
-            "{time}{mark}{}: {}",
-            self.painted(&color, &from),
-            printable(text)
-        )
+        let from = self.painted(&color, &from);
+        match text.strip_prefix("/me ") {
+            Some(action) => format!("{time}{mark}* {from} {}", printable(action)),
+            None => format!("{time}{mark}{from}: {}", printable(text)),
+        }
     }
 
     /// Something that the program says: `[room r1 was deleted by Mel]`
@@ -92,6 +102,14 @@ pub(super) fn notice(event: &RoomEvent) -> Option<String> {
         }
         RoomEvent::Notice(text) => text.clone(),
     })
+}
+
+/// The form in which two names are compared, also those that programs of other kinds have.
+pub(super) fn name_key(name: &str) -> String {
+    match name.parse::<UserName>() {
+        Ok(name) => name.key(),
+        Err(_) => name.to_lowercase(),
+    }
 }
 
 /// The same name has the same colour on every machine.
@@ -166,6 +184,23 @@ mod tests {
         assert_eq!(line, "Mel: a⏎b⏎c");
         assert!(!PLAIN.notice("\x1b[2J").contains('\x1b'));
         assert!(!PLAIN.error("\x1b[2J").contains('\x1b'));
+    }
+
+    #[test]
+    fn what_somebody_does_is_shown_as_that_wherever_it_is_said() {
+        assert_eq!(PLAIN.message("Ann", "/me waves"), "* Ann waves");
+        assert_eq!(PLAIN.message("Ann", "/meow"), "Ann: /meow");
+        assert_eq!(PLAIN.message_in_one_line("Ann", "/me waves"), "* Ann waves");
+        assert_eq!(PLAIN.stranger("Ann", "/me waves"), "(plain) * Ann waves");
+        let private = PLAIN.marked("private", "Ann", "/me waves\nhi");
+        assert_eq!(private, "(private) * Ann waves\n(private) Ann: hi");
+    }
+
+    #[test]
+    fn names_are_compared_without_case() {
+        assert_eq!(name_key("ÉMILE"), name_key("e\u{301}mile"));
+        assert_eq!(name_key("Mel~45E2"), name_key("mel~45e2"));
+        assert_ne!(name_key("Mel"), name_key("Mal"));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Zoned};
 
 use super::render::columns;
 use crate::chat::{BitRate, Dialect, printable};
-use crate::client::{RoomMember, RoomStats, Traffic};
+use crate::client::{Online, RoomMember, RoomStats, Traffic};
 
 /// The members as aligned columns.
 pub(super) fn who_lines(members: &[RoomMember]) -> Vec<String> {
@@ -24,6 +25,27 @@ pub(super) fn who_lines(members: &[RoomMember]) -> Vec<String> {
             since.strftime("%H:%M:%S").to_string(),
             member.round_trip.map_or("-".to_owned(), milliseconds),
             percent(worse(member.loss_here, member.loss_there)),
+        ]
+    });
+    columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+/// Who is on the server as aligned columns.
+pub(super) fn online_lines(online: &[Online]) -> Vec<String> {
+    if online.is_empty() {
+        return vec!["Nobody is here.".to_owned()];
+    }
+    let heading = ["NAME", "ADDRESS", "SINCE", "ROOM", "VIA", "AWAY"].map(String::from);
+    let dash = || "-".to_owned();
+    let rows = online.iter().map(|one| {
+        let since = one.since.to_zoned(TimeZone::system());
+        [
+            one.name.to_string(),
+            one.address.to_string(),
+            since.strftime("%H:%M:%S").to_string(),
+            one.room.as_ref().map_or_else(dash, ToString::to_string),
+            one.via.map_or_else(dash, |via| via.as_str().to_owned()),
+            one.away.as_ref().map_or_else(dash, ToString::to_string),
         ]
     });
     columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())

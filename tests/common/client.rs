@@ -11,7 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Client {
     /// To send as it is, to close, or to ask for addresses. Lines are read through [`Client::line`].
     pub stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    /// For raw bytes behind a line.
+    pub reader: BufReader<TcpStream>,
 }
 
 impl Client {

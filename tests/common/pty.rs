@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,11 +25,22 @@ pub struct Terminal {
     child: Child,
     keyboard: Arc<Pty>,
     view: Arc<View>,
+    /// How often the terminal rang.
+    #[allow(dead_code, reason = "not every test listens")]
+    pub bells: Arc<AtomicUsize>,
 }
 
 struct View {
-    parser: Mutex<vt100::Parser>,
+    parser: Mutex<vt100::Parser<Bells>>,
     changed: Condvar,
+}
+
+struct Bells(Arc<AtomicUsize>);
+
+impl vt100::Callbacks for Bells {
+    fn audible_bell(&mut self, _: &mut vt100::Screen) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Terminal {
@@ -37,8 +49,11 @@ impl Terminal {
         pty.resize(Size::new(rows, columns)).unwrap();
         let child = blocking::Command::from(command).spawn(pts).unwrap();
         let [rows, columns] = [rows, columns].map(|n| NonZeroU16::new(n).unwrap());
+        let bells = Arc::default();
+        let counted = Bells(Arc::clone(&bells));
+        let parser = vt100::Parser::new_with_callbacks(rows, columns, SCROLLBACK_ROWS, counted);
         let view = Arc::new(View {
-            parser: Mutex::new(vt100::Parser::new(rows, columns, SCROLLBACK_ROWS)),
+            parser: Mutex::new(parser),
             changed: Condvar::new(),
         });
         let keyboard = Arc::new(pty);
@@ -55,6 +70,7 @@ impl Terminal {
             child,
             keyboard,
             view,
+            bells,
         }
     }
 

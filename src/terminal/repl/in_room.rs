@@ -6,132 +6,320 @@ use std::ops::ControlFlow;
 use tokio::task::JoinHandle;
 
 use super::{Failure, Repl};
-use crate::chat::{Dialect, MessageText, MessageTextError, RoomAddress, RoomName};
-use crate::client::{Interface, Room, RoomEvent, Towards};
+use crate::chat::{
+    BitRate, Dialect, MessageText, MessageTextError, RoomAddress, RoomName, SessionId, UserName,
+};
+use crate::client::{
+    Interface, RefusalCode, RequestError, Room, RoomEvent, RoomOptions, Towards, Via,
+};
 use crate::terminal::former_seat::FormerSeat;
 use crate::terminal::render::notice;
 use crate::terminal::report::{stats_lines, who_lines};
 
-/// In a room.
-pub(super) struct Seat {
+/// Where lines are said.
+pub(super) enum Seat {
+    Room(RoomSeat),
+    /// It goes over the server alone.
+    Lobby,
+}
+
+/// In a room on multicast.
+pub(super) struct RoomSeat {
     pub(super) name: RoomName,
     pub(super) address: RoomAddress,
     pub(super) dialect: Dialect,
     /// Where it stands which member this is, as long as we have not left.
     pub(super) former: Option<FormerSeat>,
     pub(super) room: Room,
+    /// The server knows that we are here.
+    pub(super) is_reported: bool,
 }
 
 impl Seat {
-    pub(super) fn leave(self) -> JoinHandle<()> {
-        // If that cannot be written, whoever comes next goes on from a member that has left.
-        self.former.map(FormerSeat::forget);
-        tokio::spawn(self.room.leave())
+    pub(super) fn name(&self) -> RoomName {
+        match self {
+            Self::Room(seat) => seat.name.clone(),
+            Self::Lobby => RoomName::lobby(),
+        }
+    }
+
+    /// Whether its members know of each other.
+    pub(super) fn is_reliable(&self) -> bool {
+        matches!(self, Self::Room(seat) if seat.dialect == Dialect::Reliable)
+    }
+
+    pub(super) fn leave(self) -> Option<JoinHandle<()>> {
+        match self {
+            Self::Room(seat) => {
+                // If that cannot be written, whoever comes next goes on from a member that has left.
+                seat.former.map(FormerSeat::forget);
+                Some(tokio::spawn(seat.room.leave()))
+            }
+            Self::Lobby => None,
+        }
     }
 }
 
 impl Repl {
+    pub(super) async fn chat(&mut self, room: RoomName) -> Result<Vec<String>, Failure> {
+        if room.is_lobby() {
+            self.connected()?;
+        }
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => self.ask_for_name().await?,
+        };
+        match room.is_lobby() {
+            true => self.enter_lobby().await,
+            false => self.enter_room(room, name).await,
+        }
+    }
+
+    async fn enter_lobby(&mut self) -> Result<Vec<String>, Failure> {
+        let connection = self.connected()?;
+        connection
+            .enter(RoomName::lobby(), Via::Relay, None)
+            .await?;
+        let line = format!(
+            "in the lobby of {}; Ctrl-] or /leave leaves it",
+            connection.server()
+        );
+        self.seat = Some(Seat::Lobby);
+        self.console.teach(|words| words.set_in_room(true));
+        Ok(vec![self.settings.style.notice(&line)])
+    }
+
+    async fn enter_room(&mut self, room: RoomName, name: UserName) -> Result<Vec<String>, Failure> {
+        let room = self.find_room(&room).await?;
+        let interface = self.interface(room.address)?;
+        if room.limit.is_some() {
+            // Before anybody in the room sees us: it may be full.
+            self.report_room(&room.name, None).await?;
+        }
+        let (mut former, replaces) = self.former_seat(room.address).unzip();
+        let options = RoomOptions {
+            interface: interface.clone(),
+            ttl: self.settings.ttl,
+            name,
+            dialect: room.dialect,
+            rate_max: self.settings.rate_max.map(BitRate::bytes_per_second),
+            replaces: replaces.flatten(),
+        };
+        let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
+        let member = joined.id().map(SessionId);
+        let is_reported = self.report_room(&room.name, member).await?;
+        if let (Some(former), Some(id)) = (&mut former, joined.id()) {
+            // Without it others see a second one of this name for some seconds, if this is killed.
+            let _ = former.remember(id);
+        }
+        let style = self.settings.style;
+        let mut lines = vec![style.notice(&format!(
+            "in room {} ({}) on {interface}; Ctrl-] or /leave leaves it",
+            room.name, room.address
+        ))];
+        lines.extend(
+            room.topic
+                .map(|topic| style.notice(&format!("topic: {topic}"))),
+        );
+        self.seat = Some(Seat::Room(RoomSeat {
+            name: room.name,
+            address: room.address,
+            dialect: room.dialect,
+            former,
+            room: joined,
+            is_reported,
+        }));
+        self.console.teach(|words| words.set_in_room(true));
+        Ok(lines)
+    }
+
+    /// Tells the server, if there is one, in which room we are. A room needs no server, so only its word that
+    /// the room is full keeps us out.
+    async fn report_room(
+        &mut self,
+        room: &RoomName,
+        member: Option<SessionId>,
+    ) -> Result<bool, Failure> {
+        let Some(connection) = &self.connection else {
+            return Ok(false);
+        };
+        match connection.enter(room.clone(), Via::Multicast, member).await {
+            Ok(()) => Ok(true),
+            Err(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::RoomFull => {
+                Err(refusal.text.into())
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// The server has come back: it may not know of a room that was entered without it.
+    pub(super) async fn report_seat(&mut self) {
+        if let Some(Seat::Room(seat)) = &self.seat
+            && !seat.is_reported
+        {
+            let (name, member) = (seat.name.clone(), seat.room.id().map(SessionId));
+            // Who is in a room already stays there, full or not.
+            let is_reported = self.report_room(&name, member).await.unwrap_or(false);
+            if let Some(Seat::Room(seat)) = &mut self.seat {
+                seat.is_reported = is_reported;
+            }
+        }
+    }
+
     /// None where it cannot be had, which is no reason to stay out of the room.
-    pub(super) fn former_seat(&self, room: RoomAddress) -> Option<(FormerSeat, Option<u64>)> {
+    fn former_seat(&self, room: RoomAddress) -> Option<(FormerSeat, Option<u64>)> {
         let folder = self.settings.state.as_ref()?.join("seats");
         FormerSeat::open(&folder, room).ok()
     }
 
-    /// In a room a line is said, unless it begins with one slash.
+    /// In a room a line is said, unless it begins with one slash or one `@`.
     pub(super) async fn handle_in_room(
         &mut self,
         text: &str,
         rows: usize,
     ) -> io::Result<ControlFlow<()>> {
-        if let Some(said) = text.strip_prefix('/').filter(|rest| rest.starts_with('/')) {
-            self.say(said, rows).await?;
+        self.typed_rows = Some(rows);
+        let done = if text.starts_with("//") {
+            let said = &text[1..];
+            self.say(said).await.map(ControlFlow::Continue)
         } else if text.starts_with('/') {
-            return self.obey(text).await;
+            self.obey(text).await
+        } else if text.starts_with('@') {
+            self.obey_at(text).await
         } else {
-            self.say(text, rows).await?;
-        }
-        Ok(ControlFlow::Continue(()))
+            self.say(text).await.map(ControlFlow::Continue)
+        };
+        self.typed_rows = None;
+        done
     }
 
-    pub(super) async fn say(&mut self, text: &str, rows: usize) -> io::Result<()> {
-        let (Some(seat), Some(name)) = (&self.seat, &self.name) else {
-            return Ok(());
-        };
+    pub(super) async fn say(&mut self, text: &str) -> io::Result<()> {
         let text: MessageText = match text.parse() {
             Ok(text) => text,
             Err(MessageTextError::Blank) => return Ok(()),
             Err(error) => return self.fail(&error.to_string()),
         };
-        if let Err(error) = seat.room.say(text.clone()).await {
-            return self.fail(&error.to_string());
+        match self.say_here(text.clone()).await {
+            Ok(()) => {}
+            Err(Failure::Output(error)) => return Err(error),
+            Err(Failure::Text(text) | Failure::NameTaken(text)) => return self.fail(&text),
         }
-        let shown = self.settings.style.message(name.as_str(), text.as_str());
-        self.console.replace_input(rows, &shown)
+        let name = self.name.as_ref().map_or("", UserName::as_str);
+        let shown = self.settings.style.message(name, text.as_str());
+        self.show_said(&shown)
+    }
+
+    async fn say_here(&mut self, text: MessageText) -> Result<(), Failure> {
+        match &self.seat {
+            Some(Seat::Room(seat)) => {
+                let said = seat.room.say(text).await;
+                said.map(drop).map_err(|error| error.to_string().into())
+            }
+            Some(Seat::Lobby) => Ok(self.connected()?.say(RoomName::lobby(), text).await?),
+            None => Err("not in a room".into()),
+        }
+    }
+
+    /// `/me waves` travels as it is typed; every reader shows it as what one does.
+    pub(super) async fn say_action(&mut self, text: &MessageText) -> Result<Vec<String>, Failure> {
+        self.say(&format!("/me {text}")).await?;
+        Ok(Vec::new())
+    }
+
+    /// A line of ours, in place of what was typed in a room, or below it.
+    pub(super) fn show_said(&mut self, line: &str) -> io::Result<()> {
+        match self.typed_rows.take() {
+            Some(rows) => self.console.replace_input(rows, line),
+            None => self.console.print(line),
+        }
     }
 
     /// Where rooms send and listen: towards the server, if there was one so far.
-    pub(super) fn interface(&self, room: RoomAddress) -> Result<Interface, Failure> {
+    fn interface(&self, room: RoomAddress) -> Result<Interface, Failure> {
         let towards = self.local.map_or(Towards::Group(room), Towards::Server);
         let chosen = Interface::choose(self.settings.interface.as_deref(), towards);
-        chosen.map_err(|error| error.to_string())
+        chosen.map_err(|error| error.to_string().into())
     }
 
     pub(super) async fn who(&mut self) -> Result<Vec<String>, Failure> {
-        let seat = self.seat.as_ref().ok_or("not in a room")?;
-        if seat.dialect == Dialect::Plain {
-            return Err(
-                "a plain room does not know who is in it: only who speaks is seen".to_owned(),
-            );
+        match &self.seat {
+            Some(Seat::Room(seat)) if seat.dialect == Dialect::Plain => {
+                let text = "a plain room does not know who is in it: only who speaks is seen";
+                Err(text.into())
+            }
+            Some(Seat::Room(seat)) => Ok(who_lines(&seat.room.members().await)),
+            Some(Seat::Lobby) => self.who_in_lobby().await,
+            None => Err("not in a room".into()),
         }
-        Ok(who_lines(&seat.room.members().await))
     }
 
     pub(super) async fn stats(&mut self) -> Result<Vec<String>, Failure> {
-        let seat = self.seat.as_ref().ok_or("not in a room")?;
-        let stats = seat.room.stats().await.ok_or("the room was left")?;
-        let room = format!("{} ({})", seat.name, seat.address);
-        Ok(stats_lines(&room, seat.dialect, &stats))
+        match &self.seat {
+            Some(Seat::Room(seat)) => {
+                let stats = seat.room.stats().await.ok_or("the room was left")?;
+                let room = format!("{} ({})", seat.name, seat.address);
+                Ok(stats_lines(&room, seat.dialect, &stats))
+            }
+            Some(Seat::Lobby) => {
+                Err("the lobby goes over the server: there is nothing to count".into())
+            }
+            None => Err("not in a room".into()),
+        }
     }
 
-    pub(super) fn leave(&mut self) -> io::Result<()> {
+    pub(super) async fn leave(&mut self) -> io::Result<()> {
         if let Some(seat) = self.seat.take() {
-            self.notice(&format!("left room {}", seat.name))?;
+            let name = seat.name();
             self.leaving.retain(|room| !room.is_finished());
-            self.leaving.push(seat.leave());
+            self.leaving.extend(seat.leave());
+            if let Some(connection) = &self.connection {
+                // If it is lost, it is not known there that we were here.
+                let _ = connection.leave(name.clone()).await;
+            }
+            self.notice(&format!("left room {name}"))?;
         }
         self.console.teach(|words| words.set_in_room(false));
         Ok(())
     }
 
-    pub(super) fn show_room_event(
-        &mut self,
-        event: Option<RoomEvent>,
-    ) -> io::Result<ControlFlow<()>> {
+    pub(super) async fn show_room_event(&mut self, event: Option<RoomEvent>) -> io::Result<()> {
+        let style = self.settings.style;
         match event {
             Some(RoomEvent::Message(message)) => {
-                self.console.teach(|words| words.add_name(&message.from));
-                let style = self.settings.style;
-                self.print(&style.message(&message.from, message.text.as_str()))?;
+                if !self.is_ignored(&message.from) {
+                    self.console.teach(|words| words.add_name(&message.from));
+                    self.show_line(&style.message(&message.from, message.text.as_str()))?;
+                }
             }
             Some(RoomEvent::Stranger(message)) => {
-                let style = self.settings.style;
-                self.print(&style.stranger(&message.from, message.text.as_str()))?;
+                if !self.is_ignored(&message.from) {
+                    self.show_line(&style.stranger(&message.from, message.text.as_str()))?;
+                }
             }
             Some(event) => {
                 self.console.teach(|words| words.add_names(&event));
-                if let Some(text) = notice(&event) {
-                    self.notice(&text)?;
+                match notice(&event) {
+                    Some(text) if !self.is_about_ignored(&event) => self.notice(&text)?,
+                    _ => {}
                 }
             }
-            None => self.leave()?,
+            None => self.leave().await?,
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(())
+    }
+
+    fn is_about_ignored(&self, event: &RoomEvent) -> bool {
+        match event {
+            RoomEvent::Joined(name) | RoomEvent::Left(name) => self.is_ignored(name),
+            RoomEvent::Renamed { before, now } => self.is_ignored(before) || self.is_ignored(now),
+            _ => false,
+        }
     }
 }
 
 pub(super) async fn next_in_room(seat: &mut Option<Seat>) -> Option<RoomEvent> {
     match seat {
-        Some(seat) => seat.room.next_event().await,
-        None => std::future::pending().await,
+        Some(Seat::Room(seat)) => seat.room.next_event().await,
+        Some(Seat::Lobby) | None => std::future::pending().await,
     }
 }

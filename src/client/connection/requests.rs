@@ -1,0 +1,266 @@
+//! What can be asked of a server.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::task::Command;
+use super::{Connection, RequestError};
+use crate::chat::{
+    Followed, GroupName, MessageText, NewRoom, OneLine, Room, RoomName, SessionId, UserName,
+};
+use crate::control::{Group, Online, RefusalCode, Reply, Request, Via};
+
+/// How long a server may take to answer a request. A disk that must be waited for takes the longest.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+/// How long to wait when the server says that requests come too fast: its limit is for each second.
+const TOO_FAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a request that came too fast is made again.
+const TOO_FAST_TRIES_MAX: u32 = 10;
+
+/// Each of these fails as [`RequestError`] says; while the connection is lost, at once.
+impl Connection {
+    /// All rooms, in the order of making.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn get_directory(&self) -> Result<Vec<Room>, RequestError> {
+        match self.ask(Request::GetDirectory).await? {
+            Reply::Directory(rooms) => Ok(rooms),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Makes a room.
+    ///
+    /// # Errors
+    /// Name or address taken, no room or address left, or the server could not save it.
+    pub async fn make_room(&self, room: NewRoom) -> Result<Room, RequestError> {
+        match self.ask(Request::MakeRoom(room)).await? {
+            Reply::RoomMade(room) => Ok(room),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Takes a room out of the directory. Those in it may go on.
+    ///
+    /// # Errors
+    /// No such room, or the server could not save it.
+    pub async fn delete_room(&self, name: RoomName) -> Result<Room, RequestError> {
+        match self.ask(Request::DeleteRoom(name)).await? {
+            Reply::RoomDeleted(room) => Ok(room),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Takes this name, and with it comes online, or changes it.
+    ///
+    /// # Errors
+    /// Somebody has it, it is reserved, or as many are online as the server lets in.
+    pub async fn set_name(&self, name: &UserName) -> Result<(), RequestError> {
+        self.done(Request::Name(name.clone())).await
+    }
+
+    /// Who is online, in the order of coming.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn names(&self) -> Result<Vec<UserName>, RequestError> {
+        match self.ask(Request::Names).await? {
+            Reply::Names(names) => Ok(names),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Who is online, from where, since when and in which room.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn report(&self) -> Result<Vec<Online>, RequestError> {
+        match self.ask(Request::Report).await? {
+            Reply::Report(online) => Ok(online),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Tells the server that this client is in a room, or enters the lobby. `member` is the
+    /// [`Room::id`](crate::client::Room::id) of the seat in a reliable room.
+    ///
+    /// # Errors
+    /// No such room, it is full, or there is no name yet.
+    pub async fn enter(
+        &self,
+        room: RoomName,
+        via: Via,
+        member: Option<SessionId>,
+    ) -> Result<(), RequestError> {
+        match self.ask(Request::Enter { room, via, member }).await? {
+            Reply::Entered => Ok(()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Tells the server that this client is no longer in a room.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn leave(&self, room: RoomName) -> Result<(), RequestError> {
+        self.done(Request::Leave(room)).await
+    }
+
+    /// Says something in the lobby.
+    ///
+    /// # Errors
+    /// It was not entered.
+    pub async fn say(&self, room: RoomName, text: MessageText) -> Result<(), RequestError> {
+        self.done(Request::Say { room, text }).await
+    }
+
+    /// Says something to one person alone.
+    ///
+    /// # Errors
+    /// They are not online, or there is no name yet.
+    pub async fn whisper(&self, to: UserName, text: MessageText) -> Result<(), RequestError> {
+        self.done(Request::Whisper { to, text }).await
+    }
+
+    /// Makes a group of these people; one is a member only if listed.
+    ///
+    /// # Errors
+    /// The name is not allowed or taken, somebody is not known, or it could not be saved.
+    pub async fn set_group(
+        &self,
+        group: GroupName,
+        members: Vec<UserName>,
+    ) -> Result<(), RequestError> {
+        self.done(Request::GroupSet { group, members }).await
+    }
+
+    /// Says something to a group: to the one that the first word names, or else to the only one.
+    ///
+    /// # Errors
+    /// Not a member, or it is not clear of which.
+    pub async fn say_to_group(&self, text: MessageText) -> Result<(), RequestError> {
+        self.done(Request::GroupSend(text)).await
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// Not a member.
+    pub async fn leave_group(&self, group: GroupName) -> Result<(), RequestError> {
+        self.done(Request::GroupLeave(group)).await
+    }
+
+    /// Deletes a group for all its members.
+    ///
+    /// # Errors
+    /// Not a member.
+    pub async fn delete_group(&self, group: GroupName) -> Result<(), RequestError> {
+        self.done(Request::GroupDelete(group)).await
+    }
+
+    /// The groups that one is a member of.
+    ///
+    /// # Errors
+    /// There is no connection, or no name yet.
+    pub async fn groups(&self) -> Result<Vec<Group>, RequestError> {
+        match self.ask(Request::Groups).await? {
+            Reply::Groups(groups) => Ok(groups),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Hears from now on what a person says, or what holds a word, in any room.
+    ///
+    /// # Errors
+    /// Too many are followed, or there is no name yet.
+    pub async fn follow(&self, what: Followed) -> Result<(), RequestError> {
+        self.done(Request::Follow(what)).await
+    }
+
+    /// Follows no longer.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn unfollow(&self, what: Followed) -> Result<(), RequestError> {
+        self.done(Request::Unfollow(what)).await
+    }
+
+    /// Whom and which words one follows.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn following(&self) -> Result<Vec<Followed>, RequestError> {
+        match self.ask(Request::Following).await? {
+            Reply::Following(what) => Ok(what),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Is away, with a word to those who whisper; or back, without one.
+    ///
+    /// # Errors
+    /// There is no name yet.
+    pub async fn set_away(&self, text: Option<OneLine>) -> Result<(), RequestError> {
+        self.done(Request::Away(text)).await
+    }
+
+    /// Sets what a room is about, or takes that away.
+    ///
+    /// # Errors
+    /// No such room, or it could not be saved.
+    pub async fn set_topic(
+        &self,
+        room: RoomName,
+        topic: Option<OneLine>,
+    ) -> Result<(), RequestError> {
+        self.done(Request::Topic { room, topic }).await
+    }
+
+    /// Says goodbye and closes. It is closed afterwards, whatever the server makes of it.
+    pub async fn bye(self) {
+        let _ = self.ask(Request::Bye).await;
+        drop(self.commands);
+        // It ends by itself when nobody can ask it any more.
+        let _ = self.task.await;
+    }
+
+    async fn done(&self, request: Request) -> Result<(), RequestError> {
+        self.ask(request).await.map(drop)
+    }
+
+    /// Sends a request and waits for its answer.
+    async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
+        let mut tries = 0;
+        loop {
+            let answer = timeout(ANSWER_WAIT, self.exchange(request.clone())).await;
+            match answer {
+                // It was not read, so asking again does nothing twice.
+                Ok(Err(RequestError::Refusal(refusal)))
+                    if refusal.code == RefusalCode::TooFast && tries < TOO_FAST_TRIES_MAX =>
+                {
+                    tries += 1;
+                    sleep(TOO_FAST_WAIT).await;
+                }
+                Ok(answer) => return answer,
+                Err(_) => return Err(RequestError::Gone("it does not answer".to_owned())),
+            }
+        }
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Reply, RequestError> {
+        let ended = |_| RequestError::Gone("it was closed".to_owned());
+        let (answer, answered) = oneshot::channel();
+        let command = Command { request, answer };
+        self.commands.send(command).await.map_err(|_| ended(()))?;
+        answered.await.map_err(|_| ended(()))?
+    }
+}
+
+fn unexpected() -> RequestError {
+    RequestError::Gone("it answers another question".to_owned())
+}

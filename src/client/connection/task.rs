@@ -1,0 +1,237 @@
+//! The owner of the TCP connection: carries requests and events, and comes back when it is lost.
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+
+use super::backoff::wait_before;
+use super::link::{Asked, By, Greeting, Incoming, Link};
+use super::standing::Standing;
+use super::{ConnectionEvent, RequestError, Server};
+use crate::chat::ServerAddress;
+use crate::control::{Refusal, Reply, Request, Token};
+
+/// Places among the events that wait which only what concerns the connection itself may take.
+const EVENTS_RESERVED: usize = 16;
+
+/// What the handle asks of the task. Datagrams for the server will be another kind.
+pub(super) struct Command {
+    pub(super) request: Request,
+    pub(super) answer: oneshot::Sender<Result<Reply, RequestError>>,
+}
+
+/// How a link ended.
+enum End {
+    /// The handle is gone, or has said goodbye.
+    Closed,
+    /// It broke, for this reason.
+    Lost(String),
+}
+
+pub(super) struct Task {
+    address: ServerAddress,
+    commands: mpsc::Receiver<Command>,
+    events: Events,
+    server: watch::Sender<Server>,
+    standing: Standing,
+    token: Token,
+    /// How many requests for what was had before wait for their answers.
+    regaining: usize,
+    /// It was told that the connection is there again.
+    is_back: bool,
+    /// The handle has said goodbye: the end of the link is no loss.
+    is_leaving: bool,
+}
+
+impl Task {
+    pub(super) fn new(
+        address: ServerAddress,
+        token: Token,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<ConnectionEvent>,
+        server: watch::Sender<Server>,
+    ) -> Self {
+        Self {
+            address,
+            commands,
+            events: Events { events, missed: 0 },
+            server,
+            standing: Standing::default(),
+            token,
+            regaining: 0,
+            is_back: true,
+            is_leaving: false,
+        }
+    }
+
+    /// Until the handle is dropped.
+    pub(super) async fn run(mut self, mut link: Link) {
+        while let End::Lost(reason) = self.serve(&mut link).await {
+            link.end(&reason);
+            if self.is_leaving {
+                return;
+            }
+            self.events.tell(ConnectionEvent::Lost(reason.clone()));
+            let Some((again, greeting)) = self.come_back(&reason).await else {
+                return;
+            };
+            link = again;
+            self.regain(&mut link, greeting);
+        }
+    }
+
+    async fn serve(&mut self, link: &mut Link) -> End {
+        loop {
+            // First, so that no flood of events holds it up.
+            if link.has_room()
+                && let Ok(command) = self.commands.try_recv()
+            {
+                self.ask(link, command);
+            }
+            tokio::select! {
+                biased;
+                incoming = link.next() => match incoming {
+                    Ok(Incoming::Event(event)) => self.events.tell(ConnectionEvent::Server(event)),
+                    Ok(Incoming::Answer(asked, result)) => self.answer(link, asked, result),
+                    Err(reason) => return End::Lost(reason),
+                },
+                command = self.commands.recv(), if link.has_room() => match command {
+                    Some(command) => self.ask(link, command),
+                    None => return End::Closed,
+                },
+            }
+        }
+    }
+
+    fn ask(&mut self, link: &mut Link, command: Command) {
+        self.is_leaving |= command.request == Request::Bye;
+        link.ask(command.request, By::Caller(command.answer));
+    }
+
+    fn answer(&mut self, link: &mut Link, asked: Asked, result: Result<Reply, Refusal>) {
+        match asked.by {
+            By::Link => {}
+            By::Caller(answer) => {
+                if result.is_ok() {
+                    let next = self.standing.note(&asked.request);
+                    self.ask_again(link, next);
+                }
+                // Who does not wait any more need not know.
+                let _ = answer.send(result.map_err(RequestError::from));
+            }
+            By::Standing => {
+                self.regaining -= 1;
+                if let Err(refusal) = result {
+                    self.tell_refusal(asked.request, refusal);
+                }
+                self.tell_when_back();
+            }
+        }
+    }
+
+    fn tell_refusal(&mut self, request: Request, why: Refusal) {
+        self.standing.lose(&request);
+        let event = match request {
+            Request::Name(name) => ConnectionEvent::NameLost { name, why },
+            // One word on the name is enough for all that waits for it.
+            _ if self.standing.is_owed() => return,
+            Request::Enter { room, .. } => ConnectionEvent::RoomLost { room, why },
+            _ => return,
+        };
+        self.events.tell(event);
+    }
+
+    fn ask_again(&mut self, link: &mut Link, requests: Vec<Request>) {
+        self.regaining += requests.len();
+        for request in requests {
+            link.ask(request, By::Standing);
+        }
+    }
+
+    fn regain(&mut self, link: &mut Link, greeting: Greeting) {
+        self.token = greeting.token;
+        // It fails only when nobody looks any more.
+        let _ = self.server.send(Server {
+            program: greeting.program,
+            local: greeting.local,
+        });
+        self.regaining = 0;
+        self.is_back = false;
+        let requests = self.standing.regain(greeting.resumed.as_ref());
+        self.ask_again(link, requests);
+        self.tell_when_back();
+    }
+
+    fn tell_when_back(&mut self) {
+        if self.regaining == 0 && !std::mem::replace(&mut self.is_back, true) {
+            self.events.tell(ConnectionEvent::Back);
+        }
+    }
+
+    /// Tries until the server is there again, or until the handle is gone. Meanwhile requests fail.
+    async fn come_back(&mut self, reason: &str) -> Option<(Link, Greeting)> {
+        for attempt in 0.. {
+            let address = self.address.clone();
+            let token = self.token;
+            let trying = async move {
+                sleep(wait_before(attempt, chance())).await;
+                Link::open(&address, Some(token)).await
+            };
+            tokio::pin!(trying);
+            let tried = loop {
+                tokio::select! {
+                    tried = &mut trying => break tried,
+                    command = self.commands.recv() => {
+                        let command = command?;
+                        let answer = match self.standing.withdraw(&command.request) {
+                            true => Ok(Reply::Done),
+                            false => Err(RequestError::Lost(reason.to_owned())),
+                        };
+                        // Who does not wait any more need not know.
+                        let _ = command.answer.send(answer);
+                    }
+                }
+            };
+            if let Ok(back) = tried {
+                return Some(back);
+            }
+        }
+        None
+    }
+}
+
+/// The way to whoever reads events.
+struct Events {
+    events: mpsc::Sender<ConnectionEvent>,
+    /// Events for which there was no room.
+    missed: u64,
+}
+
+impl Events {
+    /// Answers to requests come behind events, so an event that nobody fetches must not hold them up: it is
+    /// left out and counted.
+    fn tell(&mut self, event: ConnectionEvent) {
+        let reserved = match event {
+            ConnectionEvent::Server(_) => EVENTS_RESERVED,
+            _ => 0,
+        };
+        // One more for the word of those left out.
+        let needed = reserved + 1 + usize::from(self.missed > 0);
+        if self.events.capacity() < needed {
+            self.missed += 1;
+            return;
+        }
+        if self.missed > 0 {
+            let missed = std::mem::take(&mut self.missed);
+            // As there is room, it fails only when nobody reads any more; so below.
+            let _ = self.events.try_send(ConnectionEvent::Missed(missed));
+        }
+        let _ = self.events.try_send(event);
+    }
+}
+
+/// Evenly from 0 to 1.
+fn chance() -> f64 {
+    // Where the system has no random numbers all wait equally long.
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    f64::from(random) / f64::from(u32::MAX)
+}

@@ -1,0 +1,195 @@
+//! Events, to and from their lines.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Carried, CarriedError, JsonError, carried, line, parsed, parsed_if_there, required};
+use crate::chat::MessageText;
+use crate::control::Event;
+
+/// An event; which fields it has depends on `event`.
+#[derive(Default, Serialize, Deserialize)]
+struct WireEvent {
+    event: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+}
+
+/// The line of an event, with its end, and the text that follows if it is long.
+pub fn event_line(event: &Event) -> String {
+    let message = event.message().map(Carried::from).unwrap_or_default();
+    let mut wire = WireEvent {
+        event: event.as_str().to_owned(),
+        text: message.text,
+        bytes: message.bytes,
+        ..WireEvent::default()
+    };
+    fill(&mut wire, event);
+    line(&wire, message.bulk)
+}
+
+/// What the event carries beside a message.
+fn fill(wire: &mut WireEvent, event: &Event) {
+    match event {
+        Event::Welcome(name) => {
+            wire.name = Some(name.to_string());
+        }
+        Event::Joined(name) => {
+            wire.name = Some(name.to_string());
+        }
+        Event::Exited(name) => {
+            wire.name = Some(name.to_string());
+        }
+        Event::Renamed { before, name } => {
+            wire.before = Some(before.to_string());
+            wire.name = Some(name.to_string());
+        }
+        Event::Entered { room, name } => {
+            wire.room = Some(room.to_string());
+            wire.name = Some(name.to_string());
+        }
+        Event::Left { room, name } => {
+            wire.room = Some(room.to_string());
+            wire.name = Some(name.to_string());
+        }
+        Event::Enrolled { group, by } => {
+            wire.group = Some(group.to_string());
+            wire.by = Some(by.to_string());
+        }
+        Event::GroupLeft { group, by } => {
+            wire.group = Some(group.to_string());
+            wire.by = Some(by.to_string());
+        }
+        Event::GroupDeleted { group, by } => {
+            wire.group = Some(group.to_string());
+            wire.by = Some(by.to_string());
+        }
+        Event::Topic { room, topic, by } => {
+            wire.room = Some(room.to_string());
+            wire.text = topic.as_ref().map(ToString::to_string);
+            wire.by = Some(by.to_string());
+        }
+        Event::RoomDeleted { name, by } => {
+            wire.name = Some(name.to_string());
+            wire.by = Some(by.clone());
+        }
+        Event::Idle(text) => {
+            wire.text = Some(text.clone());
+        }
+        Event::Notice(text) => {
+            wire.text = Some(text.clone());
+        }
+        Event::Line { room, from, at, .. } => {
+            wire.room = Some(room.to_string());
+            wire.from = Some(from.clone());
+            wire.at = Some(*at);
+        }
+        Event::Whisper { from, .. } => wire.from = Some(from.to_string()),
+        Event::GroupLine { group, from, .. } => {
+            wire.group = Some(group.to_string());
+            wire.from = Some(from.to_string());
+        }
+        Event::Followed { room, from, .. } => {
+            wire.room = Some(room.to_string());
+            wire.from = Some(from.clone());
+        }
+        Event::ServerStopping => {}
+    }
+}
+
+pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError> {
+    let wire: WireEvent = serde_json::from_str(text)?;
+    let name = || parsed(required(wire.name.as_deref(), "name")?);
+    let room = || parsed(required(wire.room.as_deref(), "room")?);
+    let group = || parsed(required(wire.group.as_deref(), "group")?);
+    let by = || parsed(required(wire.by.as_deref(), "by")?);
+    let from = || required(wire.from.as_deref(), "from");
+    let text = || message(wire.text.clone(), bulk);
+    Ok(match wire.event.as_str() {
+        "welcome" => Event::Welcome(name()?),
+        "joined" => Event::Joined(name()?),
+        "exited" => Event::Exited(name()?),
+        "renamed" => Event::Renamed {
+            before: parsed(required(wire.before.as_deref(), "before")?)?,
+            name: name()?,
+        },
+        "line" => Event::Line {
+            room: room()?,
+            from: from()?.to_owned(),
+            text: text()?,
+            at: required(wire.at, "at")?,
+        },
+        "entered" => Event::Entered {
+            room: room()?,
+            name: name()?,
+        },
+        "left" => Event::Left {
+            room: room()?,
+            name: name()?,
+        },
+        "whisper" => Event::Whisper {
+            from: parsed(from()?)?,
+            text: text()?,
+        },
+        "enrolled" => Event::Enrolled {
+            group: group()?,
+            by: by()?,
+        },
+        "group-line" => Event::GroupLine {
+            group: group()?,
+            from: parsed(from()?)?,
+            text: text()?,
+        },
+        "group-left" => Event::GroupLeft {
+            group: group()?,
+            by: by()?,
+        },
+        "group-deleted" => Event::GroupDeleted {
+            group: group()?,
+            by: by()?,
+        },
+        "followed" => Event::Followed {
+            room: room()?,
+            from: from()?.to_owned(),
+            text: text()?,
+        },
+        "topic" => Event::Topic {
+            room: room()?,
+            topic: parsed_if_there(wire.text.as_deref())?,
+            by: by()?,
+        },
+        "room-deleted" => Event::RoomDeleted {
+            name: parsed(required(wire.name.as_deref(), "name")?)?,
+            by: required(wire.by, "by")?,
+        },
+        "idle" => Event::Idle(wire.text.unwrap_or_default()),
+        "server-stopping" => Event::ServerStopping,
+        _ => Event::Notice(wire.text.unwrap_or(wire.event)),
+    })
+}
+
+fn message(text: Option<String>, bulk: Option<&[u8]>) -> Result<MessageText, JsonError> {
+    carried(text, bulk).map_err(|error| {
+        JsonError::Field(match error {
+            CarriedError::Missing => "there is no text, or two".to_owned(),
+            CarriedError::NotUtf8 => "the text is no UTF-8".to_owned(),
+            CarriedError::NotAllowed(error) => error.to_string(),
+        })
+    })
+}

@@ -1,0 +1,272 @@
+//! Requests, to and from their lines.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Carried, CarriedError, carried, line, written};
+use crate::chat::{MemberLimit, MessageText, NewRoom, RoomAddress, printable};
+use crate::control::{Refusal, RefusalCode, Request, RequestKind};
+
+/// A request as it is written; which fields it has depends on `request`.
+#[derive(Default, Serialize, Deserialize)]
+struct WireRequest {
+    id: u64,
+    request: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dialect: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+}
+
+/// The number alone, for the answer to a request that cannot be read whole.
+#[derive(Deserialize)]
+struct WireId {
+    id: Option<u64>,
+}
+
+/// The line that asks, with its end, and the text that follows if it is long.
+pub fn request_line(id: u64, request: &Request) -> String {
+    let message = request.message().map(Carried::from).unwrap_or_default();
+    let mut wire = WireRequest {
+        id,
+        request: request.kind().as_str().to_owned(),
+        text: message.text,
+        bytes: message.bytes,
+        ..WireRequest::default()
+    };
+    fill(&mut wire, request);
+    line(&wire, message.bulk)
+}
+
+/// What the request carries beside a message.
+fn fill(wire: &mut WireRequest, request: &Request) {
+    match request {
+        Request::Hello { version, resume } => {
+            wire.version = Some(*version);
+            wire.resume = resume.map(|token| token.to_string());
+        }
+        Request::Name(name) => {
+            wire.name = Some(name.to_string());
+        }
+        Request::Enter { room, via, member } => {
+            wire.room = Some(room.to_string());
+            wire.via = Some(via.as_str().to_owned());
+            wire.member = member.map(|member| member.to_string());
+        }
+        Request::Leave(room) => {
+            wire.room = Some(room.to_string());
+        }
+        Request::GroupSet { group, members } => {
+            wire.group = Some(group.to_string());
+            wire.members = Some(written(members));
+        }
+        Request::GroupLeave(group) => {
+            wire.group = Some(group.to_string());
+        }
+        Request::GroupDelete(group) => {
+            wire.group = Some(group.to_string());
+        }
+        Request::Follow(what) => {
+            wire.what = Some(what.to_string());
+        }
+        Request::Unfollow(what) => {
+            wire.what = Some(what.to_string());
+        }
+        Request::Away(reason) => {
+            wire.text = reason.as_ref().map(ToString::to_string);
+        }
+        Request::Topic { room, topic } => {
+            wire.room = Some(room.to_string());
+            wire.text = topic.as_ref().map(ToString::to_string);
+        }
+        Request::MakeRoom(new) => {
+            wire.name = Some(new.name.to_string());
+            wire.address = new.address.map(|a| a.group().to_string());
+            wire.port = new.address.map(|a| a.port().into());
+            wire.dialect = Some(new.dialect.to_string());
+            wire.limit = new.limit.map(|limit| limit.get().into());
+            wire.topic = new.topic.as_ref().map(ToString::to_string);
+        }
+        Request::DeleteRoom(name) => {
+            wire.name = Some(name.to_string());
+        }
+        Request::Say { room, .. } => wire.room = Some(room.to_string()),
+        Request::Whisper { to, .. } => wire.to = Some(to.to_string()),
+        Request::GroupSend(_)
+        | Request::Names
+        | Request::Report
+        | Request::Groups
+        | Request::Following
+        | Request::GetDirectory
+        | Request::Ping
+        | Request::Bye => {}
+    }
+}
+
+/// Reads a request, with the raw bytes that followed its line. The number is given back wherever it can
+/// be read, so that the refusal carries it.
+pub fn parse_request(text: &str, bulk: Option<&[u8]>) -> (Option<u64>, Result<Request, Refusal>) {
+    match serde_json::from_str::<WireRequest>(text) {
+        Ok(wire) => (Some(wire.id), to_request(wire, bulk)),
+        Err(error) => {
+            let id = serde_json::from_str::<WireId>(text).ok().and_then(|w| w.id);
+            let text = printable(&format!("not a request: {error}")).into_owned();
+            (id, Err(malformed(text)))
+        }
+    }
+}
+
+fn malformed(text: String) -> Refusal {
+    Refusal::new(RefusalCode::Malformed, text)
+}
+
+fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal> {
+    let kind = kind_of(&wire.request)?;
+    let missing = |field: &str| {
+        let text = format!("request `{}` needs the field `{field}`", kind.as_str());
+        malformed(text)
+    };
+    let name = || wire.name.as_deref().ok_or_else(|| missing("name"));
+    let room = || wire.room.as_deref().ok_or_else(|| missing("room"));
+    let group = || wire.group.as_deref().ok_or_else(|| missing("group"));
+    let what = || wire.what.as_deref().ok_or_else(|| missing("what"));
+    let text = || text_of(kind, wire.text.clone(), bulk);
+    let short_text = || wire.text.as_deref().map(str::parse).transpose();
+    Ok(match kind {
+        RequestKind::Hello => Request::Hello {
+            version: wire.version.ok_or_else(|| missing("version"))?,
+            // What is no token is no token of ours: passed over like one that nobody knows.
+            resume: wire.resume.as_deref().and_then(|token| token.parse().ok()),
+        },
+        RequestKind::Name => Request::Name(name()?.parse()?),
+        RequestKind::Names => Request::Names,
+        RequestKind::Report => Request::Report,
+        RequestKind::Enter => Request::Enter {
+            room: room()?.parse()?,
+            via: word(wire.via.as_deref().ok_or_else(|| missing("via"))?)?,
+            member: wire.member.as_deref().map(word).transpose()?,
+        },
+        RequestKind::Leave => Request::Leave(room()?.parse()?),
+        RequestKind::Say => Request::Say {
+            room: room()?.parse()?,
+            text: text()?,
+        },
+        RequestKind::Whisper => Request::Whisper {
+            to: wire.to.as_deref().ok_or_else(|| missing("to"))?.parse()?,
+            text: text()?,
+        },
+        RequestKind::GroupSet => {
+            let members = wire.members.as_deref().unwrap_or_default();
+            if members.is_empty() {
+                return Err(missing("members"));
+            }
+            Request::GroupSet {
+                group: group()?.parse()?,
+                members: members
+                    .iter()
+                    .map(|m| m.parse())
+                    .collect::<Result<_, _>>()?,
+            }
+        }
+        RequestKind::GroupSend => Request::GroupSend(text()?),
+        RequestKind::GroupLeave => Request::GroupLeave(group()?.parse()?),
+        RequestKind::GroupDelete => Request::GroupDelete(group()?.parse()?),
+        RequestKind::Groups => Request::Groups,
+        RequestKind::Follow => Request::Follow(what()?.parse()?),
+        RequestKind::Unfollow => Request::Unfollow(what()?.parse()?),
+        RequestKind::Following => Request::Following,
+        RequestKind::Away => Request::Away(short_text()?),
+        RequestKind::Topic => Request::Topic {
+            room: room()?.parse()?,
+            topic: short_text()?,
+        },
+        RequestKind::GetDirectory => Request::GetDirectory,
+        RequestKind::MakeRoom => Request::MakeRoom(NewRoom {
+            name: name()?.parse()?,
+            address: match (&wire.address, wire.port) {
+                (None, None) => None,
+                (Some(address), Some(port)) => {
+                    Some(RoomAddress::from_words(address, &port.to_string())?)
+                }
+                (None, Some(_)) => return Err(missing("address")),
+                (Some(_), None) => return Err(missing("port")),
+            },
+            dialect: match &wire.dialect {
+                Some(word) => word.parse()?,
+                None => return Err(missing("dialect")),
+            },
+            limit: wire.limit.map(MemberLimit::new).transpose()?,
+            topic: wire.topic.as_deref().map(str::parse).transpose()?,
+        }),
+        RequestKind::DeleteRoom => Request::DeleteRoom(name()?.parse()?),
+        RequestKind::Ping => Request::Ping,
+        RequestKind::Bye => Request::Bye,
+    })
+}
+
+fn kind_of(given: &str) -> Result<RequestKind, Refusal> {
+    let kind = RequestKind::ALL.iter().find(|kind| kind.as_str() == given);
+    kind.copied().ok_or_else(|| {
+        let word: String = printable(given).chars().take(64).collect();
+        let known: Vec<_> = RequestKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let text = format!(
+            "unknown request `{word}`: the requests are {}",
+            known.join(", ")
+        );
+        Refusal::new(RefusalCode::UnknownCommand, text)
+    })
+}
+
+/// A field that only programs fill in.
+fn word<T: std::str::FromStr>(given: &str) -> Result<T, Refusal>
+where
+    T::Err: std::fmt::Display,
+{
+    given
+        .parse()
+        .map_err(|error: T::Err| malformed(error.to_string()))
+}
+
+fn text_of(
+    kind: RequestKind,
+    text: Option<String>,
+    bulk: Option<&[u8]>,
+) -> Result<MessageText, Refusal> {
+    carried(text, bulk).map_err(|error| match error {
+        CarriedError::Missing => malformed(format!(
+            "request `{}` needs either the field `text` or `bytes` with the text behind the line",
+            kind.as_str()
+        )),
+        CarriedError::NotUtf8 => malformed("the text behind the line is no UTF-8".to_owned()),
+        CarriedError::NotAllowed(error) => error.into(),
+    })
+}

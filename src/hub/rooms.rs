@@ -1,0 +1,172 @@
+//! Who is in which room: one of the directory's, and the lobby besides.
+
+use super::presence::full;
+use super::{Addressed, ClientId, Done, Hub};
+use crate::chat::{OneLine, RoomName, SessionId, UserName};
+use crate::control::{Event, Refusal, RefusalCode, Reply, Via};
+use crate::directory::{Directory, NoSuchRoom};
+
+/// A place in a room of the directory.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) room: RoomName,
+    pub(super) via: Via,
+    /// Who this is among the room's reliable members.
+    pub(super) member: Option<SessionId>,
+}
+
+/// Somebody in a room of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupant {
+    /// At which connection.
+    pub client: ClientId,
+    /// How the room's lines reach them.
+    pub via: Via,
+    /// Who they are among the room's reliable members.
+    pub member: Option<SessionId>,
+}
+
+impl Hub {
+    pub(super) fn enter(
+        &mut self,
+        id: ClientId,
+        room: RoomName,
+        via: Via,
+        member: Option<SessionId>,
+        directory: &Directory,
+    ) -> Result<Done, Refusal> {
+        let name = self.present(id)?.name.clone();
+        if room.is_lobby() {
+            return Ok(self.enter_lobby(id, name));
+        }
+        let found = directory.find(&room).ok_or(NoSuchRoom(room))?;
+        let room = found.name.clone();
+        let circle = self.rooms.get(&room);
+        let is_in = circle.is_some_and(|circle| circle.contains(id));
+        let members = circle.map_or(0, |circle| circle.len());
+        let limit = found.limit.map(|limit| usize::from(limit.get()));
+        if !is_in && limit.is_some_and(|limit| members >= limit) {
+            return Err(full());
+        }
+        if !is_in {
+            self.leave_seat(id);
+        }
+        self.rooms.entry(room.clone()).or_default().insert(id);
+        self.present_mut(id)?.seat = Some(Seat { room, via, member });
+        Ok(Done::new(Reply::Entered))
+    }
+
+    fn enter_lobby(&mut self, id: ClientId, name: UserName) -> Done {
+        let mut done = Done::new(Reply::Entered);
+        if self.lobby.insert(id) {
+            let room = RoomName::lobby();
+            done.events.push(Addressed {
+                to: self.lobby.audience().but(id),
+                event: Event::Entered { room, name },
+            });
+        }
+        done
+    }
+
+    /// Leaves this room, if it is there.
+    pub(super) fn leave(&mut self, id: ClientId, room: &RoomName) -> Vec<Addressed> {
+        let Some(presence) = self.presence(id) else {
+            return Vec::new();
+        };
+        if room.is_lobby() {
+            let name = presence.name.clone();
+            if !self.lobby.remove(id) {
+                return Vec::new();
+            }
+            let room = RoomName::lobby();
+            return vec![Addressed {
+                to: self.lobby.audience(),
+                event: Event::Left { room, name },
+            }];
+        }
+        if presence
+            .seat
+            .as_ref()
+            .is_some_and(|seat| seat.room == *room)
+        {
+            self.leave_seat(id);
+        }
+        Vec::new()
+    }
+
+    /// Leaves the room that is not the lobby.
+    pub(super) fn leave_seat(&mut self, id: ClientId) {
+        let presence = self.present_mut(id);
+        let Some(seat) = presence.ok().and_then(|presence| presence.seat.take()) else {
+            return;
+        };
+        if let Some(circle) = self.rooms.get_mut(&seat.room) {
+            circle.remove(id);
+            if circle.len() == 0 {
+                self.rooms.remove(&seat.room);
+            }
+        }
+    }
+
+    /// Whether this client is in this room.
+    pub(super) fn is_in(&self, id: ClientId, room: &RoomName) -> bool {
+        match room.is_lobby() {
+            true => self.lobby.contains(id),
+            false => self.rooms.get(room).is_some_and(|c| c.contains(id)),
+        }
+    }
+
+    /// Who is in a room of the directory, as far as the server knows.
+    pub fn occupants(&mut self, room: &RoomName) -> Vec<Occupant> {
+        let Some(circle) = self.rooms.get_mut(room) else {
+            return Vec::new();
+        };
+        let audience = circle.audience();
+        let seats = audience.iter().filter_map(|client| {
+            let seat = self.presence(client)?.seat.as_ref()?;
+            Some(Occupant {
+                client,
+                via: seat.via,
+                member: seat.member,
+            })
+        });
+        seats.collect()
+    }
+
+    /// The room is no longer in the directory, so nobody is in it as far as the server knows.
+    pub fn room_deleted(&mut self, room: &RoomName) {
+        let Some(circle) = self.rooms.get_mut(room) else {
+            return;
+        };
+        for id in circle.audience().iter() {
+            self.leave_seat(id);
+        }
+    }
+
+    /// Who asks to set the topic of this room.
+    ///
+    /// # Errors
+    /// It has no name, or this is the lobby, which has no topic.
+    pub fn topic_setter(&self, id: ClientId, room: &RoomName) -> Result<UserName, Refusal> {
+        let name = self.present(id)?.name.clone();
+        match room.is_lobby() {
+            true => Err(Refusal::new(
+                RefusalCode::NoSuchRoom,
+                "the lobby has no topic: it is for everything",
+            )),
+            false => Ok(name),
+        }
+    }
+
+    /// The room has another topic.
+    pub fn topic_set(
+        &mut self,
+        room: RoomName,
+        topic: Option<OneLine>,
+        by: UserName,
+    ) -> Option<Addressed> {
+        let to = self.rooms.get_mut(&room)?.audience();
+        let event = Event::Topic { room, topic, by };
+        Some(Addressed { to, event })
+    }
+}

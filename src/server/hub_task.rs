@@ -1,0 +1,660 @@
+//! The one owner of hub, directory and store. Requests that wait together share one commit, and lines
+//! that wait together go out together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shutdown;
+use super::delivery::Delivery;
+use super::outbox::{LetGo, Outbox};
+use super::told::Told;
+use crate::chat::{NewRoom, OneLine, Origin, Room, RoomId, RoomName};
+use crate::control::{
+    Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, directory_array, plain_words,
+};
+use crate::directory::Directory;
+use crate::hub::{Addressed, ClientId, GroupChange, Hub};
+use crate::store::{Change, Store};
+
+/// Requests that may wait; who comes after them waits to ask.
+const JOBS_WAITING_MAX: usize = 1024;
+
+/// Requests that share a commit at most: it bounds how long the first of them waits.
+const COMMIT_JOBS_MAX: usize = 1024;
+
+/// Which of the directory's forms.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// `OKDIR [...]`
+    Line,
+    /// `{"r1":{...}}`
+    Object,
+    /// The array inside a JSON answer.
+    Array,
+}
+
+/// A request to the owner.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A connection speaks JSON from now on.
+    Hello {
+        by: Caller,
+        /// With the first hello of a connection.
+        outbox: Option<Outbox>,
+        token: Token,
+        resume: Option<Token>,
+        answer: Answer,
+    },
+    Ask {
+        by: Caller,
+        request: Request,
+        answer: Answer,
+    },
+    Show {
+        form: Form,
+        answer: oneshot::Sender<Arc<str>>,
+    },
+    /// A connection has ended.
+    Gone(ClientId),
+}
+
+/// The connection that asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) client: ClientId,
+    pub(super) address: SocketAddr,
+}
+
+type Answer = oneshot::Sender<Result<Reply, Refusal>>;
+
+/// How connections reach the owner.
+#[derive(Clone, Debug)]
+pub(super) struct HubHandle {
+    pub(super) jobs: mpsc::Sender<Job>,
+}
+
+/// Starts the owner on a thread of its own, as its commits block. It ends when no handle is left.
+pub(super) fn spawn(
+    hub: Hub,
+    directory: Directory,
+    store: Store,
+    shutdown: Shutdown,
+) -> (HubHandle, thread::JoinHandle<()>) {
+    let (jobs, jobs_in) = mpsc::channel(JOBS_WAITING_MAX);
+    let task = HubTask {
+        hub,
+        directory,
+        store,
+        delivery: Delivery::default(),
+        rendered: Rendered::default(),
+    };
+    let thread = thread::Builder::new().name("hub".to_owned());
+    let thread = thread.spawn(move || task.run(jobs_in));
+    let thread = thread.unwrap_or_else(|error| {
+        shutdown.fail(format!("cannot start the hub's thread: {error}"));
+        thread::spawn(|| {})
+    });
+    (HubHandle { jobs }, thread)
+}
+
+struct HubTask {
+    hub: Hub,
+    directory: Directory,
+    store: Store,
+    delivery: Delivery,
+    rendered: Rendered,
+}
+
+/// The directory's forms, each made when it is first asked for and kept until the next change.
+#[derive(Default)]
+struct Rendered([Option<Arc<str>>; 3]);
+
+/// What a job has done, before anybody is told.
+struct Outcome {
+    answer: Option<Answer>,
+    result: Result<Reply, Refusal>,
+    events: Vec<Addressed>,
+    /// What is to be put on disk, and how to take it back.
+    pending: Vec<Pending>,
+    /// Without the disk it is refused.
+    must_save: bool,
+    told: Option<Told>,
+}
+
+struct Pending {
+    change: Change,
+    undo: Undo,
+}
+
+enum Undo {
+    Unmake(RoomName),
+    Restore(RoomId, Room),
+    Topic(RoomName, Option<OneLine>),
+    Group(GroupChange),
+}
+
+impl Outcome {
+    fn new(answer: Option<Answer>, result: Result<Reply, Refusal>) -> Self {
+        Self {
+            answer,
+            result,
+            events: Vec::new(),
+            pending: Vec::new(),
+            must_save: false,
+            told: None,
+        }
+    }
+
+    /// A change of the directory.
+    fn changed(reply: Reply, pending: Pending, events: Vec<Addressed>) -> Self {
+        Self {
+            events,
+            pending: vec![pending],
+            must_save: true,
+            ..Self::new(None, Ok(reply))
+        }
+    }
+}
+
+impl HubTask {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::new();
+        while let Some(first) = jobs.blocking_recv() {
+            batch.push(first);
+            while batch.len() < COMMIT_JOBS_MAX
+                && let Ok(job) = jobs.try_recv()
+            {
+                batch.push(job);
+            }
+            self.carry_out(batch.drain(..));
+        }
+    }
+
+    /// Carries out a batch in its order, saves its changes together, then answers and tells. What is
+    /// shown is saved: if it could not be, the directory is shown without it.
+    fn carry_out(&mut self, batch: impl Iterator<Item = Job>) {
+        let mut outcomes = Vec::new();
+        let mut shows = Vec::new();
+        for job in batch {
+            match job {
+                Job::Show { form, answer } => {
+                    let text = self.rendered.get(form, &self.directory);
+                    shows.push((form, text, answer));
+                }
+                job => outcomes.extend(self.outcome(job)),
+            }
+        }
+        let saved = self.save(&mut outcomes);
+        for (form, text, answer) in shows {
+            let text = match saved {
+                true => text,
+                false => self.rendered.get(form, &self.directory),
+            };
+            // A client that has gone in the meantime needs no answer; so below.
+            let _ = answer.send(text);
+        }
+        for outcome in outcomes {
+            self.release(outcome);
+        }
+        self.flush();
+    }
+
+    fn outcome(&mut self, job: Job) -> Option<Outcome> {
+        match job {
+            Job::Hello {
+                by,
+                outbox,
+                token,
+                resume,
+                answer,
+            } => Some(self.hello(by, outbox, token, resume, answer)),
+            Job::Ask {
+                by,
+                request,
+                answer,
+            } => Some(self.ask(by, request, answer)),
+            Job::Gone(client) => {
+                self.delivery.remove(client);
+                let events = self.end(client);
+                Some(Outcome {
+                    events,
+                    ..Outcome::new(None, Ok(Reply::Done))
+                })
+            }
+            Job::Show { .. } => None,
+        }
+    }
+
+    fn hello(
+        &mut self,
+        by: Caller,
+        outbox: Option<Outbox>,
+        token: Token,
+        resume: Option<Token>,
+        answer: Answer,
+    ) -> Outcome {
+        if let Some(outbox) = outbox {
+            self.delivery.add(by.client, outbox);
+        }
+        let greeted = self.hub.hello(by.client, by.address, token, resume);
+        if let Some(replaced) = greeted.replaced {
+            self.delivery.let_go(replaced, LetGo::Resumed);
+        }
+        if let Some(name) = &greeted.resumed {
+            tracing::info!("{name} is back from {}", by.address);
+        }
+        let hello = Reply::Hello {
+            version: VERSION,
+            program: concat!("crds ", env!("CARGO_PKG_VERSION")).to_owned(),
+            token,
+            name: greeted.resumed,
+        };
+        Outcome::new(Some(answer), Ok(hello))
+    }
+
+    /// Nobody is at this client any more.
+    fn end(&mut self, client: ClientId) -> Vec<Addressed> {
+        if let Some(name) = self.hub.name_of(client) {
+            tracing::info!("{name} exited");
+        }
+        self.hub.gone(client)
+    }
+
+    /// Carries out one request in memory.
+    fn ask(&mut self, by: Caller, request: Request, answer: Answer) -> Outcome {
+        let origin = Origin {
+            name: self.hub.name_of(by.client).cloned(),
+            address: by.address,
+        };
+        let told = Told::of(&origin, &request);
+        let outcome = match request {
+            Request::MakeRoom(new) => self.make(new, origin),
+            Request::DeleteRoom(name) => self.delete(&name, &origin),
+            Request::Topic { room, topic } => self.set_topic(by.client, &room, topic),
+            request => self.people(by.client, request, &origin),
+        };
+        match outcome {
+            Ok(outcome) => Outcome {
+                answer: Some(answer),
+                told: outcome.told.or(Some(told)),
+                ..outcome
+            },
+            Err(refusal) => Outcome {
+                told: Some(told),
+                ..Outcome::new(Some(answer), Err(refusal))
+            },
+        }
+    }
+
+    fn make(&mut self, new: NewRoom, by: Origin) -> Result<Outcome, Refusal> {
+        let id = self.directory.make(new, by, Timestamp::now())?;
+        self.rendered = Rendered::default();
+        let room = self.directory.get(id).expect("just made").clone();
+        let pending = Pending {
+            change: Change::Made(id, room.clone()),
+            undo: Undo::Unmake(room.name.clone()),
+        };
+        Ok(Outcome::changed(Reply::RoomMade(room), pending, Vec::new()))
+    }
+
+    fn delete(&mut self, name: &RoomName, by: &Origin) -> Result<Outcome, Refusal> {
+        let (id, room) = self.directory.delete(name)?;
+        self.rendered = Rendered::default();
+        self.hub.room_deleted(&room.name);
+        let told = Addressed {
+            to: self.hub.greeted(),
+            event: Event::RoomDeleted {
+                name: room.name.clone(),
+                by: by.to_string(),
+            },
+        };
+        let pending = Pending {
+            change: Change::Deleted(id),
+            undo: Undo::Restore(id, room.clone()),
+        };
+        Ok(Outcome::changed(
+            Reply::RoomDeleted(room),
+            pending,
+            vec![told],
+        ))
+    }
+
+    fn set_topic(
+        &mut self,
+        client: ClientId,
+        room: &RoomName,
+        topic: Option<OneLine>,
+    ) -> Result<Outcome, Refusal> {
+        let by = self.hub.topic_setter(client, room)?;
+        let (id, before) = self.directory.set_topic(room, topic.clone())?;
+        self.rendered = Rendered::default();
+        let pending = Pending {
+            change: Change::Topic(id, topic.clone()),
+            undo: Undo::Topic(room.clone(), before),
+        };
+        let event = self.hub.topic_set(room.clone(), topic, by);
+        let events = event.into_iter().collect();
+        Ok(Outcome::changed(Reply::Done, pending, events))
+    }
+
+    /// A request about people.
+    fn people(
+        &mut self,
+        client: ClientId,
+        request: Request,
+        by: &Origin,
+    ) -> Result<Outcome, Refusal> {
+        let must_save = matches!(
+            request,
+            Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
+        );
+        let at = to_the_millisecond(Timestamp::now());
+        let done = self.hub.request(client, request, &self.directory, at)?;
+        let told = done
+            .events
+            .first()
+            .and_then(|told| self.group_line(by, told));
+        let pending = done.changes.into_iter().map(|change| {
+            let members = change.after.as_ref().map(|group| group.members.clone());
+            Pending {
+                change: Change::Group(change.name.clone(), members.unwrap_or_default()),
+                undo: Undo::Group(change),
+            }
+        });
+        Ok(Outcome {
+            events: done.events,
+            pending: pending.collect(),
+            must_save,
+            told,
+            ..Outcome::new(None, Ok(done.reply))
+        })
+    }
+
+    fn group_line(&self, by: &Origin, told: &Addressed) -> Option<Told> {
+        let Event::GroupLine { group, text, .. } = &told.event else {
+            return None;
+        };
+        let to: Vec<_> = told
+            .to
+            .iter()
+            .filter_map(|client| self.hub.name_of(client).cloned())
+            .collect();
+        let bytes = text.as_str().len();
+        Some(Told::group_line(by, group.as_str(), &to, bytes))
+    }
+
+    /// Puts all changes on disk together. If that fails they are taken back.
+    fn save(&mut self, outcomes: &mut [Outcome]) -> bool {
+        let pending = outcomes.iter().flat_map(|outcome| &outcome.pending);
+        let changes: Vec<Change> = pending.map(|pending| pending.change.clone()).collect();
+        if changes.is_empty() {
+            return true;
+        }
+        let Err(error) = self.store.save(&changes) else {
+            return true;
+        };
+        tracing::warn!("{} changes {error}", changes.len());
+        self.rendered = Rendered::default();
+        let refusal = Refusal::new(RefusalCode::NotSaved, error.to_string());
+        // Last made first undone: a name may have been deleted and made again.
+        for outcome in outcomes.iter_mut().rev() {
+            for pending in outcome.pending.drain(..).rev() {
+                self.undo(pending.undo);
+            }
+            if outcome.must_save && outcome.result.is_ok() {
+                outcome.result = Err(refusal.clone());
+                outcome.events.clear();
+            }
+        }
+        false
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Unmake(name) => {
+                let gone = self.directory.delete(&name);
+                debug_assert!(gone.is_ok());
+            }
+            Undo::Restore(id, room) => self.directory.restore(id, room),
+            Undo::Topic(name, before) => {
+                let set = self.directory.set_topic(&name, before);
+                debug_assert!(set.is_ok());
+            }
+            Undo::Group(change) => self.hub.undo(change),
+        }
+    }
+
+    fn release(&mut self, outcome: Outcome) {
+        match &outcome.result {
+            Ok(Reply::RoomMade(room)) => {
+                let (name, address, by) = (&room.name, room.address, &room.made_by);
+                tracing::info!("Room {name} ({address}) made by {by}");
+            }
+            Ok(Reply::RoomDeleted(room)) => {
+                let by = outcome.events.iter().find_map(|told| match &told.event {
+                    Event::RoomDeleted { by, .. } => Some(by.as_str()),
+                    _ => None,
+                });
+                let (name, address) = (&room.name, room.address);
+                tracing::info!(
+                    "Room {name} ({address}) deleted by {}",
+                    by.unwrap_or_default()
+                );
+            }
+            result => {
+                if let Some(told) = &outcome.told {
+                    told.log(result.as_ref().err());
+                }
+            }
+        }
+        for addressed in &outcome.events {
+            self.delivery.deliver(addressed);
+        }
+        if let Some(answer) = outcome.answer {
+            let _ = answer.send(outcome.result);
+        }
+    }
+
+    /// Passes all events on. Whoever does not read them is gone, which the others hear in turn.
+    fn flush(&mut self) {
+        loop {
+            let slow = self.delivery.flush();
+            if slow.is_empty() {
+                return;
+            }
+            for client in slow {
+                for addressed in self.end(client) {
+                    self.delivery.deliver(&addressed);
+                }
+            }
+        }
+    }
+}
+
+/// As precise as a reader needs it, and shorter on the wire.
+fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+impl Rendered {
+    fn get(&mut self, form: Form, directory: &Directory) -> Arc<str> {
+        let kept = &mut self.0[form as usize];
+        let text = kept.get_or_insert_with(|| {
+            let rooms = directory.rooms();
+            Arc::from(match form {
+                Form::Line => plain_words::directory_line(rooms),
+                Form::Object => plain_words::directory_object(rooms),
+                Form::Array => directory_array(rooms),
+            })
+        });
+        Arc::clone(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Dialect;
+    use crate::server::outbox::{OutboxReader, Outgoing, outbox};
+    use crate::{directory, hub};
+
+    struct Running {
+        handle: HubHandle,
+        _folder: tempfile::TempDir,
+    }
+
+    fn running() -> Running {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        let directory = Directory::new(directory::Config {
+            rooms_max: 100,
+            port_picked: 12000,
+            seed: 1,
+        });
+        let hub = Hub::new(hub::Config::default());
+        let (handle, _thread) = spawn(hub, directory, store, Shutdown::default());
+        Running {
+            handle,
+            _folder: folder,
+        }
+    }
+
+    impl Running {
+        async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> T {
+            let (answer, answered) = oneshot::channel();
+            self.handle.jobs.send(job(answer)).await.unwrap();
+            answered.await.unwrap()
+        }
+
+        async fn ask(&self, client: u64, request: Request) -> Result<Reply, Refusal> {
+            let by = caller(client);
+            self.send(|answer| Job::Ask {
+                by,
+                request,
+                answer,
+            })
+            .await
+        }
+
+        async fn make(&self, name: &str) -> Result<Reply, Refusal> {
+            let new = NewRoom {
+                name: name.parse().unwrap(),
+                address: None,
+                dialect: Dialect::Plain,
+                limit: None,
+                topic: None,
+            };
+            self.ask(1, Request::MakeRoom(new)).await
+        }
+
+        async fn show(&self, form: Form) -> Arc<str> {
+            self.send(|answer| Job::Show { form, answer }).await
+        }
+
+        /// A client in the lobby, and what it is sent.
+        async fn in_lobby(&self, client: u64, name: &str) -> OutboxReader {
+            let (outbox, reader) = outbox();
+            let hello = |answer| Job::Hello {
+                by: caller(client),
+                outbox: Some(outbox),
+                token: Token::from_random(u128::from(client).to_be_bytes()),
+                resume: None,
+                answer,
+            };
+            self.send(hello).await.unwrap();
+            let name = Request::Name(name.parse().unwrap());
+            self.ask(client, name).await.unwrap();
+            let enter = Request::Enter {
+                room: RoomName::lobby(),
+                via: crate::control::Via::Relay,
+                member: None,
+            };
+            self.ask(client, enter).await.unwrap();
+            reader
+        }
+    }
+
+    fn caller(client: u64) -> Caller {
+        Caller {
+            client: ClientId(client),
+            address: "127.0.0.1:5".parse().unwrap(),
+        }
+    }
+
+    fn chunks(reader: &mut OutboxReader) -> Vec<bytes::Bytes> {
+        match reader.try_next() {
+            Some(Outgoing::Chunks(chunks)) => chunks,
+            _ => Vec::new(),
+        }
+    }
+
+    fn say(text: &str) -> Request {
+        Request::Say {
+            room: RoomName::lobby(),
+            text: text.parse().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_directory_is_rendered_once_for_each_change() {
+        let running = running();
+        running.make("a").await.unwrap();
+        for form in [Form::Line, Form::Object, Form::Array] {
+            let first = running.show(form).await;
+            assert!(Arc::ptr_eq(&first, &running.show(form).await));
+            // A request that changes nothing does not cost a rendering.
+            running.make("a").await.unwrap_err();
+            assert!(Arc::ptr_eq(&first, &running.show(form).await));
+        }
+        let before = running.show(Form::Line).await;
+        running.make("b").await.unwrap();
+        assert!(!Arc::ptr_eq(&before, &running.show(Form::Line).await));
+    }
+
+    #[tokio::test]
+    async fn a_line_is_rendered_once_for_all_who_hear_it() {
+        let running = running();
+        let mut readers = [
+            running.in_lobby(1, "Ann").await,
+            running.in_lobby(2, "Bob").await,
+        ];
+        running.ask(1, say("hi")).await.unwrap();
+        // The answer comes last: what it has to follow is there.
+        running.ask(1, Request::Names).await.unwrap();
+        let last = readers.each_mut().map(|reader| {
+            let chunks = chunks(reader);
+            let last = chunks.last().unwrap().clone();
+            assert!(last.starts_with(br#"{"event":"line","room":"lobby""#));
+            last
+        });
+        assert_eq!(last[0].as_ptr(), last[1].as_ptr());
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_let_go_and_the_others_hear_of_it() {
+        let running = running();
+        let mut slow = running.in_lobby(1, "Ann").await;
+        let mut quick = running.in_lobby(2, "Bob").await;
+        let long = "x".repeat(60_000);
+        let exited: &[u8] = br#"{"event":"exited","name":"Ann"}"#;
+        let has = |chunk: &bytes::Bytes| chunk.windows(exited.len()).any(|w| w == exited);
+        let mut is_told = false;
+        while !is_told {
+            running.ask(2, say(&long)).await.unwrap();
+            is_told = chunks(&mut quick).iter().any(has);
+        }
+        let end = loop {
+            match slow.next().await {
+                Outgoing::Chunks(_) => {}
+                Outgoing::LetGo(reason) => break reason,
+            }
+        };
+        assert_eq!(end, LetGo::TooSlow);
+        let names = running.ask(2, Request::Names).await.unwrap();
+        assert_eq!(names, Reply::Names(vec!["Bob".parse().unwrap()]));
+    }
+}

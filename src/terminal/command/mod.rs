@@ -1,0 +1,249 @@
+//! The one table of commands: dispatch, help and completion read it.
+
+mod arguments;
+mod at;
+mod table;
+
+pub(super) use at::{AtLine, parse_at};
+pub(super) use table::COMMANDS;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::chat::{
+    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, ServerAddress, UserName,
+    printable,
+};
+use arguments::Arguments;
+
+/// A command with its arguments, valid once read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    Connect(Option<ServerAddress>),
+    Bye,
+    /// Leave the room, then the server.
+    Disconnect,
+    GetDir,
+    MakeRoom(NewRoom),
+    DeleteRoom(RoomName),
+    Name(UserName),
+    Chat(RoomName),
+    Leave,
+    Who,
+    Stats,
+    Names,
+    Report,
+    Whisper {
+        to: UserName,
+        text: MessageText,
+    },
+    Reply(MessageText),
+    GroupSet {
+        group: GroupName,
+        members: Vec<UserName>,
+    },
+    GroupSend(MessageText),
+    GroupLeave(GroupName),
+    GroupDelete(GroupName),
+    Groups,
+    Follow(Followed),
+    Unfollow(Followed),
+    Following,
+    Me(MessageText),
+    ShowTopic,
+    /// None to take it away.
+    SetTopic(Option<OneLine>),
+    Away(Option<OneLine>),
+    /// None to list who is ignored.
+    Ignore(Option<String>),
+    Unignore(String),
+    Clear,
+    Help(Option<&'static str>),
+    Quit,
+}
+
+/// Where a command may be typed. In a room it begins with a slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Prompt,
+    Room,
+    Both,
+}
+
+/// What Tab offers for a command's arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completes {
+    Nothing,
+    Rooms,
+    RoomsAndLobby,
+    Commands,
+    /// Who is online or in the room.
+    Names,
+    /// What one does with a group, then groups or names.
+    Group,
+}
+
+/// A row of the table.
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    arguments: &'static str,
+    summary: &'static str,
+    place: Place,
+    pub(super) completes: Completes,
+    parse: fn(&Arguments<'_>) -> Result<Parsed, Mistake>,
+}
+
+/// What is wrong with a command's arguments.
+enum Mistake {
+    /// Too few or too many.
+    Count,
+    /// One is not allowed, for this reason.
+    Argument(String),
+}
+
+impl Command {
+    /// Whether it may be typed here.
+    pub(super) fn works(&self, in_room: bool) -> bool {
+        match self.place {
+            Place::Both => true,
+            Place::Room => in_room,
+            Place::Prompt => !in_room,
+        }
+    }
+
+    fn usage(&self, in_room: bool) -> String {
+        let slash = if in_room && self.works(true) { "/" } else { "" };
+        let usage = format!("{slash}{} {}", self.name, self.arguments);
+        usage.trim_end().to_owned()
+    }
+}
+
+/// Reads a command, with or without a slash before it.
+///
+/// # Errors
+/// A text for the person: unknown command, not here, wrong arguments.
+pub(super) fn parse(line: &str, in_room: bool) -> Result<Parsed, String> {
+    let line = line.trim();
+    let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let command = find(first).ok_or_else(|| match in_room {
+        true => format!(
+            "unknown command `{0}`: /help lists the commands; //… says it",
+            shown(first)
+        ),
+        false => unknown(first),
+    })?;
+    if !command.works(in_room) {
+        return Err(match in_room {
+            true => format!("`{}` does not work in a room: /leave first", command.name),
+            false => format!("`{}` works in a room: `chat ROOM` first", command.name),
+        });
+    }
+    (command.parse)(&Arguments::new(rest)).map_err(|mistake| match mistake {
+        Mistake::Count => format!("write it as `{}`", command.usage(in_room)),
+        Mistake::Argument(reason) => reason,
+    })
+}
+
+/// The lines of `help`, for all commands that work here or for one.
+pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
+    let about = about.and_then(find);
+    let shown = COMMANDS.iter().filter(|command| match about {
+        Some(about) => command.name == about.name,
+        None => command.works(in_room),
+    });
+    let mut rows: Vec<(String, &str)> = shown
+        .map(|command| (command.usage(in_room), command.summary))
+        .collect();
+    if about.is_none() {
+        rows.push(("@NAME TEXT".to_owned(), "say it to one person alone"));
+        rows.push((
+            "@names, @group …".to_owned(),
+            "as the commands of that name",
+        ));
+        rows.push(("@quit".to_owned(), "leave the room and the server"));
+    }
+    if in_room && about.is_none() {
+        rows.push((
+            "//TEXT, @@TEXT".to_owned(),
+            "say a line that begins with / or @",
+        ));
+        rows.push(("anything else".to_owned(), "say it to the room"));
+    }
+    let width = rows.iter().map(|(usage, _)| usage.width());
+    // A usage that is longer than most has its summary behind it all the same.
+    let width = width.filter(|&width| width <= USAGE_COLUMNS_MAX).max();
+    let width = width.unwrap_or_default();
+    rows.iter()
+        .map(|(usage, summary)| format!("  {usage:<width$}  {summary}"))
+        .collect()
+}
+
+/// Columns of `help` for how a command is written.
+const USAGE_COLUMNS_MAX: usize = 48;
+
+fn find(name: &str) -> Option<&'static Command> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    COMMANDS.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+}
+
+fn unknown(name: &str) -> String {
+    format!("unknown command `{}`: help lists the commands", shown(name))
+}
+
+/// What an error repeats of a word.
+fn shown(word: &str) -> String {
+    printable(word).chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_command_is_in_the_help_of_its_place() {
+        for command in COMMANDS {
+            for in_room in [false, true] {
+                let listed = help(None, in_room).iter().any(|line| {
+                    line.split_whitespace()
+                        .next()
+                        .unwrap()
+                        .trim_start_matches('/')
+                        == command.name
+                });
+                assert_eq!(listed, command.works(in_room), "{}", command.name);
+            }
+        }
+    }
+
+    #[test]
+    fn commands_are_read_in_their_place() {
+        assert_eq!(parse("connect", false), Ok(Parsed::Connect(None)));
+        assert_eq!(parse(" BYE ", false), Ok(Parsed::Bye));
+        assert_eq!(parse("/leave", true), Ok(Parsed::Leave));
+        assert!(parse("leave", false).unwrap_err().contains("chat ROOM"));
+        assert!(parse("/getdir", true).unwrap_err().contains("/leave"));
+        assert!(parse("dance", false).unwrap_err().contains("help"));
+        assert!(parse("chat", false).unwrap_err().contains("chat ROOM"));
+        assert!(parse("name a b", false).unwrap_err().contains("name NAME"));
+        assert!(
+            parse("makeroom r 10.0.0.1 5", false)
+                .unwrap_err()
+                .contains("239.0.0.0")
+        );
+        let plain = parse("makeroom r 239.1.1.1 5 --plain", false).unwrap();
+        assert_eq!(
+            plain,
+            parse("makeroom --plain r 239.1.1.1 5", false).unwrap()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_a_command_or_an_error(line in any::<String>(), in_room: bool) {
+            if let Err(error) = parse(&line, in_room) {
+                prop_assert!(!error.is_empty());
+                prop_assert!(!error.contains(char::is_control));
+            }
+        }
+    }
+}
