@@ -465,7 +465,7 @@ impl Connection {
     }
 
     async fn write_all(&mut self, chunks: Vec<Bytes>) -> Result<(), End> {
-        let written = outbox::write_all(&mut self.stream, chunks);
+        let written = outbox::write_all(&self.stream, chunks);
         match timeout(WRITE_WAIT, written).await {
             Ok(written) => Ok(written?),
             Err(_) => {

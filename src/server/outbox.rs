@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -151,18 +150,17 @@ impl OutboxReader {
 }
 
 /// Writes all chunks, as many of them at once as the system takes.
-pub(super) async fn write_all(stream: &mut TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()> {
+pub(super) async fn write_all(stream: &TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()> {
     let mut rest = &mut chunks[..];
     while !rest.is_empty() {
-        let mut slices = [IoSlice::new(&[]); CHUNKS_WRITTEN_MAX];
-        let count = rest.len().min(CHUNKS_WRITTEN_MAX);
-        for (slice, chunk) in slices.iter_mut().zip(rest.iter()) {
-            *slice = IoSlice::new(chunk);
-        }
-        let mut written = stream.write_vectored(&slices[..count]).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
+        let mut written = match write_some(stream, rest) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream.writable().await?;
+                continue;
+            }
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            written => written?,
+        };
         while let Some(first) = rest.first_mut() {
             let taken = written.min(first.len());
             first.advance(taken);
@@ -174,6 +172,15 @@ pub(super) async fn write_all(stream: &mut TcpStream, mut chunks: Vec<Bytes>) ->
         }
     }
     Ok(())
+}
+
+/// A function of its own, so that no connection that waits holds the slices.
+fn write_some(stream: &TcpStream, chunks: &[Bytes]) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); CHUNKS_WRITTEN_MAX];
+    for (slice, chunk) in slices.iter_mut().zip(chunks) {
+        *slice = IoSlice::new(chunk);
+    }
+    stream.try_write_vectored(&slices[..chunks.len().min(CHUNKS_WRITTEN_MAX)])
 }
 
 #[cfg(test)]
@@ -223,14 +230,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(client, listener.accept());
-        let (mut client, mut server) = (client.unwrap(), accepted.unwrap().0);
+        let (mut client, server) = (client.unwrap(), accepted.unwrap().0);
         // More than the buffers of the system hold, in pieces of all sizes, empty ones too.
         let chunks: Vec<Bytes> = (0..200_usize)
             .map(|n| Bytes::from(vec![n as u8; n * n]))
             .collect();
         let expected: Vec<u8> = chunks.concat();
         let writing = async {
-            write_all(&mut server, chunks).await.unwrap();
+            write_all(&server, chunks).await.unwrap();
             drop(server);
         };
         let mut read = Vec::new();
