@@ -19,8 +19,9 @@ use crate::servers::{Seat, Server};
 use client::Client;
 use watcher::Watcher;
 
-/// Clients that wait for their seats at once.
-const ARRIVING_MAX: usize = 64;
+/// Clients that wait for their seats at once: ngircd has its system hold 10 at most, and a client beyond waits a
+/// second.
+const ARRIVING_MAX: usize = 8;
 
 /// How long all clients together may take to get their seats: each is told to all before.
 const ARRIVAL: Duration = Duration::from_secs(120);
