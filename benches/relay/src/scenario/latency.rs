@@ -14,6 +14,8 @@ use crate::statistics::percentile;
 /// One client says lines as people do.
 pub struct Latency<'a>(pub &'a Options);
 
+const MICROSECONDS_A_SECOND: f64 = 1e6;
+
 impl Scenario for Latency<'_> {
     const TITLE: &'static str = "Latency";
     const CLIENTS: &'static str = "receivers";
@@ -26,6 +28,11 @@ impl Scenario for Latency<'_> {
         Column {
             heading: "p99, ms",
             digits: 2,
+            ratios: &["bare", IRC],
+        },
+        Column {
+            heading: "server's processor time, µs a line",
+            digits: 0,
             ratios: &["bare", IRC],
         },
         Column {
@@ -42,15 +49,18 @@ impl Scenario for Latency<'_> {
         stage.crowd.await_quiet()?;
         let lines = self.0.seconds() * LINES_A_SECOND;
         stage.talk(&mut speakers, WARM_UP_LINES, INTERVAL, false)?;
+        let busy = stage.process.processor_time()?;
         stage.talk(&mut speakers, lines, INTERVAL, true)?;
         let all = u64::from(WARM_UP_LINES + lines) * u64::from(receivers);
         let have_all = || stage.crowd.heard().sum::<u64>() >= all;
         stage.crowd.wait(Instant::now() + PATIENCE, have_all)?;
+        let busy = stage.process.processor_time()?.saturating_sub(busy);
         let mut latencies = milliseconds(stage.crowd.finish());
         let wanted = f64::from(lines) * f64::from(receivers);
         Ok(vec![
             percentile(&mut latencies, 0.5),
             percentile(&mut latencies, 0.99),
+            Some(busy.as_secs_f64() * MICROSECONDS_A_SECOND / f64::from(lines)),
             Some(latencies.len() as f64 * 100.0 / wanted),
         ])
     }

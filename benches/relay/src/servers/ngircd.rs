@@ -11,8 +11,8 @@ use super::{IRC, Reception, Seat, Server, Setting, has};
 const PROGRAM: &str = "/usr/sbin/ngircd";
 
 /// Its limits and its checks of clients are off, so that what is measured is the passing on of lines. It cannot
-/// pick a port. It changes its user, after which the end of this program does not end it: it ends by itself when
-/// the last client has gone.
+/// pick a port. It changes its user, after which the end of this program does not end it: it ends by itself
+/// seconds after the last client has gone.
 fn configuration(port: u16) -> String {
     format!(
         "[Global]\nName = bench.relay\nInfo = bench-relay\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = hello\n\
