@@ -18,7 +18,11 @@ impl Scratch {
         let in_memory = Some(PathBuf::from(IN_MEMORY)).filter(|path| path.is_dir());
         let parent = in_memory.unwrap_or_else(env::temp_dir);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("bench-lan-{}-{number}", process::id()));
+        let path = parent.join(format!(
+            "{}-{}-{number}",
+            env!("CARGO_PKG_NAME"),
+            process::id()
+        ));
         fs::create_dir(&path)?;
         Ok(Self(path))
     }
@@ -32,7 +36,11 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("bench-lan: {} is left: {error}", self.0.display());
+            eprintln!(
+                "{}: {} is left: {error}",
+                env!("CARGO_PKG_NAME"),
+                self.0.display()
+            );
         }
     }
 }
