@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crds::multicast::config::{DATAGRAM_BYTES_MAX, REPAIR_BURST_BYTES};
-use crds::multicast::packet::MemberId;
+use crds::multicast::packet::{MemberId, Role};
 use crds::multicast::session::{Config, Event, Input, Output, Session};
 use crds::time::{Instant, Micros};
 
@@ -66,6 +66,7 @@ impl Player {
             repairs: true,
             rate_max: None,
             replaces: None,
+            role: Role::Member,
         };
         let mut player = Self {
             session: Session::new(MemberId(ME), config, 1, now),

@@ -2,7 +2,7 @@
 
 use crds::multicast::config::DATAGRAM_BYTES_MAX;
 use crds::multicast::packet::{
-    Body, HEADER_BYTES, Header, MemberId, QuantisedSize, QuantisedTime, decode, encode,
+    Body, HEADER_BYTES, Header, MemberId, QuantisedSize, QuantisedTime, Role, decode, encode,
 };
 
 /// The room of all sessions here.
@@ -34,6 +34,11 @@ pub fn datagram(from: u64, kind: u8, asks: u8, age_ms: u32, content: &[u8]) -> V
         age_ms,
         round_trip: QuantisedTime::default(),
         group_size: QuantisedSize::default(),
+        role: match asks / 4 % 4 {
+            0 => Role::Relayed,
+            1 => Role::Observer,
+            _ => Role::Member,
+        },
         poll: asks.is_multiple_of(4),
         wants_report: asks % 4 == 1,
     };

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-use crds::multicast::packet::{MemberId, decode};
+use crds::multicast::packet::{MemberId, Role, decode};
 use crds::multicast::session::{Config, Event, Input, Output, Session};
 use crds::time::Instant;
 
@@ -64,6 +64,7 @@ impl Origin {
             repairs: true,
             rate_max: None,
             replaces: None,
+            role: Role::Member,
         };
         let number = self.index as u64 + 1;
         // Spread over all 64 bits, as random ids are.

@@ -10,6 +10,7 @@ mod room;
 mod room_address;
 mod server_address;
 mod session_id;
+mod transport_choice;
 
 pub use bit_rate::{BitRate, BitRateError};
 pub use followed::{Followed, FollowedError, TopicWord};
@@ -23,3 +24,4 @@ pub use room::{
 pub use room_address::{RoomAddress, RoomAddressError};
 pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};
 pub use session_id::{SessionId, SessionIdError};
+pub use transport_choice::{TransportChoice, TransportChoiceError};

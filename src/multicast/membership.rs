@@ -10,7 +10,7 @@ use super::config::{
     SLOW_ROUND_TRIPS, STREAMS_MAX,
 };
 use super::floor::Floor;
-use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime};
+use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime, Role};
 use super::session::{Delivered, Event, MemberInfo};
 use crate::time::{Instant, Micros};
 
@@ -44,6 +44,7 @@ struct Name {
 #[derive(Debug)]
 struct Member {
     address: SocketAddr,
+    role: Role,
     /// None until its first heartbeat.
     name: Option<Name>,
     is_live: bool,
@@ -125,6 +126,7 @@ impl Members {
         let since = now - Micros::from_millis(header.age_ms.into());
         let member = self.all.entry(id).or_insert_with(|| Member {
             address: source,
+            role: header.role,
             name: None,
             is_live: false,
             is_announced: false,
@@ -145,6 +147,7 @@ impl Members {
             is_told_slow: false,
         });
         member.address = source;
+        member.role = header.role;
         // What was long on its way makes its sender look younger.
         member.since = member.since.min(since);
         member.heard = now;
@@ -250,6 +253,11 @@ impl Members {
         self.all.contains_key(&id)
     }
 
+    pub(super) fn is_observer(&self, id: MemberId) -> bool {
+        let member = self.all.get(&id);
+        member.is_some_and(|member| member.role == Role::Observer)
+    }
+
     pub(super) fn is_named(&self, id: MemberId) -> bool {
         self.all.get(&id).is_some_and(|m| m.name.is_some())
     }
@@ -269,6 +277,7 @@ impl Members {
             name: self.shown(id, name),
             address: member.address,
             since: member.since,
+            is_relayed: member.role == Role::Relayed,
             round_trip: member.round_trip,
             loss_here: member.arrivals.loss(),
             loss_there: member.told_loss,
@@ -323,9 +332,10 @@ impl Members {
     }
 
     /// The sequence up to which the slowest member that is waited for knows of what we said; none if
-    /// nobody is there.
+    /// nobody is there by multicast. Who is relayed has a queue of its own before it.
     pub(super) fn slowest(&self) -> Option<u64> {
-        let waited_for = self.live_members().filter(|member| !member.is_stalled);
+        let waited_for = self.live_members();
+        let waited_for = waited_for.filter(|m| !m.is_stalled && m.role == Role::Member);
         waited_for.map(|member| member.top).min()
     }
 
@@ -385,7 +395,8 @@ impl Members {
         for member in self.all.values() {
             let has = member.has > sequence;
             let was_there = member.since <= said && (member.is_live || member.left >= said);
-            if was_there && (has || member.is_live) {
+            let is_somebody = member.role != Role::Observer;
+            if is_somebody && was_there && (has || member.is_live) {
                 of += 1;
                 by += usize::from(has);
             }
@@ -396,6 +407,7 @@ impl Members {
     /// The members there, since before then, who have not reported our record.
     pub(super) fn lacking(&self, sequence: u64, said: Instant) -> Vec<String> {
         let lacking = |m: &Member| m.is_live && m.since <= said && m.has <= sequence;
+        // An observer has no name, so it is left out.
         let ids = self.those(lacking).into_iter();
         ids.filter_map(|id| Some(self.info(id)?.name)).collect()
     }
@@ -418,7 +430,8 @@ impl Members {
     }
 
     fn measure_longest(&mut self) {
-        let measured = self.live_members().filter_map(|member| member.round_trip);
+        let by_multicast = self.live_members().filter(|m| m.role != Role::Relayed);
+        let measured = by_multicast.filter_map(|member| member.round_trip);
         let longest = measured.max().unwrap_or(ROUND_TRIP_FIRST);
         self.round_trip = longest.max(ROUND_TRIP_MIN);
         self.quantised_round_trip = QuantisedTime::of(self.round_trip);

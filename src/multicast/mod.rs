@@ -15,3 +15,4 @@ pub mod plain;
 mod quantised;
 pub mod session;
 mod stream;
+pub mod transport;

@@ -50,6 +50,19 @@ pub fn room_tag(room: RoomAddress) -> u32 {
     })
 }
 
+/// How somebody takes part in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// By multicast.
+    #[default]
+    Member,
+    /// A member whose datagrams a relay carries: its way is longer, and the others do not wait for it when they
+    /// set their pace.
+    Relayed,
+    /// It hears, repairs and reports, but is nobody: neither shown nor counted among those a line is for.
+    Observer,
+}
+
 /// The outer header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -67,6 +80,8 @@ pub struct Header {
     pub round_trip: QuantisedTime,
     /// The members of the room as the transmitter counts them, quantised.
     pub group_size: QuantisedSize,
+    /// How the transmitter takes part.
+    pub role: Role,
     /// Every member is asked to give a sign of life soon.
     pub poll: bool,
     /// Every member is asked to report at once how far it has what the transmitter said.
@@ -185,6 +200,8 @@ const LEAVE: u8 = 6;
 
 const FLAG_POLL: u8 = 1;
 const FLAG_WANTS_REPORT: u8 = 2;
+const FLAG_RELAYED: u8 = 4;
+const FLAG_OBSERVER: u8 = 8;
 
 const RECORD_FIRST: u8 = 1;
 const RECORD_LAST: u8 = 2;
@@ -285,7 +302,13 @@ pub fn encode(header: &Header, body: &Body<'_>) -> Vec<u8> {
         true => FLAG_WANTS_REPORT,
         false => 0,
     };
-    out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, poll | wants_report]);
+    let role = match header.role {
+        Role::Member => 0,
+        Role::Relayed => FLAG_RELAYED,
+        Role::Observer => FLAG_OBSERVER,
+    };
+    let flags = poll | wants_report | role;
+    out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, flags]);
     out.put_u32(header.room_tag);
     out.put_u64(header.transmitter.0);
     out.put_u32(header.number);
@@ -339,6 +362,11 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
         age_ms: input.get_u32(),
         round_trip: QuantisedTime(input.get_u8()),
         group_size: QuantisedSize(input.get_u8()),
+        role: match flags {
+            _ if flags & FLAG_OBSERVER != 0 => Role::Observer,
+            _ if flags & FLAG_RELAYED != 0 => Role::Relayed,
+            _ => Role::Member,
+        },
         poll: flags & FLAG_POLL != 0,
         wants_report: flags & FLAG_WANTS_REPORT != 0,
     };
@@ -360,6 +388,17 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
         true => Ok((header, body)),
         false => Err(Malformed::Content),
     }
+}
+
+/// Whose datagram this is; none if it is no reliable one.
+pub fn transmitter(datagram: &[u8]) -> Option<MemberId> {
+    let (header, _) = decode(datagram).ok()?;
+    Some(header.transmitter)
+}
+
+/// Whether a datagram of ours is a sign of life.
+pub fn is_heartbeat(datagram: &[u8]) -> bool {
+    datagram.get(2) == Some(&HEARTBEAT)
 }
 
 fn need(input: &[u8], bytes: usize) -> Result<(), Malformed> {
@@ -445,8 +484,9 @@ mod tests {
     fn header() -> impl Strategy<Value = Header> {
         let numbers = any::<(u32, u64, u32, u32, u32)>();
         let rest = any::<(u8, u8, bool, bool)>();
-        (numbers, rest).prop_map(
-            |((room_tag, transmitter, number, stamp_us, age_ms), rest)| {
+        let role = prop::sample::select(vec![Role::Member, Role::Relayed, Role::Observer]);
+        (numbers, rest, role).prop_map(
+            |((room_tag, transmitter, number, stamp_us, age_ms), rest, role)| {
                 let (round_trip, group_size, poll, wants_report) = rest;
                 Header {
                     room_tag,
@@ -456,6 +496,7 @@ mod tests {
                     age_ms,
                     round_trip: QuantisedTime(round_trip),
                     group_size: QuantisedSize(group_size),
+                    role,
                     poll,
                     wants_report,
                 }

@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::multicast_socket::{Batch, MulticastSocket, OpenError};
 use crate::chat::{RoomAddress, UserName};
 use crate::multicast::config::RELIABLE_FIRST_BYTE;
-use crate::multicast::packet::{MemberId, room_tag};
+use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::multicast::session::{Config, Event, Input, MessageId, Output, SendError, Session};
 use crate::time::{Instant, Micros};
 
@@ -62,6 +62,7 @@ impl Member {
             repairs: true,
             rate_max: options.rate_max,
             replaces: options.replaces.map(MemberId),
+            role: Role::Member,
         };
         // 0 stands for nobody.
         let id = MemberId(getrandom::u64()?.max(1));

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::checker::{Checker, Violation};
 use super::network::{Conditions, Ingress};
-use crate::multicast::packet::MemberId;
+use crate::multicast::packet::{MemberId, Role};
 use crate::multicast::session::{Config, Event, Input, Output, Session};
 use crate::time::{Instant, Micros};
 
@@ -92,6 +92,7 @@ impl World {
             repairs: self.repairs,
             rate_max: None,
             replaces: None,
+            role: Role::Member,
         };
         let session = Session::new(id, config, self.random.random(), self.now);
         self.checker.joined(id, self.now);

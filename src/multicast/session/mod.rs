@@ -29,7 +29,7 @@ use super::config::{
 use super::membership::Members;
 use super::nack::group_backoff;
 use super::pace::Pace;
-use super::packet::{Body, Header, Leave, MemberId, QuantisedSize, Record, decode, encode};
+use super::packet::{Body, Header, Leave, MemberId, QuantisedSize, Record, Role, decode, encode};
 use super::stream::Stream;
 use crate::time::{Instant, Micros};
 
@@ -220,6 +220,22 @@ impl Session {
         self.work();
     }
 
+    /// Whether its datagrams go through a relay.
+    pub fn is_relayed(&self) -> bool {
+        self.config.role == Role::Relayed
+    }
+
+    /// Its datagrams go through a relay from now on, or no longer; told to the others at once.
+    pub fn set_relayed(&mut self, is_relayed: bool, now: Instant) {
+        self.now = self.now.max(now);
+        self.config.role = match is_relayed {
+            true => Role::Relayed,
+            false => Role::Member,
+        };
+        self.heartbeat_due = self.now;
+        self.work();
+    }
+
     /// Leaves the room, once every member there has reported what was said last, or half a second has
     /// passed: told three times, so that it is heard. Drain outputs until [`Session::is_over`].
     pub fn leave(&mut self, now: Instant) {
@@ -302,6 +318,11 @@ impl Session {
         self.members.round_trip()
     }
 
+    /// The time between two signs of life of a member that has nothing to say.
+    pub fn idle_interval(&self) -> Micros {
+        self.members.idle_interval()
+    }
+
     /// How many bytes may be on the way to the slowest member at once.
     pub fn window_bytes(&self) -> u64 {
         self.pace.window()
@@ -351,6 +372,7 @@ impl Session {
             age_ms: (self.now.since(self.started).0 / 1000) as u32,
             round_trip: self.members.quantised_round_trip(),
             group_size: QuantisedSize::of(self.members.len()),
+            role: self.config.role,
             poll: std::mem::take(&mut self.poll_next),
             wants_report,
         };

@@ -77,9 +77,12 @@ impl Session {
             self.let_go(replaced);
         }
         // A name that nobody can have here might pass for a line of somebody else.
-        if heartbeat.name.parse::<UserName>().is_err() {
+        let is_nobody = self.members.is_observer(from);
+        if !is_nobody && heartbeat.name.parse::<UserName>().is_err() {
             self.stats.ignored += 1;
-        } else if let Some(event) = self.members.named(from, &heartbeat.name, self.now) {
+        } else if !is_nobody
+            && let Some(event) = self.members.named(from, &heartbeat.name, self.now)
+        {
             self.output.push_back(Output::Event(event));
             self.note_shown_name();
             // What it said before it was known by name.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::multicast::packet::MemberId;
+use crate::multicast::packet::{MemberId, Role};
 use crate::time::{Instant, Micros};
 
 /// What a session is told once.
@@ -22,6 +22,8 @@ pub struct Config {
     pub rate_max: Option<u64>,
     /// The member that this one goes on from, as a program does that was started again.
     pub replaces: Option<MemberId>,
+    /// How it takes part; an observer has no name.
+    pub role: Role,
 }
 
 /// What happens to a session.
@@ -144,6 +146,8 @@ pub struct MemberInfo {
     pub address: SocketAddr,
     /// When its session began.
     pub since: Instant,
+    /// A relay carries its datagrams.
+    pub is_relayed: bool,
     /// To it and back, smoothed; none before it was measured.
     pub round_trip: Option<Micros>,
     /// The share of its datagrams that is lost on the way here, 0 to 1.

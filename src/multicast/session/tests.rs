@@ -18,11 +18,16 @@ fn session(now: Instant) -> Session {
         repairs: true,
         rate_max: None,
         replaces: None,
+        role: Role::Member,
     };
     Session::new(MemberId(1), config, 1, now)
 }
 
 fn hear(session: &mut Session, from: u64, body: &Body<'_>, now: Instant) {
+    hear_as(Role::Member, session, from, body, now);
+}
+
+fn hear_as(role: Role, session: &mut Session, from: u64, body: &Body<'_>, now: Instant) {
     let header = Header {
         room_tag: ROOM,
         transmitter: MemberId(from),
@@ -31,6 +36,7 @@ fn hear(session: &mut Session, from: u64, body: &Body<'_>, now: Instant) {
         age_ms: 0,
         round_trip: QuantisedTime::default(),
         group_size: QuantisedSize::default(),
+        role,
         poll: false,
         wants_report: false,
     };
@@ -339,4 +345,60 @@ fn who_slows_a_flow_for_long_is_told_of_once() {
     assert_eq!(slow_in_a_flow(Micros::from_millis(8), true), 1);
     assert_eq!(slow_in_a_flow(Micros(600), true), 0);
     assert_eq!(slow_in_a_flow(Micros::from_millis(8), false), 0);
+}
+
+#[test]
+fn an_observer_is_nobody() {
+    let now = Instant::from_micros(1_000_000);
+    let mut session = session(now);
+    hear_as(
+        Role::Observer,
+        &mut session,
+        2,
+        &heartbeat(1, "somebody"),
+        now,
+    );
+    let said = session.say(b"a line", now).unwrap();
+    loop {
+        match session.poll_output() {
+            Output::Event(event) => panic!("{event:?}"),
+            Output::Transmit(_) => {}
+            Output::Wait(_) => break,
+        }
+    }
+    assert_eq!(session.members().count(), 0);
+    assert_eq!(session.delivered(said), Delivered { by: 0, of: 0 });
+    assert!(session.lacking(said).is_empty());
+    assert_eq!(session.stats().ignored, 0);
+}
+
+#[test]
+fn the_pace_does_not_wait_for_who_is_relayed() {
+    let mut now = Instant::from_micros(1_000_000);
+    let mut session = session(now);
+    hear(&mut session, 2, &heartbeat(1, "near"), now);
+    hear_as(Role::Relayed, &mut session, 3, &heartbeat(1, "far"), now);
+    let mut said = session.say(b"a line", now).unwrap();
+    for _ in 0..50 {
+        while let Ok(id) = session.say(&[b'x'; 1000], now) {
+            said = id;
+        }
+        sent(&mut session);
+        let entry = ReportEntry {
+            origin: MemberId(1),
+            next: session.unsent as u32,
+            top: session.unsent as u32,
+            age_ms: 0,
+            echo_stamp_us: now.as_micros() as u32,
+            echo_delay_us: 0,
+            loss: QuantisedShare::of(None),
+        };
+        // Soon enough that nobody is taken for one that does not come on.
+        now = now + Micros::from_millis(1);
+        hear(&mut session, 2, &Body::Report(vec![entry]), now);
+    }
+    assert!(session.unsent > 1000, "{}", session.unsent);
+    // It is a member all the same.
+    assert_eq!(session.delivered(said).of, 2);
+    assert!(session.members().any(|member| member.is_relayed));
 }

@@ -1,0 +1,270 @@
+//! Whether a member's datagrams go by multicast or through the server's relay.
+//!
+//! Multicast works when it works both ways: what the server sends is heard here, and what we send is heard
+//! there. The silence of a server that is gone says nothing, so without one it is always multicast.
+
+use std::fmt;
+
+use super::config::{TRANSPORT_BACK_WAIT, TRANSPORT_PROBE_WAIT, TRANSPORT_SILENCE_MIN};
+use crate::chat::TransportChoice;
+use crate::time::{Instant, Micros};
+
+/// The way that datagrams take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Straight to the group.
+    Multicast,
+    /// Through the server.
+    Relay(Reason),
+}
+
+/// Why a member is relayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The person wants it so.
+    Wanted,
+    /// What the server sends to the group is not heard here.
+    Deaf,
+    /// What we send to the group is not heard at the server.
+    Mute,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wanted => "you wanted it",
+            Self::Deaf => "multicast does not reach this machine",
+            Self::Mute => "what this machine sends by multicast does not reach the server",
+        })
+    }
+}
+
+/// Decides, from what is heard. Ask [`Transport::decide`] after each change and at [`Transport::wake`].
+#[derive(Debug)]
+pub struct Transport {
+    choice: TransportChoice,
+    way: Way,
+    /// Since when there is a relay.
+    relay: Option<Instant>,
+    /// When the server's seat was last heard by multicast.
+    heard: Option<Instant>,
+    is_heard_there: bool,
+    /// Since when it works both ways.
+    works: Option<Instant>,
+    /// It has worked since the relay is there, or the relay was used when it was there last: a way that does not
+    /// work is left at once.
+    is_tried: bool,
+}
+
+impl Transport {
+    /// By multicast at first.
+    pub fn new(choice: TransportChoice) -> Self {
+        Self {
+            choice,
+            way: Way::Multicast,
+            relay: None,
+            heard: None,
+            is_heard_there: false,
+            works: None,
+            is_tried: false,
+        }
+    }
+
+    /// The way that was decided on last.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Whether a server is there that would relay.
+    pub fn has_relay(&self) -> bool {
+        self.relay.is_some()
+    }
+
+    /// A server is there that would relay, or no longer.
+    pub fn set_relay(&mut self, is_there: bool, now: Instant) {
+        match is_there {
+            true => _ = self.relay.get_or_insert(now),
+            false => {
+                self.relay = None;
+                self.is_tried = self.way != Way::Multicast;
+            }
+        }
+        // What it told was told by the connection before.
+        self.is_heard_there = false;
+    }
+
+    /// A datagram of the server's seat came by multicast.
+    pub fn hear_server(&mut self, now: Instant) {
+        self.heard = Some(now);
+    }
+
+    /// The server tells whether it hears us by multicast.
+    pub fn heard_by_server(&mut self, is_heard: bool) {
+        self.is_heard_there = is_heard;
+    }
+
+    /// Decides anew; gives the way if it changes. `interval`: the time between two signs of life of the server's
+    /// seat.
+    pub fn decide(&mut self, interval: Micros, now: Instant) -> Option<Way> {
+        let is_heard_here = self
+            .heard
+            .is_some_and(|heard| now < heard + silence(interval));
+        match is_heard_here && self.is_heard_there {
+            true => {
+                self.works.get_or_insert(now);
+                self.is_tried = true;
+            }
+            false => self.works = None,
+        }
+        let reason = match is_heard_here {
+            true => Reason::Mute,
+            false => Reason::Deaf,
+        };
+        let way = self.wanted(reason, now);
+        let is_change = (way == Way::Multicast) != (self.way == Way::Multicast);
+        if is_change {
+            self.way = way;
+        }
+        is_change.then_some(way)
+    }
+
+    fn wanted(&self, reason: Reason, now: Instant) -> Way {
+        let (Some(relay), TransportChoice::Auto | TransportChoice::Relay) =
+            (self.relay, self.choice)
+        else {
+            return Way::Multicast;
+        };
+        if self.choice == TransportChoice::Relay {
+            return Way::Relay(Reason::Wanted);
+        }
+        match (self.way, self.works) {
+            (Way::Relay(_), Some(since)) if since + TRANSPORT_BACK_WAIT <= now => Way::Multicast,
+            (Way::Relay(reason), _) => Way::Relay(reason),
+            (Way::Multicast, Some(_)) => Way::Multicast,
+            (Way::Multicast, None) if self.is_tried => Way::Relay(reason),
+            (Way::Multicast, None) if relay + TRANSPORT_PROBE_WAIT <= now => Way::Relay(reason),
+            (Way::Multicast, None) => Way::Multicast,
+        }
+    }
+
+    /// Whether it is known by now which way works.
+    pub fn is_settled(&self) -> bool {
+        let is_asked = self.choice == TransportChoice::Auto && self.relay.is_some();
+        !is_asked || self.works.is_some() || self.way != Way::Multicast
+    }
+
+    /// When to decide anew though nothing happened; none if only what happens can change it.
+    pub fn wake(&self, interval: Micros) -> Option<Instant> {
+        let relay = self
+            .relay
+            .filter(|_| self.choice == TransportChoice::Auto)?;
+        match (self.way, self.works) {
+            (Way::Relay(_), Some(since)) => Some(since + TRANSPORT_BACK_WAIT),
+            (Way::Relay(_), None) => None,
+            (Way::Multicast, Some(_)) => self.heard.map(|heard| heard + silence(interval)),
+            (Way::Multicast, None) => Some(relay + TRANSPORT_PROBE_WAIT),
+        }
+    }
+}
+
+/// So long a member may be silent that is there: three signs of life are lost in a row only where multicast
+/// hardly works.
+pub fn silence(interval: Micros) -> Micros {
+    Micros(3 * interval.0).max(TRANSPORT_SILENCE_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Micros = Micros::from_secs(1);
+    const START: Instant = Instant::from_micros(1_000_000);
+
+    fn at(millis: u64) -> Instant {
+        START + Micros::from_millis(millis)
+    }
+
+    /// There is a relay from the start; the server is heard here every 500 ms, and hears us, up to then.
+    fn heard_until(end: u64) -> Transport {
+        let mut transport = Transport::new(TransportChoice::Auto);
+        transport.set_relay(true, START);
+        for millis in (0..=end).step_by(500) {
+            transport.hear_server(at(millis));
+            transport.heard_by_server(true);
+            assert_eq!(transport.decide(INTERVAL, at(millis)), None);
+        }
+        transport
+    }
+
+    #[test]
+    fn what_works_both_ways_stays() {
+        heard_until(60_000);
+    }
+
+    #[test]
+    fn who_never_hears_the_server_is_relayed_after_two_seconds() {
+        let mut transport = Transport::new(TransportChoice::Auto);
+        assert_eq!(transport.decide(INTERVAL, START), None);
+        transport.set_relay(true, START);
+        transport.heard_by_server(true);
+        assert_eq!(transport.decide(INTERVAL, at(1_999)), None);
+        assert_eq!(transport.wake(INTERVAL), Some(at(2_000)));
+        let way = Some(Way::Relay(Reason::Deaf));
+        assert_eq!(transport.decide(INTERVAL, at(2_000)), way);
+    }
+
+    #[test]
+    fn who_is_not_heard_at_the_server_is_relayed() {
+        let mut transport = heard_until(5_000);
+        transport.heard_by_server(false);
+        let way = Some(Way::Relay(Reason::Mute));
+        assert_eq!(transport.decide(INTERVAL, at(5_100)), way);
+    }
+
+    #[test]
+    fn it_goes_back_when_multicast_has_worked_for_a_while() {
+        let mut transport = heard_until(5_000);
+        let deaf = at(5_000) + silence(INTERVAL);
+        assert_eq!(transport.wake(INTERVAL), Some(deaf));
+        assert!(transport.decide(INTERVAL, deaf).is_some());
+        transport.hear_server(at(20_000));
+        assert_eq!(transport.decide(INTERVAL, at(20_000)), None);
+        transport.hear_server(at(21_000));
+        assert_eq!(transport.decide(INTERVAL, at(21_000)), None);
+        assert_eq!(transport.wake(INTERVAL), Some(at(22_000)));
+        let way = Some(Way::Multicast);
+        assert_eq!(transport.decide(INTERVAL, at(22_000)), way);
+    }
+
+    #[test]
+    fn the_silence_of_a_server_that_is_gone_says_nothing() {
+        let mut transport = heard_until(5_000);
+        transport.set_relay(false, at(5_100));
+        assert_eq!(transport.decide(INTERVAL, at(60_000)), None);
+        // And who was relayed can only go by multicast then.
+        let mut transport = heard_until(5_000);
+        assert!(transport.decide(INTERVAL, at(60_000)).is_some());
+        transport.set_relay(false, at(60_000));
+        let way = Some(Way::Multicast);
+        assert_eq!(transport.decide(INTERVAL, at(60_000)), way);
+        // When it is back, so is the relay.
+        transport.set_relay(true, at(70_000));
+        let way = Some(Way::Relay(Reason::Deaf));
+        assert_eq!(transport.decide(INTERVAL, at(70_000)), way);
+    }
+
+    #[test]
+    fn the_person_decides_if_they_want() {
+        for (choice, way) in [
+            (TransportChoice::Relay, Some(Way::Relay(Reason::Wanted))),
+            (TransportChoice::Multicast, None),
+        ] {
+            let mut transport = Transport::new(choice);
+            transport.set_relay(true, START);
+            assert_eq!(transport.decide(INTERVAL, at(0)), way);
+            transport.hear_server(at(5_000));
+            transport.heard_by_server(true);
+            assert_eq!(transport.decide(INTERVAL, at(60_000)), None);
+        }
+    }
+}
