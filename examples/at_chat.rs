@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io::{Write, stdout};
 
 use crds::chat::{RoomName, UserName, printable};
-use crds::client::{Connection, ConnectionEvent, RequestError, ServerEvent, Via};
+use crds::client::{Connection, ConnectionEvent, RequestError, ServerEvent};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 
 type AnyError = Box<dyn Error>;
@@ -39,9 +39,7 @@ async fn chat() -> Result<(), AnyError> {
     let mut connection = Connection::open(&server, None).await?;
     let me = take_name(&connection, &mut keyboard).await?;
     // What all hear is said in the lobby, which every server has.
-    connection
-        .enter(RoomName::lobby(), Via::Relay, None)
-        .await?;
+    connection.enter_lobby().await?;
     loop {
         tokio::select! {
             line = keyboard.next_line() => match line? {

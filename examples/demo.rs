@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use crds::chat::ServerAddress;
+use crds::chat::{ServerAddress, TransportChoice};
 use crds::cli::Bell;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
 use crds::terminal::{Console, Settings, Style, run};
@@ -69,6 +69,7 @@ impl Stage {
             listen: Some(Ipv4Addr::LOCALHOST.into()),
             port: 0,
             data: folder.0.clone(),
+            interface: None,
             limits: Limits::default(),
         };
         let shutdown = Shutdown::default();
@@ -223,6 +224,7 @@ impl Person {
             interface: Some("127.0.0.1".to_owned()),
             ttl: 1,
             rate_max: None,
+            transport: TransportChoice::Auto,
             state: None,
             style: Style {
                 color: false,

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::stdin;
 
 use crds::chat::{RoomName, UserName, printable};
-use crds::client::{Connection, ConnectionEvent, ServerEvent, Via};
+use crds::client::{Connection, ConnectionEvent, ServerEvent};
 use tokio::sync::mpsc;
 
 type AnyError = Box<dyn Error>;
@@ -47,9 +47,7 @@ async fn messenger() -> Result<(), AnyError> {
     // Without a name nobody may send, so it comes first.
     let mut connection = Connection::open(&server, Some(&name)).await?;
     // What everybody reads is said in the lobby, which every server has.
-    connection
-        .enter(RoomName::lobby(), Via::Relay, None)
-        .await?;
+    connection.enter_lobby().await?;
     println!("{HELP}");
     let mut keyboard = keyboard();
     loop {

@@ -30,6 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         dialect: Dialect::Plain,
         rate_max: None,
         replaces: None,
+        id: None,
+        relay: None,
     };
     let mut room = Room::join(address, options)?;
     println!("listening to {address} on {interface}");

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io::stdin;
 
 use crds::chat::{Followed, MessageText, RoomName, ServerAddress, TopicWord, UserName, printable};
-use crds::client::{Connection, ConnectionEvent, ServerEvent, Via};
+use crds::client::{Connection, ConnectionEvent, ServerEvent};
 use tokio::sync::mpsc;
 
 type AnyError = Box<dyn Error>;
@@ -37,9 +37,7 @@ async fn chat() -> Result<(), AnyError> {
     let server: ServerAddress = arguments.next().ok_or(USAGE)?.parse()?;
     let me: UserName = arguments.next().ok_or(USAGE)?.parse()?;
     let mut connection = Connection::open(&server, Some(&me)).await?;
-    connection
-        .enter(RoomName::lobby(), Via::Relay, None)
-        .await?;
+    connection.enter_lobby().await?;
     println!("Connected to the chat server at {server} as {me}.");
     let mut keyboard = keyboard();
     let mut followed = Vec::new();

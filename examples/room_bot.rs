@@ -55,6 +55,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         dialect: found.dialect,
         rate_max: None,
         replaces: None,
+        id: None,
+        relay: None,
     };
     let mut room = Room::join(found.address, options)?;
     println!("in room {} ({}) on {interface}", found.name, found.address);

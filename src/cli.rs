@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::chat::{BitRate, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress, UserName};
+use crate::chat::{
+    BitRate, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress, TransportChoice, UserName,
+};
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
 ///
@@ -54,6 +56,16 @@ pub struct ClientArgs {
         default_value_t = 1
     )]
     pub ttl: u8,
+    /// How to take part in rooms: by multicast, through the server's relay, or by multicast as long as
+    /// that works (auto)
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_TRANSPORT",
+        value_name = "auto|multicast|relay",
+        default_value = "auto"
+    )]
+    pub transport: TransportChoice,
     /// What may be sent in a reliable room at most, such as 200mbit, 2mbit or 500kbit [default: as much
     /// as its members take]
     #[arg(long, global = true, env = "CRDS_RATE_MAX", value_name = "RATE")]

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 async fn run_command(cli: Cli) -> ExitCode {
     let settings = settings(&cli.client);
     let result = match cli.command {
-        Some(Command::Serve(args)) => serve(args).await,
+        Some(Command::Serve(args)) => serve(args, cli.client.interface).await,
         Some(Command::Rooms(args)) => oneshot::rooms(args, settings).await.map_err(AnyError::from),
         Some(Command::Send(args)) => oneshot::send(args, settings).await.map_err(AnyError::from),
         Some(Command::Listen(args)) => oneshot::listen(args, settings)
@@ -96,6 +96,7 @@ fn settings(args: &ClientArgs) -> Settings {
         interface: args.interface.clone(),
         ttl: args.ttl,
         rate_max: args.rate_max,
+        transport: args.transport,
         state: state_folder(),
         style,
         bell: args.bell,
@@ -139,7 +140,7 @@ fn history_file() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-async fn serve(args: ServeArgs) -> Result<(), AnyError> {
+async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyError> {
     let data = match args.data {
         Some(folder) => folder,
         None => folders()
@@ -152,6 +153,7 @@ async fn serve(args: ServeArgs) -> Result<(), AnyError> {
         listen: args.listen,
         port: args.port,
         data,
+        interface,
         limits: Limits {
             connections_max: limits.max_connections as usize,
             lines_per_second_max: limits.max_lines,

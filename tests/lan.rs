@@ -309,3 +309,190 @@ fn two_in_a_room(lan: &Lan, home: &Path, port: u16) -> [Running; 2] {
     mel.wait_for("Ana: hi too");
     [ana, mel]
 }
+
+/// Lines that each says in each part of a conversation.
+const LINES_EACH: u32 = 20;
+
+const NAMES: [&str; 3] = ["Ana", "Mel", "Lou"];
+
+/// Three in a room, on hosts b, c and d; the server is on a.
+struct Conversation {
+    members: [Running; 3],
+    /// The number of the next line.
+    next: u32,
+}
+
+impl Conversation {
+    fn start(lan: &Lan, home: &Path) -> (Self, Running) {
+        let (server, port) = start_server(lan, home, "a");
+        let address = format!("10.77.0.1:{port}");
+        let mut hosts = ["b", "c", "d"].into_iter();
+        let members = NAMES.map(|name| {
+            let host = hosts.next().unwrap();
+            let mut member = start_client(lan, home, host, &address, name);
+            member.give("connect");
+            member.wait_for("Rooms use interface eth0");
+            if name == NAMES[0] {
+                member.give("makeroom lab1");
+                member.wait_for("Room lab1 made");
+            }
+            member.give("chat lab1");
+            member.wait_for("[in room lab1");
+            member
+        });
+        let mut conversation = Self { members, next: 0 };
+        conversation.wait_until_all_are_there();
+        (conversation, server)
+    }
+
+    /// Whoever comes later starts with what is said then.
+    fn wait_until_all_are_there(&mut self) {
+        for (listener, member) in NAMES.iter().zip(&mut self.members) {
+            let others = NAMES.iter().filter(|name| *name != listener);
+            let is_there = |lines: &[String], name: &str| {
+                let row = |line: &&String| line.starts_with(name) && line.contains(" 10.77.");
+                lines.iter().any(|line| row(&line))
+            };
+            let began = std::time::Instant::now();
+            while !others
+                .clone()
+                .all(|name| is_there(&member.output.lines.lock().unwrap(), name))
+            {
+                assert!(
+                    began.elapsed() < std::time::Duration::from_secs(30),
+                    "{listener} is alone"
+                );
+                member.give("/who");
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+        }
+    }
+
+    /// Everybody says some lines, and everybody hears those of the others.
+    fn talk(&mut self) {
+        let lines = self.next..self.next + LINES_EACH;
+        self.next = lines.end;
+        for number in lines.clone() {
+            for member in &mut self.members {
+                member.give(&format!("line {number}."));
+            }
+        }
+        for (listener, member) in NAMES.iter().zip(&self.members) {
+            for name in NAMES.iter().filter(|name| *name != listener) {
+                for number in lines.clone() {
+                    member.wait_for(&format!("{name}: line {number}."));
+                }
+            }
+        }
+    }
+
+    /// Each line at each member once, and in the order in which it was said.
+    fn check(&self) {
+        for (listener, member) in NAMES.iter().zip(&self.members) {
+            let heard = member.output.lines.lock().unwrap().clone();
+            for name in NAMES.iter().filter(|name| *name != listener) {
+                let of = format!("{name}: line ");
+                let numbers = heard.iter().filter_map(|line| line.strip_prefix(&of));
+                let numbers: Vec<u32> = numbers
+                    .map(|number| number.trim_end_matches('.').parse().unwrap())
+                    .collect();
+                let all: Vec<u32> = (0..self.next).collect();
+                assert_eq!(numbers, all, "of {name} at {listener}");
+            }
+        }
+    }
+}
+
+#[test]
+fn multicast_that_goes_and_comes_back_costs_no_line() {
+    in_lossy_namespaces("multicast_that_goes_and_comes_back_costs_no_line", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c", "d"]);
+        let (mut conversation, _server) = Conversation::start(&lan, home.path());
+        conversation.talk();
+        lan.block_multicast("c", true);
+        conversation.talk();
+        conversation.members[1].wait_for("on eth0: using the relay]");
+        conversation.talk();
+        conversation.members[0].give("/who");
+        let mel = conversation.members[0].wait_for("relay");
+        assert!(mel.contains("Mel"), "{mel}");
+        lan.block_multicast("c", false);
+        conversation.members[1].wait_for("multicast reaches this machine on eth0 again");
+        conversation.talk();
+        conversation.check();
+    });
+}
+
+#[test]
+fn commands_in_a_pipe_go_through_the_relay_too() {
+    in_lossy_namespaces("commands_in_a_pipe_go_through_the_relay_too", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let server = format!("10.77.0.1:{port}");
+        let mut ana = start_client(&lan, home.path(), "b", &server, "Ana");
+        ana.give("connect");
+        ana.give("makeroom lab1");
+        ana.wait_for("Room lab1 made");
+        lan.block_multicast("c", true);
+        let listen = [
+            "listen", "lab1", "--server", &server, "--name", "Lou", "--count", "2",
+        ];
+        let listener = Running::start(lan.on("c", &crds(home.path(), &listen)));
+        listener.wait_for("using the relay");
+        ana.give("chat lab1");
+        ana.wait_for("Lou");
+        ana.give("over here");
+        listener.wait_for("Ana: over here");
+        let send = [
+            "send", "lab1", "and", "there", "--server", &server, "--name", "Mel",
+        ];
+        let sent = lan.on("c", &crds(home.path(), &send)).output().unwrap();
+        let told = String::from_utf8(sent.stderr).unwrap();
+        assert!(sent.status.success(), "{told}");
+        assert!(told.contains("delivered to 2 of 2"), "{told}");
+        ana.wait_for("Mel: and there");
+        listener.wait_for("Mel: and there");
+    });
+}
+
+#[test]
+fn who_follows_somebody_hears_them_from_a_room_on_multicast() {
+    let name = "who_follows_somebody_hears_them_from_a_room_on_multicast";
+    in_private_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c", "d"]);
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let address = format!("10.77.0.1:{port}");
+        let mut lou = start_client(&lan, home.path(), "d", &address, "Lou");
+        lou.give("connect");
+        lou.wait_for("[Welcome Lou!]");
+        lou.give("follow @Ana");
+        lou.give("follow cake");
+        let [mut ana, mut mel] = two_in_a_room(&lan, home.path(), port);
+        ana.give("found you");
+        lou.wait_for("Ana: found you");
+        mel.give("nothing for Lou");
+        mel.give("there is cake");
+        let told = lou.wait_for("Mel: there is cake");
+        assert!(told.contains("lab1"), "{told}");
+        let heard = lou.output.lines.lock().unwrap().join("\n");
+        assert!(!heard.contains("nothing for Lou"), "{heard}");
+    });
+}
+
+#[test]
+fn a_room_of_whom_multicast_never_reaches_is_a_room_all_the_same() {
+    let name = "a_room_of_whom_multicast_never_reaches_is_a_room_all_the_same";
+    in_lossy_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c", "d"]);
+        for host in ["b", "c", "d"] {
+            lan.block_multicast(host, true);
+        }
+        let (mut conversation, _server) = Conversation::start(&lan, home.path());
+        conversation.talk();
+        conversation.check();
+    });
+}

@@ -127,6 +127,8 @@ fn join(address: RoomAddress, name: &str) -> Room {
         dialect: Dialect::Plain,
         rate_max: None,
         replaces: None,
+        id: None,
+        relay: None,
     };
     Room::join(address, options).unwrap()
 }

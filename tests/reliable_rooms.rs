@@ -186,6 +186,8 @@ fn join(address: RoomAddress, name: &str) -> Room {
         dialect: Dialect::Reliable,
         rate_max: None,
         replaces: None,
+        id: None,
+        relay: None,
     };
     Room::join(address, options).unwrap()
 }

@@ -21,6 +21,7 @@ fn a_panic_is_told_to_the_clients_and_ends_the_server() {
         listen: Some(Ipv4Addr::LOCALHOST.into()),
         port: 0,
         data: folder.path().to_owned(),
+        interface: None,
         limits: Limits::default(),
     };
     let shutdown = Shutdown::default();

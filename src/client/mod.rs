@@ -10,8 +10,8 @@ mod room;
 pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
 pub use crate::net::{
-    Interface, InterfaceError, OpenError, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
-    SayError, Seat, SeatOptions, Towards, Traffic,
+    Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
+    Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
 };
-pub use connection::{ConnectError, Connection, ConnectionEvent, RequestError};
+pub use connection::{ConnectError, Connection, ConnectionEvent, Entry, RequestError};
 pub use room::Room;

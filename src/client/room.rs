@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 use crate::chat::{MessageText, RoomAddress, UserName};
 use crate::multicast::session::Delivered;
 use crate::net::{
-    OpenError, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said, SayError, Seated,
-    spawn_room,
+    OpenError, RelayLink, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
+    SayError, Seated, spawn_room,
 };
 
 /// A seat in a room; dropping it leaves the room. What is heard while nobody calls
@@ -66,6 +66,18 @@ impl Room {
         self.ask(|answer| RoomCommand::AwaitDelivery(said, wait, answer))
             .await
             .unwrap_or(Delivered { by: 0, of: 0 })
+    }
+
+    /// A server is there now that would relay.
+    pub async fn use_relay(&self, link: RelayLink) {
+        // The task ends only when this seat is dropped.
+        let _ = self.commands.send(RoomCommand::UseRelay(link)).await;
+    }
+
+    /// Waits until it is known whether multicast works here: at once without a server, else within two
+    /// seconds. What is said in a reliable room before waits for it.
+    pub async fn way_known(&self) {
+        _ = self.ask(RoomCommand::AwaitWay).await;
     }
 
     /// Who is there, as far as known; in a plain room nobody knows.

@@ -2,6 +2,7 @@
 //! JSON. Pure: bytes in, values out. `report/PROTOCOL.md` is the same for a reader, and a test holds
 //! the two together.
 
+pub mod datagrams;
 mod json;
 mod line_buffer;
 pub mod plain_words;

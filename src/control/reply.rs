@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{Token, Via};
 use crate::chat::{
     DialectError, Followed, FollowedError, GroupName, MemberLimitError, MessageText,
-    MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError, RoomName, UserName,
+    MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError, RoomName,
+    SessionId, UserName,
 };
 
 macro_rules! words {
@@ -45,7 +46,10 @@ pub enum Reply {
     /// To `report`: the same with all that is known of them.
     Report(Vec<Online>),
     /// To `enter`: in the room.
-    Entered,
+    Entered {
+        /// The server's own seat in a reliable room, if it has one.
+        bridge: Option<SessionId>,
+    },
     /// To `groups`: those that I am in.
     Groups(Vec<Group>),
     /// To `following`: what I follow.
@@ -194,6 +198,13 @@ pub enum Event {
         /// Who says so.
         by: UserName,
     },
+    /// Whether the server's own seat in a room hears this client by multicast; told when it changes.
+    Reach {
+        /// The room.
+        room: RoomName,
+        /// Whether it does.
+        heard: bool,
+    },
     /// A room is no longer in the directory. Those in it may go on.
     RoomDeleted {
         /// Its name.
@@ -225,6 +236,7 @@ words! {
     GroupDeleted = "group-deleted",
     Followed = "followed",
     Topic = "topic",
+    Reach = "reach",
     RoomDeleted = "room-deleted",
     Idle = "idle",
     Notice = "notice",
@@ -374,6 +386,8 @@ refusal_codes! {
     TooFast = "too-fast",
     /// A line longer than allowed; it was not read.
     LineTooLong = "line-too-long",
+    /// The server has no seat in the room, and so no relay.
+    NoRelay = "no-relay",
     /// The limit on connections is reached; this one is closed.
     ServerFull = "server-full",
     /// The server stops; the request was not carried out.

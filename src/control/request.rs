@@ -1,5 +1,7 @@
 //! What a client may ask.
 
+use std::net::Ipv4Addr;
+
 use super::Token;
 use crate::chat::{
     Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SessionId, UserName,
@@ -29,6 +31,10 @@ pub enum Request {
         via: Via,
         /// Who I am in a reliable room.
         member: Option<SessionId>,
+        /// The address of the interface that I use for the room, where the server may be on the same machine.
+        interface: Option<Ipv4Addr>,
+        /// What I speak as, where I am not online: a command in a pipe.
+        name: Option<UserName>,
     },
     /// I am not in this room any more.
     Leave(RoomName),

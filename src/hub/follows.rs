@@ -55,6 +55,11 @@ impl Follows {
         self.by_follower.get(&client).into_iter().flatten()
     }
 
+    /// Whether nobody follows anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.followers.is_empty()
+    }
+
     /// This client follows nothing any more.
     pub(super) fn forget(&mut self, client: ClientId) {
         for what in self.by_follower.remove(&client).unwrap_or_default() {

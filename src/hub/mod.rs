@@ -176,9 +176,16 @@ impl Hub {
             Request::Name(name) => self.take_name(client, name, at),
             Request::Names => Ok(Done::new(Reply::Names(self.names()))),
             Request::Report => Ok(Done::new(Reply::Report(self.report()))),
-            Request::Enter { room, via, member } => {
-                self.enter(client, room, via, member, directory)
-            }
+            Request::Enter {
+                room,
+                via,
+                member,
+                name,
+                ..
+            } => match (self.presence(client), name) {
+                (None, Some(_)) => self.enter_unseen(&room, directory),
+                _ => self.enter(client, room, via, member, directory),
+            },
             Request::Leave(room) => Ok(Done::telling(self.leave(client, &room))),
             Request::Say { room, text } => self.say(client, room, text, directory, at),
             Request::Whisper { to, text } => self.whisper(client, &to, text),
@@ -217,6 +224,11 @@ impl Hub {
     /// What this client is called, if it is online.
     pub fn name_of(&self, client: ClientId) -> Option<&UserName> {
         self.presence(client).map(|presence| &presence.name)
+    }
+
+    /// Whether anybody follows anything.
+    pub fn is_followed(&self) -> bool {
+        !self.follows.is_empty()
     }
 
     /// All that have said hello.

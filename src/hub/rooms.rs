@@ -1,10 +1,16 @@
 //! Who is in which room: one of the directory's, and the lobby besides.
 
+use super::circle::Circle;
 use super::presence::full;
 use super::{Addressed, ClientId, Done, Hub};
 use crate::chat::{OneLine, RoomName, SessionId, UserName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Via};
 use crate::directory::{Directory, NoSuchRoom};
+
+/// Who relays is for the server's seats to say.
+fn entered() -> Done {
+    Done::new(Reply::Entered { bridge: None })
+}
 
 /// A place in a room of the directory.
 #[derive(Clone, Debug)]
@@ -39,8 +45,8 @@ impl Hub {
         if room.is_lobby() {
             return Ok(self.enter_lobby(id, name));
         }
-        let found = directory.find(&room).ok_or(NoSuchRoom(room))?;
-        let room = found.name.clone();
+        let found = directory.find(&room).ok_or(NoSuchRoom(room))?.clone();
+        let room = found.name;
         let circle = self.rooms.get(&room);
         let is_in = circle.is_some_and(|circle| circle.contains(id));
         let members = circle.map_or(0, |circle| circle.len());
@@ -53,11 +59,26 @@ impl Hub {
         }
         self.rooms.entry(room.clone()).or_default().insert(id);
         self.present_mut(id)?.seat = Some(Seat { room, via, member });
-        Ok(Done::new(Reply::Entered))
+        Ok(entered())
+    }
+
+    /// A command in a pipe, which is not online, is in a room of the directory. It is not counted there.
+    pub(super) fn enter_unseen(
+        &self,
+        room: &RoomName,
+        directory: &Directory,
+    ) -> Result<Done, Refusal> {
+        let found = directory.find(room);
+        let found = found.ok_or_else(|| NoSuchRoom(room.clone()))?;
+        let members = self.rooms.get(&found.name).map_or(0, Circle::len);
+        match found.limit {
+            Some(limit) if members >= usize::from(limit.get()) => Err(full()),
+            _ => Ok(entered()),
+        }
     }
 
     fn enter_lobby(&mut self, id: ClientId, name: UserName) -> Done {
-        let mut done = Done::new(Reply::Entered);
+        let mut done = entered();
         if self.lobby.insert(id) {
             let room = RoomName::lobby();
             done.events.push(Addressed {

@@ -110,6 +110,8 @@ fn enter(room: &str) -> Request {
         room: room.parse().unwrap(),
         via: Via::Multicast,
         member: None,
+        interface: None,
+        name: None,
     }
 }
 
@@ -300,6 +302,8 @@ fn the_occupants_of_a_room_are_known_with_their_sessions() {
         room: "r1".parse().unwrap(),
         via,
         member,
+        interface: None,
+        name: None,
     };
     world.ask(1, enter(Via::Multicast, None)).unwrap();
     let session = Some(SessionId(7));
@@ -602,7 +606,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     };
     let of_people = prop_oneof![
         4 => name().prop_map(Request::Name),
-        4 => room().prop_map(|room| Request::Enter { room, via: Via::Relay, member: None }),
+        4 => room().prop_map(|room| Request::Enter { room, via: Via::Relay, member: None, interface: None, name: None }),
         1 => room().prop_map(Request::Leave),
         1 => room().prop_map(|room| Request::Say { room, text: text("a word") }),
         1 => name().prop_map(|to| Request::Whisper { to, text: text("a word") }),

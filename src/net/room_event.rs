@@ -78,6 +78,8 @@ pub struct RoomMember {
     pub name: String,
     /// Where it last spoke from.
     pub address: SocketAddr,
+    /// The server relays for it; the address is the server's then.
+    pub is_relayed: bool,
     /// How long it has been there.
     pub there_for: Duration,
     /// To it and back; none before it was measured, which is after something was said.
@@ -112,6 +114,8 @@ pub struct RoomStats {
 /// How a reliable room is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Traffic {
+    /// The server relays for us.
+    pub is_relayed: bool,
     /// Members there, other than us.
     pub members: usize,
     /// The longest round trip to one of them.

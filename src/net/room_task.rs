@@ -5,72 +5,31 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::multicast_socket::{Batch, MulticastSocket, OpenError};
-use super::room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError};
-use super::seat::SeatOptions;
+use super::multicast_socket::{Batch, OpenError};
+use super::relay::{self, Relay, RelayLink, datagrams_of, next_from_relay};
+use super::room_event::{RoomEvent, RoomStats, Said, SayError};
+use super::room_seat::{RoomCommand, RoomOptions, Seated};
+use super::seat::{Outlet, SeatOptions};
 use super::speech::{Plain, Reliable};
+use super::watched_socket::WatchedSocket;
 use super::{Interface, InterfaceError};
-use crate::chat::{Dialect, MessageText, RoomAddress, UserName};
+use crate::chat::{Dialect, MessageText, RoomAddress};
+use crate::multicast::config::IDLE_INTERVAL_MIN;
 use crate::multicast::plain;
 use crate::multicast::session::Delivered;
+use crate::multicast::transport::Way;
+use crate::time::Micros;
 
 /// How often the interface is looked at: a cable pulled or a network changed is told within this.
 const INTERFACE_CHECK: Duration = Duration::from_secs(1);
 
 /// Lines that wait to be shown. A person reads fewer; what passes it is counted and told.
 const EVENTS_WAITING_MAX: usize = 1024;
-
-/// How to join.
-#[derive(Clone, Debug)]
-pub struct RoomOptions {
-    /// Where to send and listen.
-    pub interface: Interface,
-    /// How many hops datagrams may go; 1 is this network only.
-    pub ttl: u8,
-    /// The name to speak under.
-    pub name: UserName,
-    /// How the room's members speak.
-    pub dialect: Dialect,
-    /// What a reliable seat may send at most, in bytes a second; none to let the members decide.
-    pub rate_max: Option<u64>,
-    /// The member of a reliable room that this one goes on from, as a program does that was started
-    /// again: the others take that one as gone.
-    pub replaces: Option<u64>,
-}
-
-/// What the task is asked.
-#[derive(Debug)]
-pub enum RoomCommand {
-    /// Say this, and answer when it is handed to the network.
-    Say(MessageText, oneshot::Sender<Result<Said, SayError>>),
-    /// Answer when every member there has what was said, or after this time.
-    AwaitDelivery(Said, Duration, oneshot::Sender<Delivered>),
-    /// Speak under this name from now on.
-    Rename(UserName),
-    /// Tell who is there.
-    Members(oneshot::Sender<Vec<RoomMember>>),
-    /// Tell the counters.
-    Stats(oneshot::Sender<RoomStats>),
-}
-
-/// A seat that was taken.
-pub struct Seated {
-    /// Which member of a reliable room it is.
-    pub id: Option<u64>,
-    /// The way to command it.
-    pub commands: mpsc::Sender<RoomCommand>,
-    /// What happens.
-    pub events: mpsc::Receiver<RoomEvent>,
-    /// Its end.
-    pub task: JoinHandle<()>,
-}
 
 /// Joins `room` and starts the task, which leaves and ends when the sender of commands is dropped.
 /// Must be called on a tokio runtime.
@@ -85,8 +44,14 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         dialect,
         rate_max,
         replaces,
+        id,
+        relay,
     } = options;
-    let socket = WatchedSocket::open(room, &interface, ttl)?;
+    // Who can be relayed needs no multicast.
+    let socket = match WatchedSocket::open(room, &interface, ttl) {
+        Err(error) if relay.is_none() => return Err(error),
+        opened => opened.ok(),
+    };
     let speech = match dialect {
         Dialect::Plain => Speech::Plain(Plain { name }),
         Dialect::Reliable => {
@@ -96,7 +61,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
                 rate_max,
                 replaces,
             };
-            let reliable = Reliable::new(room, &options);
+            let reliable = Reliable::new(room, &options, id);
             let reliable = reliable.map_err(|error| OpenError::new(room, &interface, error))?;
             Speech::Reliable(Box::new(reliable))
         }
@@ -118,7 +83,9 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         interface,
         ttl,
         speech,
-        socket: Some(socket),
+        socket,
+        relay: relay.map(Relay::new),
+        way_awaited: Vec::new(),
         sending_fails: false,
         untold: 0,
         events: events_out,
@@ -149,6 +116,9 @@ struct RoomTask {
     speech: Speech,
     /// None while the interface is down.
     socket: Option<WatchedSocket>,
+    relay: Option<Relay>,
+    /// Those who want to know when it is known which way works.
+    way_awaited: Vec<oneshot::Sender<()>>,
     /// A failure has been told and nothing got out since.
     sending_fails: bool,
     /// Messages dropped since this was last told.
@@ -176,6 +146,8 @@ impl RoomTask {
             {
                 self.obey(command);
             }
+            let interval = self.idle_interval();
+            let way_at = self.relay.as_ref().and_then(|relay| relay.wake(interval));
             tokio::select! {
                 command = commands.recv(), if !is_leaving && waiting.is_none() => match command {
                     Some(command @ RoomCommand::Say(..)) if !self.can_say() => waiting = Some(command),
@@ -195,6 +167,12 @@ impl RoomTask {
                     // Nobody will read them.
                     _ => self.backlog.clear(),
                 },
+                told = next_from_relay(&mut self.relay), if self.backlog.is_empty() => {
+                    let piece = self.relay.as_mut().and_then(|relay| relay.take(told));
+                    piece.into_iter().for_each(|piece| self.hear_piece(&piece));
+                    self.choose_way();
+                }
+                () = relay::alarm(way_at) => self.choose_way(),
                 () = alarm(&self.speech) => self.look(),
                 seen = finished(&mut looking) => {
                     looking = None;
@@ -214,7 +192,10 @@ impl RoomTask {
     fn can_say(&self) -> bool {
         match &self.speech {
             Speech::Plain(_) => true,
-            Speech::Reliable(reliable) => reliable.can_say(),
+            // What is said before it is known who can hear it would be lost to those who cannot.
+            Speech::Reliable(reliable) => {
+                reliable.can_say() && self.relay.as_ref().is_none_or(Relay::is_settled)
+            }
         }
     }
 
@@ -241,6 +222,8 @@ impl RoomTask {
                 Speech::Plain(plain) => plain.name = name,
                 Speech::Reliable(reliable) => reliable.rename(&name),
             },
+            RoomCommand::UseRelay(link) => self.use_relay(link),
+            RoomCommand::AwaitWay(answer) => self.way_awaited.push(answer),
             RoomCommand::Members(answer) => {
                 let _ = answer.send(match &self.speech {
                     Speech::Plain(_) => Vec::new(),
@@ -250,6 +233,7 @@ impl RoomTask {
             RoomCommand::Stats(answer) => _ = answer.send(self.stats()),
         }
         self.flush();
+        self.choose_way();
     }
 
     fn leave(&mut self) {
@@ -260,13 +244,17 @@ impl RoomTask {
     }
 
     fn say(&mut self, text: &MessageText) -> Result<Said, SayError> {
-        let Some(socket) = &self.socket else {
-            return Err(SayError::InterfaceDown(self.interface.name.clone()));
+        let outlet = Outlet {
+            socket: self.socket.as_ref().map(|s| &s.socket),
+            relay: self.relay.as_mut().and_then(Relay::queue),
         };
+        if outlet.socket.is_none() && outlet.relay.is_none() {
+            return Err(SayError::InterfaceDown(self.interface.name.clone()));
+        }
         let said = match &mut self.speech {
             Speech::Reliable(reliable) => reliable.say(text)?,
             Speech::Plain(plain) => {
-                let (sent, mut failed) = plain.say(text, &socket.socket);
+                let (sent, mut failed) = plain.say(text, outlet);
                 self.stats.sent_datagrams += sent;
                 self.stats.failed_datagrams += failed.len() as u64;
                 let failure = failed.pop();
@@ -302,11 +290,73 @@ impl RoomTask {
 
     fn hear(&mut self, batch: &Batch) {
         let own = self.socket.as_ref().map(|s| s.socket.source());
+        let is_plain = matches!(self.speech, Speech::Plain(_));
         for (source, bytes) in batch.datagrams() {
+            if let Some(relay) = &mut self.relay {
+                relay.hear_multicast(bytes);
+                // In a plain room nothing would tell that it comes twice.
+                if is_plain && relay.is_used() {
+                    continue;
+                }
+            }
             if Some(source) != own {
                 self.hear_datagram(source, bytes);
             }
         }
+        self.flush();
+        self.choose_way();
+    }
+
+    fn hear_piece(&mut self, piece: &[u8]) {
+        for (source, bytes) in datagrams_of(piece) {
+            self.hear_datagram(source, bytes);
+        }
+        self.flush();
+    }
+
+    fn use_relay(&mut self, link: RelayLink) {
+        if self.relay.as_ref().is_some_and(Relay::is_used) {
+            self.set_relayed(false);
+        }
+        self.relay = Some(Relay::new(link));
+    }
+
+    fn set_relayed(&mut self, is_relayed: bool) {
+        if let Speech::Reliable(reliable) = &mut self.speech {
+            reliable.set_relayed(is_relayed);
+        }
+    }
+
+    fn idle_interval(&self) -> Micros {
+        match &self.speech {
+            Speech::Plain(_) => IDLE_INTERVAL_MIN,
+            Speech::Reliable(reliable) => reliable.idle_interval(),
+        }
+    }
+
+    /// Goes by multicast or through the relay, as far as that is known by now.
+    fn choose_way(&mut self) {
+        let interval = self.idle_interval();
+        let way = self.relay.as_mut().and_then(|relay| relay.decide(interval));
+        way.into_iter().for_each(|way| self.change_way(way));
+        if self.relay.as_ref().is_none_or(Relay::is_settled) {
+            // Whoever asked may have stopped waiting.
+            self.way_awaited.drain(..).for_each(|a| _ = a.send(()));
+        }
+    }
+
+    fn change_way(&mut self, way: Way) {
+        self.set_relayed(way != Way::Multicast);
+        let on = &self.interface.name;
+        self.notice(match way {
+            Way::Relay(reason) => format!("{reason} on {on}: using the relay"),
+            Way::Multicast if self.relay.as_ref().is_some_and(Relay::is_there) => {
+                format!("multicast reaches this machine on {on} again")
+            }
+            Way::Multicast => {
+                format!("the relay is gone with the server: only multicast on {on} is left")
+            }
+        });
         self.flush();
     }
 
@@ -336,7 +386,10 @@ impl RoomTask {
             return;
         };
         let sent_before = reliable.datagrams()[0];
-        let events = reliable.flush(self.socket.as_ref().map(|s| &s.socket));
+        let events = reliable.flush(Outlet {
+            socket: self.socket.as_ref().map(|s| &s.socket),
+            relay: self.relay.as_mut().and_then(Relay::queue),
+        });
         let failure = reliable.failure();
         let has_sent = reliable.datagrams()[0] > sent_before;
         events.into_iter().for_each(|event| self.tell(event));
@@ -422,34 +475,6 @@ impl RoomTask {
             let text = format!("{} lines came too fast and are not shown", self.untold);
             if self.events.try_send(RoomEvent::Notice(text)).is_ok() {
                 self.untold = 0;
-            }
-        }
-    }
-}
-
-/// A socket, and the runtime's eye on it.
-struct WatchedSocket {
-    socket: MulticastSocket,
-    /// The same socket once more: the runtime wants one of its own.
-    ready: UdpSocket,
-}
-
-impl WatchedSocket {
-    fn open(room: RoomAddress, interface: &Interface, ttl: u8) -> Result<Self, OpenError> {
-        let socket = MulticastSocket::open(room, interface, ttl)?;
-        let ready = socket.clone_receiver().and_then(UdpSocket::from_std);
-        let ready = ready.map_err(|error| OpenError::new(room, interface, error))?;
-        Ok(Self { socket, ready })
-    }
-
-    /// Receives what is there, or waits until something is.
-    async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
-        loop {
-            self.ready.readable().await?;
-            let receive = || self.socket.receive(batch);
-            match self.ready.try_io(Interest::READABLE, receive) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
             }
         }
     }

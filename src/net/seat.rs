@@ -9,9 +9,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Interface;
 use super::clock::Clock;
 use super::multicast_socket::{Batch, MulticastSocket, OpenError};
+use super::relay::RelayQueue;
 use crate::chat::{RoomAddress, UserName};
 use crate::multicast::config::RELIABLE_FIRST_BYTE;
-use crate::multicast::packet::{MemberId, Role, room_tag};
+use crate::multicast::packet::{MemberId, Role, is_heartbeat, room_tag};
 use crate::multicast::session::{Config, Event, Input, MessageId, Output, SendError, Session};
 use crate::time::{Instant, Micros};
 
@@ -26,6 +27,15 @@ pub struct SeatOptions {
     pub rate_max: Option<u64>,
     /// The member that this one goes on from, as a program does that was started again.
     pub replaces: Option<u64>,
+}
+
+/// Where a member's datagrams go.
+pub(super) struct Outlet<'a> {
+    /// None while the interface is down.
+    pub(super) socket: Option<&'a MulticastSocket>,
+    /// With it they go to the server. Only signs of life go by multicast too: by them the server notices
+    /// when that works.
+    pub(super) relay: Option<&'a mut RelayQueue>,
 }
 
 /// A session with the time and the datagrams of the real world; sockets come from outside, as they
@@ -43,6 +53,15 @@ pub(super) struct Member {
     pub(super) failed_datagrams: u64,
 }
 
+/// The id of a member that nobody has met.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn new_member() -> io::Result<u64> {
+    // 0 stands for nobody.
+    Ok(getrandom::u64()?.max(1))
+}
+
 /// How long the socket itself waits. The system counts this in ticks of 1 to 4 ms.
 const RECEIVE_WAIT: std::time::Duration = std::time::Duration::from_millis(4);
 
@@ -53,7 +72,12 @@ const RECEIVE_WAIT_PRECISE: Micros = Micros::from_millis(10);
 const PACKED_BYTES_MAX: usize = 65_000;
 
 impl Member {
-    pub(super) fn new(room: RoomAddress, options: &SeatOptions) -> io::Result<Self> {
+    /// As the member with this id, or as one that nobody has met.
+    pub(super) fn new(
+        room: RoomAddress,
+        options: &SeatOptions,
+        id: Option<u64>,
+    ) -> io::Result<Self> {
         let clock = Clock::start();
         let config = Config {
             room_tag: room_tag(room),
@@ -64,8 +88,7 @@ impl Member {
             replaces: options.replaces.map(MemberId),
             role: Role::Member,
         };
-        // 0 stands for nobody.
-        let id = MemberId(getrandom::u64()?.max(1));
+        let id = MemberId(id.map_or_else(new_member, Ok)?);
         let seed = getrandom::u64()?;
         Ok(Self {
             id,
@@ -103,6 +126,10 @@ impl Member {
         self.session.leave(self.clock.now());
     }
 
+    pub(super) fn set_relayed(&mut self, is_relayed: bool) {
+        self.session.set_relayed(is_relayed, self.clock.now());
+    }
+
     /// Takes a datagram. False if it is of another dialect.
     pub(super) fn hear(&mut self, source: SocketAddrV4, bytes: &[u8], now: Instant) -> bool {
         if bytes.first() != Some(&RELIABLE_FIRST_BYTE) {
@@ -119,20 +146,34 @@ impl Member {
         self.session.handle_input(Input::Timeout, self.clock.now());
     }
 
-    /// Sends what is to be sent and hands out what happened. Gives when to look again. Without a socket
-    /// what is sent is lost.
+    /// Sends what is to be sent and hands out what happened. Gives when to look again. What has nowhere to go
+    /// is lost.
     pub(super) fn flush(
         &mut self,
-        socket: Option<&MulticastSocket>,
+        mut outlet: Outlet<'_>,
         mut on_event: impl FnMut(&Session, Event),
     ) -> Instant {
         loop {
             match self.session.poll_output() {
-                Output::Transmit(datagram) => self.pack(&datagram, socket),
+                Output::Transmit(datagram) => self.transmit(&datagram, &mut outlet),
                 Output::Event(event) => on_event(&self.session, event),
                 Output::Wait(until) => {
-                    self.send_packed(socket);
+                    self.send_packed(outlet.socket);
+                    outlet.relay.into_iter().for_each(RelayQueue::send);
                     return until;
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, datagram: &[u8], outlet: &mut Outlet<'_>) {
+        match &mut outlet.relay {
+            None => self.pack(datagram, outlet.socket),
+            Some(relay) => {
+                relay.push(datagram);
+                if let Some(socket) = outlet.socket.filter(|_| is_heartbeat(datagram)) {
+                    // Where multicast does not work this may fail, which is no news.
+                    let _ = socket.send(datagram, datagram.len());
                 }
             }
         }
@@ -202,7 +243,7 @@ impl Seat {
         let socket = MulticastSocket::open(room, interface, options.ttl)?;
         let failed = |error| OpenError::new(room, interface, error);
         socket.let_receive_wait(RECEIVE_WAIT).map_err(failed)?;
-        let member = Member::new(room, options).map_err(failed)?;
+        let member = Member::new(room, options, None).map_err(failed)?;
         let wake = member.now();
         Ok(Self {
             member,
@@ -246,7 +287,7 @@ impl Seat {
                 self.member.look();
             }
             if is_due || std::mem::take(&mut self.has_said) {
-                self.wake = self.member.flush(Some(&self.socket), &mut on_event);
+                self.flush(&mut on_event);
             }
             if self.receive(self.wake.min(end).since(now))? {
                 self.hear_batch(&mut on_event);
@@ -264,7 +305,15 @@ impl Seat {
         for (source, bytes) in self.batch.datagrams() {
             self.member.hear(source, bytes, now);
         }
-        self.wake = self.member.flush(Some(&self.socket), &mut *on_event);
+        self.flush(on_event);
+    }
+
+    fn flush(&mut self, on_event: &mut impl FnMut(&Session, Event)) {
+        let outlet = Outlet {
+            socket: Some(&self.socket),
+            relay: None,
+        };
+        self.wake = self.member.flush(outlet, on_event);
     }
 
     /// Receives what comes within that time; false if nothing did.

@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::multicast_socket::MulticastSocket;
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
-use super::seat::{Member, SeatOptions};
+use super::seat::{Member, Outlet, SeatOptions};
 use crate::chat::{Message, MessageText, RoomAddress, UserName};
 use crate::multicast::packet::MemberId;
 use crate::multicast::plain;
@@ -35,17 +34,28 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    pub(super) fn say(
-        &self,
-        text: &MessageText,
-        socket: &MulticastSocket,
-    ) -> (u64, Vec<io::Error>) {
+    pub(super) fn say(&self, text: &MessageText, outlet: Outlet<'_>) -> (u64, Vec<io::Error>) {
         let mut sent = 0;
         let mut failed = Vec::new();
-        for datagram in plain::encode(&self.name, text) {
-            match socket.send(datagram.as_bytes(), datagram.len()) {
-                Ok(()) => sent += 1,
-                Err(error) => failed.push(error),
+        let datagrams = plain::encode(&self.name, text);
+        match outlet {
+            Outlet {
+                relay: Some(relay), ..
+            } => {
+                for datagram in datagrams {
+                    relay.push(datagram.as_bytes());
+                    sent += 1;
+                }
+                relay.send();
+            }
+            Outlet { socket, .. } => {
+                for datagram in datagrams {
+                    let bytes = datagram.as_bytes();
+                    match socket.map(|socket| socket.send(bytes, bytes.len())) {
+                        Some(Err(error)) => failed.push(error),
+                        Some(Ok(())) | None => sent += 1,
+                    }
+                }
             }
         }
         (sent, failed)
@@ -74,10 +84,14 @@ struct Awaited {
 }
 
 impl Reliable {
-    pub(super) fn new(room: RoomAddress, options: &SeatOptions) -> io::Result<Self> {
+    pub(super) fn new(
+        room: RoomAddress,
+        options: &SeatOptions,
+        id: Option<u64>,
+    ) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            member: Member::new(room, options)?,
+            member: Member::new(room, options, id)?,
             rate_max: options.rate_max,
             wake: now,
             present: Some((now + GATHER, Vec::new())),
@@ -111,6 +125,15 @@ impl Reliable {
         self.member.rename(name);
     }
 
+    pub(super) fn set_relayed(&mut self, is_relayed: bool) {
+        self.member.set_relayed(is_relayed);
+    }
+
+    /// The time between two signs of life of a member.
+    pub(super) fn idle_interval(&self) -> Micros {
+        self.member.session().idle_interval()
+    }
+
     pub(super) fn leave(&mut self) {
         self.member.leave();
     }
@@ -139,10 +162,10 @@ impl Reliable {
     }
 
     /// Sends what is to be sent; what happened comes in order.
-    pub(super) fn flush(&mut self, socket: Option<&MulticastSocket>) -> Vec<RoomEvent> {
+    pub(super) fn flush(&mut self, outlet: Outlet<'_>) -> Vec<RoomEvent> {
         let mut events = Vec::new();
         let (present, ignored) = (&mut self.present, &mut self.ignored);
-        let wake = self.member.flush(socket, |session, event| {
+        let wake = self.member.flush(outlet, |session, event| {
             events.extend(translate(session, event, present, ignored));
         });
         self.wake = self.member.system_time(wake).into();
@@ -239,6 +262,7 @@ impl Reliable {
         let members = members.map(|member| RoomMember {
             name: member.name,
             address: member.address,
+            is_relayed: member.is_relayed,
             there_for: duration(now.since(member.since)),
             round_trip: member.round_trip.map(duration),
             loss_here: member.loss_here,
@@ -262,6 +286,7 @@ impl Reliable {
         let stats = session.stats();
         let losses = session.members().flat_map(|m| [m.loss_here, m.loss_there]);
         Traffic {
+            is_relayed: self.member.session().is_relayed(),
             members: session.members().count(),
             round_trip: Duration::from_micros(session.round_trip().0),
             loss: losses.flatten().reduce(f64::max),

@@ -19,7 +19,7 @@ use super::socket::{close_gently, prepare};
 use super::{Limits, Shutdown};
 use crate::control::{
     self, Event, Framed, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, Token,
-    VERSION,
+    VERSION, datagrams,
     plain_words::{self, Spoken},
 };
 
@@ -311,6 +311,12 @@ impl Connection {
                 return Ok(());
             }
         };
+        if let (Some(_), Some(piece), true) = (datagrams::announced(&line), &bulk, self.speaks_json)
+        {
+            // Not answered: what is lost on the way is repaired, or was never promised.
+            self.hub.bridge.carry(self.caller.client, piece.clone());
+            return Ok(());
+        }
         let (speech, request) = if line.trim_start().starts_with('{') {
             let (id, request) = control::parse_request(&line, bulk.as_deref());
             (Speech::Json(id), request)

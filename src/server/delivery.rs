@@ -25,6 +25,11 @@ impl Delivery {
         self.outboxes.insert(client, outbox);
     }
 
+    /// The way to this client, for others who have something to send.
+    pub(super) fn outbox(&self, client: ClientId) -> Option<Outbox> {
+        self.outboxes.get(&client).cloned()
+    }
+
     pub(super) fn remove(&mut self, client: ClientId) {
         self.outboxes.remove(&client);
     }

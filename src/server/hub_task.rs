@@ -1,20 +1,22 @@
 //! The one owner of hub, directory and store. Requests that wait together share one commit, and lines
 //! that wait together go out together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::Shutdown;
+use super::bridge::{Bridge, Guest, Overheard};
 use super::delivery::Delivery;
 use super::outbox::{LetGo, Outbox};
 use super::told::Told;
 use crate::chat::{NewRoom, OneLine, Origin, Room, RoomId, RoomName};
 use crate::control::{
-    Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, directory_array, plain_words,
+    Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via, directory_array, plain_words,
 };
 use crate::directory::Directory;
 use crate::hub::{Addressed, ClientId, GroupChange, Hub};
@@ -60,6 +62,8 @@ pub(super) enum Job {
     },
     /// A connection has ended.
     Gone(ClientId),
+    /// The server's seat in a room has heard a line.
+    Overheard(Overheard),
 }
 
 /// The connection that asks.
@@ -67,30 +71,46 @@ pub(super) enum Job {
 pub(super) struct Caller {
     pub(super) client: ClientId,
     pub(super) address: SocketAddr,
+    /// Our own end of the connection.
+    pub(super) local: IpAddr,
 }
 
-type Answer = oneshot::Sender<Result<Reply, Refusal>>;
+pub(super) type Answer = oneshot::Sender<Result<Reply, Refusal>>;
 
 /// How connections reach the owner.
 #[derive(Clone, Debug)]
 pub(super) struct HubHandle {
     pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) bridge: Bridge,
 }
 
-/// Starts the owner on a thread of its own, as its commits block. It ends when no handle is left.
+/// The owner's thread, and the task with the server's seats.
+#[derive(Debug)]
+pub(super) struct Owners {
+    pub(super) hub: thread::JoinHandle<()>,
+    pub(super) bridge: JoinHandle<()>,
+}
+
+/// Starts the owner on a thread of its own, as its commits block, and the server's seats, which are taken on
+/// `interface`. Both end when no handle is left. Must be called on a tokio runtime.
 pub(super) fn spawn(
     hub: Hub,
     directory: Directory,
     store: Store,
+    interface: Option<String>,
     shutdown: Shutdown,
-) -> (HubHandle, thread::JoinHandle<()>) {
+) -> (HubHandle, Owners) {
     let (jobs, jobs_in) = mpsc::channel(JOBS_WAITING_MAX);
+    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade());
     let task = HubTask {
         hub,
         directory,
         store,
         delivery: Delivery::default(),
         rendered: Rendered::default(),
+        bridge: bridge.clone(),
+        is_followed: false,
+        may_follow: false,
     };
     let thread = thread::Builder::new().name("hub".to_owned());
     let thread = thread.spawn(move || task.run(jobs_in));
@@ -98,7 +118,11 @@ pub(super) fn spawn(
         shutdown.fail(format!("cannot start the hub's thread: {error}"));
         thread::spawn(|| {})
     });
-    (HubHandle { jobs }, thread)
+    let owners = Owners {
+        hub: thread,
+        bridge: bridge_task,
+    };
+    (HubHandle { jobs, bridge }, owners)
 }
 
 struct HubTask {
@@ -107,6 +131,11 @@ struct HubTask {
     store: Store,
     delivery: Delivery,
     rendered: Rendered,
+    bridge: Bridge,
+    /// The seats were told that somebody follows.
+    is_followed: bool,
+    /// Whom somebody follows, or where, may have changed since.
+    may_follow: bool,
 }
 
 /// The directory's forms, each made when it is first asked for and kept until the next change.
@@ -123,6 +152,8 @@ struct Outcome {
     /// Without the disk it is refused.
     must_save: bool,
     told: Option<Told>,
+    /// Somebody is in a room, and wants a way into it.
+    entering: Option<Box<(ClientId, Room, Guest)>>,
 }
 
 struct Pending {
@@ -146,6 +177,7 @@ impl Outcome {
             pending: Vec::new(),
             must_save: false,
             told: None,
+            entering: None,
         }
     }
 
@@ -201,6 +233,7 @@ impl HubTask {
             self.release(outcome);
         }
         self.flush();
+        self.follow();
     }
 
     fn outcome(&mut self, job: Job) -> Option<Outcome> {
@@ -225,6 +258,13 @@ impl HubTask {
                     ..Outcome::new(None, Ok(Reply::Done))
                 })
             }
+            Job::Overheard(Overheard { room, message }) => {
+                let told = self.hub.overheard(&room, &message.from, &message.text);
+                Some(Outcome {
+                    events: told.into_iter().collect(),
+                    ..Outcome::new(None, Ok(Reply::Done))
+                })
+            }
             Job::Show { .. } => None,
         }
     }
@@ -242,6 +282,7 @@ impl HubTask {
         }
         let greeted = self.hub.hello(by.client, by.address, token, resume);
         if let Some(replaced) = greeted.replaced {
+            self.bridge.leave(replaced);
             self.delivery.let_go(replaced, LetGo::Resumed);
         }
         if let Some(name) = &greeted.resumed {
@@ -261,6 +302,8 @@ impl HubTask {
         if let Some(name) = self.hub.name_of(client) {
             tracing::info!("{name} exited");
         }
+        self.bridge.leave(client);
+        self.may_follow = true;
         self.hub.gone(client)
     }
 
@@ -275,7 +318,7 @@ impl HubTask {
             Request::MakeRoom(new) => self.make(new, origin),
             Request::DeleteRoom(name) => self.delete(&name, &origin),
             Request::Topic { room, topic } => self.set_topic(by.client, &room, topic),
-            request => self.people(by.client, request, &origin),
+            request => self.people(by, request, &origin),
         };
         match outcome {
             Ok(outcome) => Outcome {
@@ -293,6 +336,7 @@ impl HubTask {
     fn make(&mut self, new: NewRoom, by: Origin) -> Result<Outcome, Refusal> {
         let id = self.directory.make(new, by, Timestamp::now())?;
         self.rendered = Rendered::default();
+        self.may_follow = true;
         let room = self.directory.get(id).expect("just made").clone();
         let pending = Pending {
             change: Change::Made(id, room.clone()),
@@ -304,6 +348,7 @@ impl HubTask {
     fn delete(&mut self, name: &RoomName, by: &Origin) -> Result<Outcome, Refusal> {
         let (id, room) = self.directory.delete(name)?;
         self.rendered = Rendered::default();
+        self.may_follow = true;
         self.hub.room_deleted(&room.name);
         let told = Addressed {
             to: self.hub.greeted(),
@@ -344,10 +389,18 @@ impl HubTask {
     /// A request about people.
     fn people(
         &mut self,
-        client: ClientId,
+        caller: Caller,
         request: Request,
         by: &Origin,
     ) -> Result<Outcome, Refusal> {
+        let client = caller.client;
+        let entering = self.guest(caller, &request);
+        if let Request::Leave(room) = &request
+            && !room.is_lobby()
+        {
+            self.bridge.leave(client);
+        }
+        self.may_follow |= matches!(request, Request::Follow(_) | Request::Unfollow(_));
         let must_save = matches!(
             request,
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
@@ -370,6 +423,7 @@ impl HubTask {
             pending: pending.collect(),
             must_save,
             told,
+            entering: entering.map(Box::new),
             ..Outcome::new(None, Ok(done.reply))
         })
     }
@@ -454,8 +508,50 @@ impl HubTask {
         for addressed in &outcome.events {
             self.delivery.deliver(addressed);
         }
-        if let Some(answer) = outcome.answer {
-            let _ = answer.send(outcome.result);
+        match (outcome.answer, outcome.entering, &outcome.result) {
+            (Some(answer), Some(entering), Ok(_)) => {
+                let (client, room, guest) = *entering;
+                self.bridge.enter(client, room, guest, answer);
+            }
+            (Some(answer), ..) => _ = answer.send(outcome.result),
+            (None, ..) => {}
+        }
+    }
+
+    /// Who asks to be in a room of the directory, for the server's seat there.
+    fn guest(&self, caller: Caller, request: &Request) -> Option<(ClientId, Room, Guest)> {
+        let Request::Enter {
+            room,
+            via,
+            member,
+            interface,
+            name,
+        } = request
+        else {
+            return None;
+        };
+        let room = self.directory.find(room)?.clone();
+        let name = self.hub.name_of(caller.client).or(name.as_ref())?;
+        let guest = Guest {
+            member: member.map(|member| member.0),
+            name: name.to_string(),
+            is_relayed: *via == Via::Relay,
+            local: caller.local,
+            interface: *interface,
+            outbox: self.delivery.outbox(caller.client)?,
+        };
+        Some((caller.client, room, guest))
+    }
+
+    /// Has the seats listen in all rooms while somebody follows.
+    fn follow(&mut self) {
+        if !std::mem::take(&mut self.may_follow) {
+            return;
+        }
+        let was_followed = std::mem::replace(&mut self.is_followed, self.hub.is_followed());
+        if was_followed || self.is_followed {
+            let rooms = self.directory.rooms().filter(|_| self.is_followed);
+            self.bridge.follow(rooms.cloned().collect());
         }
     }
 
@@ -516,7 +612,7 @@ mod tests {
             seed: 1,
         });
         let hub = Hub::new(hub::Config::default());
-        let (handle, _thread) = spawn(hub, directory, store, Shutdown::default());
+        let (handle, _owners) = spawn(hub, directory, store, None, Shutdown::default());
         Running {
             handle,
             _folder: folder,
@@ -572,6 +668,8 @@ mod tests {
                 room: RoomName::lobby(),
                 via: crate::control::Via::Relay,
                 member: None,
+                interface: None,
+                name: None,
             };
             self.ask(client, enter).await.unwrap();
             reader
@@ -582,6 +680,7 @@ mod tests {
         Caller {
             client: ClientId(client),
             address: "127.0.0.1:5".parse().unwrap(),
+            local: "127.0.0.1".parse().unwrap(),
         }
     }
 

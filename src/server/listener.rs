@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
-use super::hub_task::{self, Caller, HubHandle};
+use super::hub_task::{self, Caller, HubHandle, Owners};
 use super::socket::close_gently;
 use super::{Config, Limits, ServeError, Shutdown};
 use crate::control::{Group, Refusal, RefusalCode, plain_words};
@@ -48,7 +47,7 @@ pub struct Server {
     port: u16,
     limits: Arc<Limits>,
     hub: HubHandle,
-    hub_thread: JoinHandle<()>,
+    owners: Owners,
     shutdown: Shutdown,
 }
 
@@ -79,13 +78,14 @@ impl Server {
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });
         }
-        let (hub, hub_thread) = hub_task::spawn(hub, directory, store, shutdown.clone());
+        let (hub, owners) =
+            hub_task::spawn(hub, directory, store, config.interface, shutdown.clone());
         Ok(Self {
             listener,
             port,
             limits: Arc::new(config.limits),
             hub,
-            hub_thread,
+            owners,
             shutdown,
         })
     }
@@ -120,6 +120,7 @@ impl Server {
                     let caller = Caller {
                         client: ClientId(last_client),
                         address: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+                        local: stream.local_addr().map_or(peer.ip(), |local| local.ip()),
                     };
                     self.admit(stream, caller, &places, &connections);
                 }
@@ -141,8 +142,10 @@ impl Server {
         drop(self.hub);
         // Connections that did not end in time still hold the owner; the process's end closes both.
         if connections.is_empty() {
-            let thread = self.hub_thread;
+            let thread = self.owners.hub;
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            // The others in its rooms are told that the server leaves.
+            let _ = timeout(STOP_WAIT, self.owners.bridge).await;
         }
         match self.shutdown.failure() {
             Some(reason) => Err(ServeError::Failed(reason.to_owned())),

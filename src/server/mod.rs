@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod answer;
+mod bridge;
 mod connection;
 mod delivery;
 mod hub_task;
@@ -32,6 +33,9 @@ pub struct Config {
     pub port: u16,
     /// The folder for what must survive a restart.
     pub data: PathBuf,
+    /// The interface for the server's own seats in rooms, by name or address; none for those that its clients
+    /// are on.
+    pub interface: Option<String>,
     /// What clients may use up.
     pub limits: Limits,
 }

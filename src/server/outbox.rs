@@ -35,7 +35,7 @@ enum Item {
 }
 
 /// The owner's end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Outbox {
     items: mpsc::UnboundedSender<Item>,
     waiting_bytes: Arc<AtomicUsize>,

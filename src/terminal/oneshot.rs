@@ -12,14 +12,14 @@ use super::lines::{read_line, tell};
 use super::render::{directory, notice};
 use super::{Settings, Style};
 use crate::chat::{
-    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
-    is_printable, printable,
+    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, Room as DirectoryRoom, RoomAddress,
+    RoomName, SessionId, UserName, is_printable, printable,
 };
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Interface, InterfaceError, OpenError, RequestError,
+    ConnectError, Connection, Delivered, Entry, Interface, InterfaceError, OpenError, RefusalCode,
+    RelayLink, RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
 };
-use crate::client::{Room, RoomEvent, RoomOptions, Said, Towards};
 
 /// Why a command was not carried out. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +119,10 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         }
     };
     let Joined {
-        mut room, dialect, ..
+        mut room,
+        dialect,
+        connection,
+        ..
     } = join(&place, &settings).await?;
     let joined = Instant::now();
     // What nobody reads would hold the room up.
@@ -160,6 +163,9 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         ));
     }
     room.leave().await;
+    if let Some(connection) = connection {
+        connection.bye().await;
+    }
     match failed {
         0 if delivered.by < delivered.of => {
             Err(OneshotError::NotDelivered(delivered.by, delivered.of))
@@ -211,7 +217,10 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         (None, None) => return Err(OneshotError::Usage("which room?".to_owned())),
     };
     let Joined {
-        mut room, label, ..
+        mut room,
+        label,
+        connection,
+        ..
     } = join(&place, &settings).await?;
     let end = async {
         match args.seconds {
@@ -242,6 +251,9 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         io::stdout().flush()?;
     }
     room.leave().await;
+    if let Some(connection) = connection {
+        connection.bye().await;
+    }
     Ok(())
 }
 
@@ -272,44 +284,89 @@ struct Joined {
     /// What to call it.
     label: String,
     dialect: Dialect,
+    /// To the server that would relay.
+    connection: Option<Connection>,
 }
 
 /// Joins the room, and says so on standard error.
 async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError> {
-    let (address, label, towards, dialect) = match place {
-        Place::Group(address, dialect) => {
-            let towards = Towards::Group(*address);
-            (*address, address.to_string(), towards, *dialect)
-        }
-        Place::Room(name) => {
-            let connection = Connection::open(&settings.server, None).await?;
-            let rooms = connection.get_directory().await?;
-            let towards = Towards::Server(connection.local_address());
-            connection.bye().await;
-            let room = rooms.into_iter().find(|room| room.name == *name);
-            let room = room.ok_or_else(|| OneshotError::NoSuchRoom(name.clone()))?;
-            (room.address, room.name.to_string(), towards, room.dialect)
-        }
-    };
-    let interface = Interface::choose(settings.interface.as_deref(), towards)?;
-    let options = RoomOptions {
+    let name = settings.name.clone().unwrap_or_else(default_name);
+    let options = |interface: &Interface, dialect| RoomOptions {
         interface: interface.clone(),
         ttl: settings.ttl,
-        name: settings.name.clone().unwrap_or_else(default_name),
+        name: name.clone(),
         dialect,
         rate_max: settings.rate_max.map(BitRate::bytes_per_second),
         replaces: None,
+        id: None,
+        relay: None,
     };
-    let room = Room::join(address, options)?;
     match place {
-        Place::Group(..) => tell(&format!("in room {label} on {interface}")),
-        Place::Room(_) => tell(&format!("in room {label} ({address}) on {interface}")),
+        Place::Group(address, dialect) => {
+            let interface = choose(settings, Towards::Group(*address))?;
+            let room = Room::join(*address, options(&interface, *dialect))?;
+            tell(&format!("in room {address} on {interface}"));
+            Ok(Joined {
+                room,
+                label: address.to_string(),
+                dialect: *dialect,
+                connection: None,
+            })
+        }
+        Place::Room(room_name) => {
+            let connection = Connection::open(&settings.server, None).await?;
+            let rooms = connection.get_directory().await?;
+            let entry = rooms.into_iter().find(|room| room.name == *room_name);
+            let entry = entry.ok_or_else(|| OneshotError::NoSuchRoom(room_name.clone()))?;
+            let interface = choose(settings, Towards::Server(connection.local_address()))?;
+            let mut options = options(&interface, entry.dialect);
+            let id = new_member()?;
+            options.id = Some(id);
+            options.relay = enter(&connection, &entry, id, &options, settings).await?;
+            let room = Room::join(entry.address, options)?;
+            tell(&format!(
+                "in room {} ({}) on {interface}",
+                entry.name, entry.address
+            ));
+            room.way_known().await;
+            Ok(Joined {
+                room,
+                label: entry.name.to_string(),
+                dialect: entry.dialect,
+                connection: Some(connection),
+            })
+        }
     }
-    Ok(Joined {
-        room,
-        label,
-        dialect,
-    })
+}
+
+fn choose(settings: &Settings, towards: Towards) -> Result<Interface, InterfaceError> {
+    Interface::choose(settings.interface.as_deref(), towards)
+}
+
+/// Asks the server for its relay. A room needs no server, so only its word that the room is full keeps us
+/// out.
+async fn enter(
+    connection: &Connection,
+    room: &DirectoryRoom,
+    member: u64,
+    options: &RoomOptions,
+    settings: &Settings,
+) -> Result<Option<RelayLink>, OneshotError> {
+    let entry = Entry {
+        room: room.name.clone(),
+        member: (room.dialect == Dialect::Reliable).then_some(SessionId(member)),
+        interface: options.interface.address,
+        // Beside a client of this name that is online.
+        name: Some(options.name.clone()),
+    };
+    let choice = settings.transport.for_dialect(room.dialect);
+    match connection.enter(entry, choice).await {
+        Ok(link) => Ok(Some(link)),
+        Err(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::RoomFull => {
+            Err(RequestError::Refusal(refusal).into())
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// The login name where it can be a name here, else `guest`: these commands ask nothing.

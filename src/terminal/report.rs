@@ -14,7 +14,7 @@ pub(super) fn who_lines(members: &[RoomMember]) -> Vec<String> {
     if members.is_empty() {
         return vec!["Nobody else is here.".to_owned()];
     }
-    let heading = ["NAME", "ADDRESS", "SINCE", "ROUND TRIP", "LOSS"].map(String::from);
+    let heading = ["NAME", "ADDRESS", "BY", "SINCE", "ROUND TRIP", "LOSS"].map(String::from);
     let now = Zoned::now();
     let rows = members.iter().map(|member| {
         let there_for = SignedDuration::try_from(member.there_for).unwrap_or_default();
@@ -22,6 +22,7 @@ pub(super) fn who_lines(members: &[RoomMember]) -> Vec<String> {
         [
             printable(&member.name).into_owned(),
             member.address.to_string(),
+            way(member.is_relayed).to_owned(),
             since.strftime("%H:%M:%S").to_string(),
             member.round_trip.map_or("-".to_owned(), milliseconds),
             percent(worse(member.loss_here, member.loss_there)),
@@ -80,7 +81,8 @@ fn traffic_lines(traffic: &Traffic) -> [String; 2] {
     };
     [
         format!(
-            "{members}; round trip {}; {}; pace: {rate}, {} kB on the way at once.",
+            "{members}, by {}; round trip {}; {}; pace: {rate}, {} kB on the way at once.",
+            way(traffic.is_relayed),
             milliseconds(traffic.round_trip),
             match traffic.loss {
                 Some(loss) => format!("loss {}", percent(Some(loss))),
@@ -93,6 +95,10 @@ fn traffic_lines(traffic: &Traffic) -> [String; 2] {
             traffic.nacks, traffic.recovered_records, traffic.repaired_records
         ),
     ]
+}
+
+fn way(is_relayed: bool) -> &'static str {
+    if is_relayed { "relay" } else { "multicast" }
 }
 
 fn worse(one: Option<f64>, other: Option<f64>) -> Option<f64> {

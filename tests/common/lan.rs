@@ -152,6 +152,20 @@ impl Lan {
         finish(self.on(host, nft.arg(rules)), "nft");
     }
 
+    /// Keeps multicast from and to this host, in silence, or lets it through again.
+    pub fn block_multicast(&self, host: &str, is_blocked: bool) {
+        let drops = "device eth0 priority 0; ip daddr 239.0.0.0/8 drop;";
+        let rules = match is_blocked {
+            true => format!(
+                "table netdev wall {{ chain in {{ type filter hook ingress {drops} }}; \
+                 chain out {{ type filter hook egress {drops} }}; }}"
+            ),
+            false => "delete table netdev wall".to_owned(),
+        };
+        let mut nft = Command::new("nft");
+        finish(self.on(host, nft.arg(rules)), "nft");
+    }
+
     /// A link that is set up is up a little later.
     fn wait_until_up(&self, host: &str) {
         let began = Instant::now();

@@ -5,15 +5,16 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::{ConnectError, RequestError};
-use crate::chat::{ServerAddress, UserName, printable};
+use crate::chat::{RoomName, ServerAddress, UserName, printable};
 use crate::control::{
-    Event, Framed, Refusal, Reply, Request, ServerLine, Token, VERSION, parse_server_line,
-    request_line,
+    Event, Framed, Refusal, Reply, Request, ServerLine, Token, VERSION, datagrams,
+    parse_server_line, request_line,
 };
 use crate::net::LineStream;
 
@@ -47,10 +48,12 @@ pub(super) enum By {
     Standing,
 }
 
-/// What came from the server. Datagrams will be a kind of their own.
+/// What came from the server.
 pub(super) enum Incoming {
     Answer(Asked, Result<Reply, Refusal>),
     Event(Event),
+    /// A piece of datagrams of this room.
+    Datagrams(RoomName, Bytes),
 }
 
 /// What the server says of itself and of us.
@@ -137,6 +140,8 @@ impl Link {
                     return Err(ConnectError::Refusal(server.clone(), refusal));
                 }
                 Incoming::Event(event) => early.push_back(event),
+                // Nothing was entered yet.
+                Incoming::Datagrams(..) => {}
             }
         }
     }
@@ -152,6 +157,11 @@ impl Link {
         let line = request_line(self.last_id, &request);
         self.stream.queue(line.as_bytes());
         self.asked.insert(self.last_id, Asked { request, by });
+    }
+
+    /// Puts a piece of datagrams into the queue.
+    pub(super) fn carry(&mut self, room: &RoomName, piece: &[u8]) {
+        self.stream.queue(&datagrams::line(room, piece));
     }
 
     /// The next thing that the server says, while what is queued goes out. May be dropped and called again
@@ -193,6 +203,10 @@ impl Link {
                 Ok(None)
             }
             Ok(ServerLine::Event(event)) => Ok(Some(Incoming::Event(event))),
+            Ok(ServerLine::Datagrams(room)) => {
+                let piece = framed.bulk.clone();
+                Ok(piece.map(|piece| Incoming::Datagrams(room, piece)))
+            }
             Ok(ServerLine::Answer(id, result)) => {
                 let asked = match id {
                     Some(id) => self.asked.remove(&id),

@@ -6,6 +6,7 @@
 mod backoff;
 mod link;
 mod requests;
+mod route;
 mod standing;
 mod task;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::chat::{RoomName, ServerAddress, UserName};
 use crate::control::{Event, Refusal};
 use link::Link;
+pub use route::Entry;
 use task::{Command, Task};
 
 /// Requests that wait for the task to take them; more wait with their callers.

@@ -5,12 +5,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use super::route::{Entry, Route};
 use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{
-    Followed, GroupName, MessageText, NewRoom, OneLine, Room, RoomName, SessionId, UserName,
+    Followed, GroupName, MessageText, NewRoom, OneLine, Room, RoomName, TransportChoice, UserName,
 };
 use crate::control::{Group, Online, RefusalCode, Reply, Request, Via};
+use crate::net::RelayLink;
 
 /// How long a server may take to answer a request. A disk that must be waited for takes the longest.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -86,21 +88,39 @@ impl Connection {
         }
     }
 
-    /// Tells the server that this client is in a room, or enters the lobby. `member` is the
-    /// [`Room::id`](crate::client::Room::id) of the seat in a reliable room.
+    /// Tells the server that this client is in a room of the directory, one at a time. What comes back
+    /// belongs into [`RoomOptions::relay`](crate::client::RoomOptions::relay).
     ///
     /// # Errors
     /// No such room, it is full, or there is no name yet.
     pub async fn enter(
         &self,
-        room: RoomName,
-        via: Via,
-        member: Option<SessionId>,
-    ) -> Result<(), RequestError> {
-        match self.ask(Request::Enter { room, via, member }).await? {
-            Reply::Entered => Ok(()),
+        entry: Entry,
+        choice: TransportChoice,
+    ) -> Result<RelayLink, RequestError> {
+        let (route, mut link) = Route::new(entry, choice);
+        match self.ask_with(route.enter(), Some(route)).await? {
+            Reply::Entered { bridge } => {
+                link.server = bridge.map(|id| id.0);
+                Ok(link)
+            }
             _ => Err(unexpected()),
         }
+    }
+
+    /// Enters the lobby.
+    ///
+    /// # Errors
+    /// There is no name yet.
+    pub async fn enter_lobby(&self) -> Result<(), RequestError> {
+        let enter = Request::Enter {
+            room: RoomName::lobby(),
+            via: Via::Relay,
+            member: None,
+            interface: None,
+            name: None,
+        };
+        self.done(enter).await
     }
 
     /// Tells the server that this client is no longer in a room.
@@ -235,9 +255,19 @@ impl Connection {
 
     /// Sends a request and waits for its answer.
     async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
+        self.ask_with(request, None).await
+    }
+
+    /// The same; the task has the route from when it sends the request.
+    async fn ask_with(
+        &self,
+        request: Request,
+        mut route: Option<Route>,
+    ) -> Result<Reply, RequestError> {
         let mut tries = 0;
         loop {
-            let answer = timeout(ANSWER_WAIT, self.exchange(request.clone())).await;
+            let exchange = self.exchange(request.clone(), route.take());
+            let answer = timeout(ANSWER_WAIT, exchange).await;
             match answer {
                 // It was not read, so asking again does nothing twice.
                 Ok(Err(RequestError::Refusal(refusal)))
@@ -252,10 +282,18 @@ impl Connection {
         }
     }
 
-    async fn exchange(&self, request: Request) -> Result<Reply, RequestError> {
+    async fn exchange(
+        &self,
+        request: Request,
+        route: Option<Route>,
+    ) -> Result<Reply, RequestError> {
         let ended = |_| RequestError::Gone("it was closed".to_owned());
         let (answer, answered) = oneshot::channel();
-        let command = Command { request, answer };
+        let command = Command {
+            request,
+            answer,
+            route,
+        };
         self.commands.send(command).await.map_err(|_| ended(()))?;
         answered.await.map_err(|_| ended(()))?
     }

@@ -1,8 +1,8 @@
 //! What this client is on the server: its name, where it is, whom it follows. After a connection that
 //! broke, it is asked for again.
 
-use crate::chat::{Followed, OneLine, RoomName, SessionId, UserName};
-use crate::control::{Request, Via};
+use crate::chat::{Followed, OneLine, RoomName, UserName};
+use crate::control::Request;
 
 /// As the answers of the server have made it.
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ pub(super) struct Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entered {
     room: RoomName,
-    via: Via,
-    member: Option<SessionId>,
+    /// The request that told so.
+    enter: Request,
 }
 
 impl Standing {
@@ -40,12 +40,11 @@ impl Standing {
                 self.follows.push(what.clone());
             }
             Request::Unfollow(what) => self.follows.retain(|followed| followed != what),
-            Request::Enter { room, via, member } => {
+            Request::Enter { room, .. } => {
                 self.rooms.retain(|entered| entered.room != *room);
                 self.rooms.push(Entered {
                     room: room.clone(),
-                    via: *via,
-                    member: *member,
+                    enter: request.clone(),
                 });
             }
             Request::Leave(room) => self.rooms.retain(|entered| entered.room != *room),
@@ -109,11 +108,7 @@ impl Standing {
             .iter()
             .map(|text| Request::Away(Some(text.clone())));
         let follows = self.follows.iter().cloned().map(Request::Follow);
-        let rooms = self.rooms.iter().cloned().map(|entered| Request::Enter {
-            room: entered.room,
-            via: entered.via,
-            member: entered.member,
-        });
+        let rooms = self.rooms.iter().map(|entered| entered.enter.clone());
         away.chain(follows).chain(rooms).collect()
     }
 }
@@ -121,12 +116,15 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Via;
 
     fn enter(room: &str) -> Request {
         Request::Enter {
             room: room.parse().unwrap(),
             via: Via::Relay,
             member: None,
+            interface: None,
+            name: None,
         }
     }
 

@@ -5,18 +5,22 @@ use tokio::time::sleep;
 
 use super::backoff::wait_before;
 use super::link::{Asked, By, Greeting, Incoming, Link};
+use super::route::{Route, Wanted, next_wanted};
 use super::standing::Standing;
 use super::{ConnectionEvent, RequestError, Server};
-use crate::chat::ServerAddress;
-use crate::control::{Refusal, Reply, Request, Token};
+use crate::chat::{ServerAddress, SessionId};
+use crate::control::{Event, Refusal, Reply, Request, Token};
+use crate::net::FromRelay;
 
 /// Places among the events that wait which only what concerns the connection itself may take.
 const EVENTS_RESERVED: usize = 16;
 
-/// What the handle asks of the task. Datagrams for the server will be another kind.
+/// What the handle asks of the task.
 pub(super) struct Command {
     pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Result<Reply, RequestError>>,
+    /// The room that is entered with it, whose datagrams may go over the connection.
+    pub(super) route: Option<Route>,
 }
 
 /// How a link ended.
@@ -33,6 +37,7 @@ pub(super) struct Task {
     events: Events,
     server: watch::Sender<Server>,
     standing: Standing,
+    route: Option<Route>,
     token: Token,
     /// How many requests for what was had before wait for their answers.
     regaining: usize,
@@ -56,6 +61,7 @@ impl Task {
             events: Events { events, missed: 0 },
             server,
             standing: Standing::default(),
+            route: None,
             token,
             regaining: 0,
             is_back: true,
@@ -70,6 +76,7 @@ impl Task {
             if self.is_leaving {
                 return;
             }
+            self.route.iter_mut().for_each(Route::lose);
             self.events.tell(ConnectionEvent::Lost(reason.clone()));
             let Some((again, greeting)) = self.come_back(&reason).await else {
                 return;
@@ -90,20 +97,61 @@ impl Task {
             tokio::select! {
                 biased;
                 incoming = link.next() => match incoming {
+                    Ok(Incoming::Event(Event::Reach { room, heard })) => {
+                        if self.route.as_ref().is_some_and(|route| *route.room() == room) {
+                            self.tell_room(FromRelay::Heard(heard));
+                        }
+                    }
                     Ok(Incoming::Event(event)) => self.events.tell(ConnectionEvent::Server(event)),
                     Ok(Incoming::Answer(asked, result)) => self.answer(link, asked, result),
+                    Ok(Incoming::Datagrams(room, piece)) => {
+                        if self.route.as_ref().is_some_and(|route| *route.room() == room) {
+                            self.tell_room(FromRelay::Datagrams(piece));
+                        }
+                    }
                     Err(reason) => return End::Lost(reason),
                 },
                 command = self.commands.recv(), if link.has_room() => match command {
                     Some(command) => self.ask(link, command),
                     None => return End::Closed,
                 },
+                wanted = next_wanted(&mut self.route), if link.has_room() => self.serve_room(link, wanted),
             }
         }
     }
 
+    fn serve_room(&mut self, link: &mut Link, wanted: Wanted) {
+        match (wanted, &self.route) {
+            (Wanted::Carry(piece), Some(route)) => link.carry(route.room(), &piece),
+            (Wanted::Enter, Some(route)) => {
+                let enter = route.enter();
+                self.ask_again(link, vec![enter]);
+            }
+            (Wanted::Left, _) | (_, None) => self.route = None,
+        }
+    }
+
+    /// What a room said last goes out before we do.
+    fn carry_rest(&mut self, link: &mut Link) {
+        if let Some(route) = &mut self.route {
+            while let Some(piece) = route.waiting() {
+                link.carry(route.room(), &piece);
+            }
+        }
+    }
+
+    fn tell_room(&self, told: FromRelay) {
+        self.route.iter().for_each(|route| route.tell(told.clone()));
+    }
+
     fn ask(&mut self, link: &mut Link, command: Command) {
-        self.is_leaving |= command.request == Request::Bye;
+        if command.request == Request::Bye {
+            self.is_leaving = true;
+            self.carry_rest(link);
+        }
+        if command.route.is_some() {
+            self.route = command.route;
+        }
         link.ask(command.request, By::Caller(command.answer));
     }
 
@@ -112,7 +160,11 @@ impl Task {
             By::Link => {}
             By::Caller(answer) => {
                 if result.is_ok() {
-                    let next = self.standing.note(&asked.request);
+                    let mut next = self.standing.note(&asked.request);
+                    if let (Request::Name(_), Some(route)) = (&asked.request, &self.route) {
+                        // In a plain room the server relays for whom it knows by name.
+                        next.push(route.enter());
+                    }
                     self.ask_again(link, next);
                 }
                 // Who does not wait any more need not know.
@@ -120,11 +172,23 @@ impl Task {
             }
             By::Standing => {
                 self.regaining -= 1;
-                if let Err(refusal) = result {
-                    self.tell_refusal(asked.request, refusal);
+                match result {
+                    Ok(Reply::Entered { bridge }) => self.entered(&asked.request, bridge),
+                    Ok(_) => {}
+                    Err(refusal) => self.tell_refusal(asked.request, refusal),
                 }
                 self.tell_when_back();
             }
+        }
+    }
+
+    /// The server has let us in again, or knows by which way we take part now.
+    fn entered(&mut self, request: &Request, bridge: Option<SessionId>) {
+        self.standing.note(request);
+        if let (Request::Enter { room, .. }, Some(route)) = (request, &mut self.route)
+            && room == route.room()
+        {
+            route.entered(bridge.map(|id| id.0));
         }
     }
 
@@ -156,7 +220,11 @@ impl Task {
         });
         self.regaining = 0;
         self.is_back = false;
-        let requests = self.standing.regain(greeting.resumed.as_ref());
+        let mut requests = self.standing.regain(greeting.resumed.as_ref());
+        if let (Some(route), Some(_)) = (&self.route, &greeting.resumed) {
+            // It has kept all but the way to this room.
+            requests.push(route.enter());
+        }
         self.ask_again(link, requests);
         self.tell_when_back();
     }

@@ -5,8 +5,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::chat::RoomName;
-use crate::control::Via;
+use crate::chat::{RoomName, SessionId, TransportChoice};
+use crate::net::FromRelay;
 
 const FIRST_TOKEN: &str = "000102030405060708090a0b0c0d0e0f";
 const NEXT_TOKEN: &str = "f0e0d0c0b0a090807060504030201000";
@@ -86,7 +86,7 @@ async fn connected() -> (TcpListener, Played, Connection) {
     };
     let (server, connection) = tokio::join!(played, async {
         let connection = Connection::open(&address, Some(&mel)).await.unwrap();
-        let entered = connection.enter(RoomName::lobby(), Via::Relay, None).await;
+        let entered = connection.enter_lobby().await;
         entered.unwrap();
         connection
     });
@@ -302,4 +302,52 @@ async fn goodbye_is_said_and_nothing_comes_back() {
     let (hello, fresh) = tokio::join!(next, fresh);
     assert_eq!(hello["resume"], Value::Null);
     fresh.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_s_datagrams_go_both_ways() {
+    let (_listener, mut server, connection) = connected().await;
+    let entry = Entry {
+        room: "lab1".parse().unwrap(),
+        member: Some(SessionId(5)),
+        interface: "10.0.0.5".parse().unwrap(),
+        name: None,
+    };
+    let played = async {
+        let enter = server.request().await;
+        assert_eq!(
+            (&enter["via"], &enter["member"]),
+            (&json!("multicast"), &json!("0000000000000005"))
+        );
+        let bridge = "00000000000000b1";
+        server
+            .send(&json!({"id": enter["id"], "reply": "entered", "bridge": bridge}))
+            .await;
+        server
+            .send(&json!({"event": "reach", "room": "LAB1", "heard": true}))
+            .await;
+        server.send(&json!({"datagrams": "lab1", "bytes": 3})).await;
+        server.0.get_mut().write_all(b"one").await.unwrap();
+    };
+    let entered = connection.enter(entry, TransportChoice::Auto);
+    let ((), link) = tokio::join!(played, entered);
+    let mut link = link.unwrap();
+    assert_eq!(link.server, Some(0xb1));
+    assert_eq!(link.incoming.recv().await, Some(FromRelay::Heard(true)));
+    let piece = FromRelay::Datagrams("one".into());
+    assert_eq!(link.incoming.recv().await, Some(piece));
+
+    link.outgoing.send("two".into()).await.unwrap();
+    let announced = server.request().await;
+    assert_eq!(announced, json!({"datagrams": "lab1", "bytes": 3}));
+    let mut piece = [0; 3];
+    tokio::io::AsyncReadExt::read_exact(&mut server.0, &mut piece)
+        .await
+        .unwrap();
+    assert_eq!(&piece, b"two");
+
+    link.is_used.send_replace(true);
+    assert_eq!(server.request().await["via"], "relay");
+    drop(server);
+    assert_eq!(link.incoming.recv().await, Some(FromRelay::Gone));
 }

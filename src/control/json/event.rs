@@ -28,6 +28,8 @@ struct WireEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    heard: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
 }
 
@@ -109,6 +111,10 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.room = Some(room.to_string());
             wire.from = Some(from.clone());
         }
+        Event::Reach { room, heard } => {
+            wire.room = Some(room.to_string());
+            wire.heard = Some(*heard);
+        }
         Event::ServerStopping => {}
     }
 }
@@ -173,6 +179,10 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
             room: room()?,
             topic: parsed_if_there(wire.text.as_deref())?,
             by: by()?,
+        },
+        "reach" => Event::Reach {
+            room: room()?,
+            heard: required(wire.heard, "heard")?,
         },
         "room-deleted" => Event::RoomDeleted {
             name: parsed(required(wire.name.as_deref(), "name")?)?,

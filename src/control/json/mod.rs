@@ -14,7 +14,7 @@ pub use reply::{directory_array, refusal_line, reply_line, reply_line_with_direc
 pub use request::{parse_request, request_line};
 
 use super::{Event, Refusal, RefusalCode, Reply, TEXT_IN_LINE_BYTES_MAX};
-use crate::chat::{MessageText, MessageTextError};
+use crate::chat::{MessageText, MessageTextError, RoomName};
 
 /// A line of JSON that is not of the protocol.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +34,14 @@ pub enum ServerLine {
     Answer(Option<u64>, Result<Reply, Refusal>),
     /// Nobody asked.
     Event(Event),
+    /// A piece of datagrams of this room stands behind the line.
+    Datagrams(RoomName),
 }
 
 /// Tells events from answers.
 #[derive(Deserialize)]
 struct WireKind {
+    datagrams: Option<String>,
     event: Option<serde::de::IgnoredAny>,
 }
 
@@ -53,9 +56,11 @@ pub fn parse_server_line(text: &str, bulk: Option<&[u8]>) -> Result<ServerLine, 
         let refusal = Refusal::new(RefusalCode::ServerFull, text);
         return Ok(ServerLine::Answer(None, Err(refusal)));
     }
-    match serde_json::from_str::<WireKind>(text)?.event {
-        Some(_) => event::parse(text, bulk).map(ServerLine::Event),
-        None => reply::parse(text),
+    let kind = serde_json::from_str::<WireKind>(text)?;
+    match (kind.event, kind.datagrams) {
+        (Some(_), _) => event::parse(text, bulk).map(ServerLine::Event),
+        (None, Some(room)) => parsed(&room).map(ServerLine::Datagrams),
+        (None, None) => reply::parse(text),
     }
 }
 

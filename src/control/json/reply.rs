@@ -64,6 +64,8 @@ struct WireAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<WireOnline>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    bridge: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<WireGroup>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     following: Option<Vec<String>>,
@@ -100,7 +102,10 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
         Reply::Report(online) => {
             wire.online = Some(online.iter().map(WireOnline::from).collect());
         }
-        Reply::Done | Reply::Entered => {}
+        Reply::Done => {}
+        Reply::Entered { bridge } => {
+            wire.bridge = bridge.map(|bridge| bridge.to_string());
+        }
         Reply::Groups(groups) => {
             wire.groups = Some(groups.iter().map(WireGroup::from).collect());
         }
@@ -167,7 +172,9 @@ fn to_reply(wire: WireAnswer) -> Result<Reply, JsonError> {
         "done" => Ok(Reply::Done),
         "names" => all_parsed(&required(wire.names, "names")?).map(Reply::Names),
         "report" => all_read(required(wire.online, "online")?).map(Reply::Report),
-        "entered" => Ok(Reply::Entered),
+        "entered" => Ok(Reply::Entered {
+            bridge: parsed_if_there(wire.bridge.as_deref())?,
+        }),
         "groups" => all_read(required(wire.groups, "groups")?).map(Reply::Groups),
         "following" => all_parsed(&required(wire.following, "following")?).map(Reply::Following),
         "directory" => all_read(required(wire.rooms, "rooms")?).map(Reply::Directory),

@@ -1,5 +1,7 @@
 //! Requests, to and from their lines.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Carried, CarriedError, carried, line, written};
@@ -23,6 +25,8 @@ struct WireRequest {
     via: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     member: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<Ipv4Addr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,10 +81,18 @@ fn fill(wire: &mut WireRequest, request: &Request) {
         Request::Name(name) => {
             wire.name = Some(name.to_string());
         }
-        Request::Enter { room, via, member } => {
+        Request::Enter {
+            room,
+            via,
+            member,
+            interface,
+            name,
+        } => {
             wire.room = Some(room.to_string());
             wire.via = Some(via.as_str().to_owned());
             wire.member = member.map(|member| member.to_string());
+            wire.interface = *interface;
+            wire.name = name.as_ref().map(ToString::to_string);
         }
         Request::Leave(room) => {
             wire.room = Some(room.to_string());
@@ -174,6 +186,8 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
             room: room()?.parse()?,
             via: word(wire.via.as_deref().ok_or_else(|| missing("via"))?)?,
             member: wire.member.as_deref().map(word).transpose()?,
+            interface: wire.interface,
+            name: wire.name.as_deref().map(str::parse).transpose()?,
         },
         RequestKind::Leave => Request::Leave(room()?.parse()?),
         RequestKind::Say => Request::Say {

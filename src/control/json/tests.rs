@@ -43,6 +43,8 @@ fn requests() -> Vec<Request> {
         room: "lobby".parse().unwrap(),
         via: Via::Relay,
         member,
+        interface: member.map(|_| "10.0.0.5".parse().unwrap()),
+        name: member.map(|_| "John".parse().unwrap()),
     };
     let hello = |resume| Request::Hello {
         version: VERSION,
@@ -117,7 +119,10 @@ fn replies() -> Vec<Reply> {
         Reply::Done,
         Reply::Names(vec!["John".parse().unwrap(), "Émile".parse().unwrap()]),
         Reply::Report(vec![online(None), online(Some("r1"))]),
-        Reply::Entered,
+        Reply::Entered { bridge: None },
+        Reply::Entered {
+            bridge: Some(SessionId(7)),
+        },
         Reply::Groups(vec![Group {
             name: "dinner".parse().unwrap(),
             members: vec!["John".parse().unwrap()],
@@ -139,6 +144,10 @@ fn events() -> Vec<Event> {
         by: name(),
     };
     let mut events = vec![
+        Event::Reach {
+            room: room(),
+            heard: true,
+        },
         Event::Welcome(name()),
         Event::Joined(name()),
         Event::Exited(name()),

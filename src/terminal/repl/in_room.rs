@@ -7,10 +7,12 @@ use tokio::task::JoinHandle;
 
 use super::{Failure, Repl};
 use crate::chat::{
-    BitRate, Dialect, MessageText, MessageTextError, RoomAddress, RoomName, SessionId, UserName,
+    BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
+    SessionId, TransportChoice, UserName,
 };
 use crate::client::{
-    Interface, RefusalCode, RequestError, Room, RoomEvent, RoomOptions, Towards, Via,
+    Connection, Entry, Interface, RefusalCode, RelayLink, RequestError, Room, RoomEvent,
+    RoomOptions, Towards, new_member,
 };
 use crate::terminal::former_seat::FormerSeat;
 use crate::terminal::render::notice;
@@ -18,34 +20,36 @@ use crate::terminal::report::{stats_lines, who_lines};
 
 /// Where lines are said.
 pub(super) enum Seat {
-    Room(RoomSeat),
+    Room(Box<RoomSeat>),
     /// It goes over the server alone.
     Lobby,
 }
 
 /// In a room on multicast.
 pub(super) struct RoomSeat {
-    pub(super) name: RoomName,
-    pub(super) address: RoomAddress,
-    pub(super) dialect: Dialect,
+    /// As the directory had it.
+    entry: DirectoryRoom,
+    /// Which member this is, if it is a reliable room.
+    id: u64,
+    interface: Interface,
     /// Where it stands which member this is, as long as we have not left.
-    pub(super) former: Option<FormerSeat>,
+    former: Option<FormerSeat>,
     pub(super) room: Room,
     /// The server knows that we are here.
-    pub(super) is_reported: bool,
+    is_reported: bool,
 }
 
 impl Seat {
     pub(super) fn name(&self) -> RoomName {
         match self {
-            Self::Room(seat) => seat.name.clone(),
+            Self::Room(seat) => seat.entry.name.clone(),
             Self::Lobby => RoomName::lobby(),
         }
     }
 
     /// Whether its members know of each other.
     pub(super) fn is_reliable(&self) -> bool {
-        matches!(self, Self::Room(seat) if seat.dialect == Dialect::Reliable)
+        matches!(self, Self::Room(seat) if seat.entry.dialect == Dialect::Reliable)
     }
 
     pub(super) fn leave(self) -> Option<JoinHandle<()>> {
@@ -77,9 +81,7 @@ impl Repl {
 
     async fn enter_lobby(&mut self) -> Result<Vec<String>, Failure> {
         let connection = self.connected()?;
-        connection
-            .enter(RoomName::lobby(), Via::Relay, None)
-            .await?;
+        connection.enter_lobby().await?;
         let line = format!(
             "in the lobby of {}; Ctrl-] or /leave leaves it",
             connection.server()
@@ -92,11 +94,12 @@ impl Repl {
     async fn enter_room(&mut self, room: RoomName, name: UserName) -> Result<Vec<String>, Failure> {
         let room = self.find_room(&room).await?;
         let interface = self.interface(room.address)?;
-        if room.limit.is_some() {
-            // Before anybody in the room sees us: it may be full.
-            self.report_room(&room.name, None).await?;
-        }
+        let id = new_member().map_err(|error| error.to_string())?;
+        // Before anybody in the room sees us: it may be full.
+        let (connection, choice) = (self.connection.as_ref(), self.settings.transport);
+        let relay = report_room(connection, choice, &room, id, &interface).await?;
         let (mut former, replaces) = self.former_seat(room.address).unzip();
+        let is_reported = relay.is_some();
         let options = RoomOptions {
             interface: interface.clone(),
             ttl: self.settings.ttl,
@@ -104,11 +107,11 @@ impl Repl {
             dialect: room.dialect,
             rate_max: self.settings.rate_max.map(BitRate::bytes_per_second),
             replaces: replaces.flatten(),
+            id: Some(id),
+            relay,
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
-        let member = joined.id().map(SessionId);
-        let is_reported = self.report_room(&room.name, member).await?;
-        if let (Some(former), Some(id)) = (&mut former, joined.id()) {
+        if let (Dialect::Reliable, Some(former)) = (room.dialect, &mut former) {
             // Without it others see a second one of this name for some seconds, if this is killed.
             let _ = former.remember(id);
         }
@@ -119,49 +122,32 @@ impl Repl {
         ))];
         lines.extend(
             room.topic
+                .as_ref()
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
-        self.seat = Some(Seat::Room(RoomSeat {
-            name: room.name,
-            address: room.address,
-            dialect: room.dialect,
+        self.seat = Some(Seat::Room(Box::new(RoomSeat {
+            entry: room,
+            id,
+            interface,
             former,
             room: joined,
             is_reported,
-        }));
+        })));
         self.console.teach(|words| words.set_in_room(true));
         Ok(lines)
     }
 
-    /// Tells the server, if there is one, in which room we are. A room needs no server, so only its word that
-    /// the room is full keeps us out.
-    async fn report_room(
-        &mut self,
-        room: &RoomName,
-        member: Option<SessionId>,
-    ) -> Result<bool, Failure> {
-        let Some(connection) = &self.connection else {
-            return Ok(false);
-        };
-        match connection.enter(room.clone(), Via::Multicast, member).await {
-            Ok(()) => Ok(true),
-            Err(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::RoomFull => {
-                Err(refusal.text.into())
-            }
-            Err(_) => Ok(false),
-        }
-    }
-
     /// The server has come back: it may not know of a room that was entered without it.
     pub(super) async fn report_seat(&mut self) {
-        if let Some(Seat::Room(seat)) = &self.seat
+        if let Some(Seat::Room(seat)) = &mut self.seat
             && !seat.is_reported
         {
-            let (name, member) = (seat.name.clone(), seat.room.id().map(SessionId));
+            let (connection, choice) = (self.connection.as_ref(), self.settings.transport);
             // Who is in a room already stays there, full or not.
-            let is_reported = self.report_room(&name, member).await.unwrap_or(false);
-            if let Some(Seat::Room(seat)) = &mut self.seat {
-                seat.is_reported = is_reported;
+            let link = report_room(connection, choice, &seat.entry, seat.id, &seat.interface).await;
+            if let Ok(Some(link)) = link {
+                seat.is_reported = true;
+                seat.room.use_relay(link).await;
             }
         }
     }
@@ -243,7 +229,7 @@ impl Repl {
 
     pub(super) async fn who(&mut self) -> Result<Vec<String>, Failure> {
         match &self.seat {
-            Some(Seat::Room(seat)) if seat.dialect == Dialect::Plain => {
+            Some(Seat::Room(seat)) if seat.entry.dialect == Dialect::Plain => {
                 let text = "a plain room does not know who is in it: only who speaks is seen";
                 Err(text.into())
             }
@@ -257,8 +243,8 @@ impl Repl {
         match &self.seat {
             Some(Seat::Room(seat)) => {
                 let stats = seat.room.stats().await.ok_or("the room was left")?;
-                let room = format!("{} ({})", seat.name, seat.address);
-                Ok(stats_lines(&room, seat.dialect, &stats))
+                let room = format!("{} ({})", seat.entry.name, seat.entry.address);
+                Ok(stats_lines(&room, seat.entry.dialect, &stats))
             }
             Some(Seat::Lobby) => {
                 Err("the lobby goes over the server: there is nothing to count".into())
@@ -314,6 +300,36 @@ impl Repl {
             RoomEvent::Renamed { before, now } => self.is_ignored(before) || self.is_ignored(now),
             _ => false,
         }
+    }
+}
+
+/// Tells the server, if there is one, in which room we are. A room needs no server, so only its word that
+/// the room is full keeps us out.
+async fn report_room(
+    connection: Option<&Connection>,
+    choice: TransportChoice,
+    room: &DirectoryRoom,
+    member: u64,
+    interface: &Interface,
+) -> Result<Option<RelayLink>, Failure> {
+    let Some(connection) = connection else {
+        return Ok(None);
+    };
+    let entry = Entry {
+        room: room.name.clone(),
+        member: (room.dialect == Dialect::Reliable).then_some(SessionId(member)),
+        interface: interface.address,
+        name: None,
+    };
+    match connection
+        .enter(entry, choice.for_dialect(room.dialect))
+        .await
+    {
+        Ok(link) => Ok(Some(link)),
+        Err(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::RoomFull => {
+            Err(refusal.text.into())
+        }
+        Err(_) => Ok(None),
     }
 }
 

@@ -22,7 +22,9 @@ use failure::Failure;
 use in_room::{Seat, next_in_room};
 use server::next_from_server;
 
-use crate::chat::{BitRate, GroupName, Room as DirectoryRoom, ServerAddress, UserName};
+use crate::chat::{
+    BitRate, GroupName, Room as DirectoryRoom, ServerAddress, TransportChoice, UserName,
+};
 use crate::cli::Bell;
 use crate::client::Connection;
 
@@ -39,6 +41,8 @@ pub struct Settings {
     pub ttl: u8,
     /// What may be sent in a reliable room at most; none for as much as its members take.
     pub rate_max: Option<BitRate>,
+    /// By which way to take part in rooms.
+    pub transport: TransportChoice,
     /// The folder for what a program that was killed leaves for the next; none to leave nothing.
     pub state: Option<PathBuf>,
     /// How to show.

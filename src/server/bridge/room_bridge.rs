@@ -1,0 +1,415 @@
+//! The server's seat in one room: it carries datagrams between the group and those whom multicast does not
+//! reach, tells its guests whether they are heard by multicast, and hears what is said.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::{Guest, Overheard, ToRoom};
+use crate::chat::{Dialect, Message, Room};
+use crate::control::{self, Event, datagrams};
+use crate::hub::ClientId;
+use crate::multicast::config::IDLE_INTERVAL_MIN;
+use crate::multicast::packet::{self, MemberId, room_tag};
+use crate::multicast::plain;
+use crate::multicast::transport::silence;
+use crate::net::{GroupSockets, Interface, Observer};
+use crate::server::hub_task::Job;
+
+/// How often guests are told whether they are heard, and interfaces that were lost are tried again.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Who leaves has said all after this.
+const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+pub(super) struct RoomBridge {
+    room: Room,
+    sockets: GroupSockets,
+    /// Hears a reliable room as its members do.
+    observer: Option<Observer>,
+    /// When the observer has something to do.
+    wake: Instant,
+    guests: BTreeMap<ClientId, Seated>,
+    /// To the owner of the hub.
+    jobs: mpsc::WeakSender<Job>,
+    /// Somebody wants to know what is said here.
+    is_followed: bool,
+}
+
+/// A guest, and what is known of it.
+struct Seated {
+    guest: Guest,
+    /// When it was last heard by multicast.
+    heard: Option<Instant>,
+    told_heard: bool,
+}
+
+impl RoomBridge {
+    /// The seat, which takes no part yet, and the pieces that it will hear.
+    pub(super) fn new(
+        room: Room,
+        jobs: mpsc::WeakSender<Job>,
+    ) -> std::io::Result<(Self, mpsc::Receiver<Bytes>)> {
+        let (sockets, pieces) = GroupSockets::new(room.address);
+        let observer = match room.dialect {
+            Dialect::Plain => None,
+            Dialect::Reliable => Some(Observer::new(room.address)?),
+        };
+        let bridge = Self {
+            room,
+            sockets,
+            observer,
+            wake: Instant::now(),
+            guests: BTreeMap::new(),
+            jobs,
+            is_followed: false,
+        };
+        Ok((bridge, pieces))
+    }
+
+    /// Which member of a reliable room the seat is.
+    pub(super) fn member(&self) -> Option<u64> {
+        self.observer.as_ref().map(Observer::id)
+    }
+
+    /// Takes part until nobody commands any more; then leaves.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<ToRoom>,
+        mut pieces: mpsc::Receiver<Bytes>,
+    ) {
+        let mut look = ticks();
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                piece = pieces.recv() => piece.iter().for_each(|piece| self.hear(piece)),
+                () = sleep_until(self.wake), if self.observer.is_some() => self.look(),
+                _ = look.tick() => {
+                    self.sockets.mend();
+                    self.tell_who_is_heard();
+                }
+            }
+        }
+        self.leave(pieces).await;
+    }
+
+    async fn leave(mut self, mut pieces: mpsc::Receiver<Bytes>) {
+        self.guests.clear();
+        let end = Instant::now() + LEAVE_WAIT_MAX;
+        if let Some(observer) = &mut self.observer {
+            observer.leave();
+        }
+        self.flush();
+        while self.observer.as_ref().is_some_and(|o| !o.is_over()) && Instant::now() < end {
+            tokio::select! {
+                piece = pieces.recv() => piece.iter().for_each(|piece| self.hear(piece)),
+                () = sleep_until(self.wake.min(end)) => self.look(),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: ToRoom) {
+        match command {
+            ToRoom::Enter(id, guest, interface) => {
+                self.enter(id, guest);
+                interface.iter().for_each(|interface| self.join(interface));
+            }
+            ToRoom::Leave(id) => _ = self.guests.remove(&id),
+            ToRoom::Datagrams(id, piece) => self.carry(id, &piece),
+            ToRoom::Follow(is_followed, interface) => {
+                self.is_followed = is_followed;
+                interface.iter().for_each(|interface| self.join(interface));
+            }
+        }
+    }
+
+    /// Who enters again tells by which way it takes part now.
+    fn enter(&mut self, id: ClientId, guest: Guest) {
+        match self.guests.get_mut(&id) {
+            Some(seated) => seated.guest = guest,
+            None => {
+                let seated = Seated {
+                    guest,
+                    heard: None,
+                    told_heard: false,
+                };
+                self.guests.insert(id, seated);
+            }
+        }
+    }
+
+    fn join(&mut self, interface: &Interface) {
+        if let Err(error) = self.sockets.join(interface) {
+            tracing::warn!("Room {}: {error}", self.room.name);
+        }
+    }
+
+    /// A piece came by multicast.
+    fn hear(&mut self, piece: &Bytes) {
+        let now = Instant::now();
+        for (source, datagram) in datagrams::read(piece).map_while(Result::ok) {
+            if let Some(member) = packet::transmitter(datagram) {
+                let seated = self.guests.values_mut();
+                let mut same = seated.filter(|s| s.guest.member == Some(member.0));
+                same.by_ref().for_each(|seated| seated.heard = Some(now));
+            }
+            self.note(source, datagram);
+        }
+        self.pass_on(piece, None);
+        self.flush();
+    }
+
+    /// A piece came from a guest: to the group, to the observer, and to the other guests.
+    fn carry(&mut self, id: ClientId, piece: &[u8]) {
+        let Some(seated) = self.guests.get(&id) else {
+            return;
+        };
+        let source = self.sockets.source();
+        let mut carried = Vec::new();
+        for (_, datagram) in datagrams::read(piece).map_while(Result::ok) {
+            if self.is_of(&seated.guest, source, datagram) {
+                self.sockets.send(datagram);
+                datagrams::push(&mut carried, source, datagram);
+            }
+        }
+        for (source, datagram) in datagrams::read(&carried).map_while(Result::ok) {
+            self.note(source, datagram);
+        }
+        if !carried.is_empty() {
+            self.pass_on(&Bytes::from(carried), Some(id));
+        }
+        self.flush();
+    }
+
+    /// A guest speaks for itself and in its room only.
+    fn is_of(&self, guest: &Guest, source: SocketAddrV4, datagram: &[u8]) -> bool {
+        match self.room.dialect {
+            Dialect::Reliable => packet::decode(datagram).is_ok_and(|(header, _)| {
+                header.room_tag == room_tag(self.room.address)
+                    && guest.member.map(MemberId) == Some(header.transmitter)
+            }),
+            Dialect::Plain => {
+                plain::decode(datagram, source).is_ok_and(|message| message.from == guest.name)
+            }
+        }
+    }
+
+    /// Something was said, or another datagram came.
+    fn note(&mut self, source: SocketAddrV4, datagram: &[u8]) {
+        if let Some(observer) = &mut self.observer {
+            observer.hear(source, datagram);
+        } else if let Ok(message) = plain::decode(datagram, source) {
+            self.overhear(message);
+        }
+    }
+
+    fn overhear(&self, message: Message) {
+        if self.is_followed
+            && let Some(jobs) = self.jobs.upgrade()
+        {
+            let room = self.room.name.clone();
+            // Where the hub has its hands full, followers miss a line; the room does not wait.
+            let _ = jobs.try_send(Job::Overheard(Overheard { room, message }));
+        }
+    }
+
+    fn look(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer.look();
+        }
+        self.flush();
+    }
+
+    /// Sends what the observer has to send: its guests do not hear the group.
+    fn flush(&mut self) {
+        let Some(observer) = &mut self.observer else {
+            return;
+        };
+        let (sockets, mut sent, mut said) = (&self.sockets, Vec::new(), Vec::new());
+        let source = sockets.source();
+        self.wake = observer.flush(
+            |datagram| {
+                sockets.send(datagram);
+                datagrams::push(&mut sent, source, datagram);
+            },
+            |message| said.push(message),
+        );
+        said.into_iter().for_each(|message| self.overhear(message));
+        if !sent.is_empty() {
+            self.pass_on(&Bytes::from(sent), None);
+        }
+    }
+
+    /// To those whom multicast does not reach. One that does not read loses it, and has it repaired.
+    fn pass_on(&self, piece: &Bytes, but: Option<ClientId>) {
+        let guests = self.guests.iter();
+        let mut relayed = guests.filter(|(id, s)| s.guest.is_relayed && Some(**id) != but);
+        let Some(first) = relayed.next() else {
+            return;
+        };
+        let line = datagrams::line(&self.room.name, piece);
+        for (_, seated) in std::iter::once(first).chain(relayed) {
+            seated.guest.send(line.clone());
+        }
+    }
+
+    fn tell_who_is_heard(&mut self) {
+        let interval = self
+            .observer
+            .as_ref()
+            .map_or(IDLE_INTERVAL_MIN, Observer::idle_interval);
+        let silence = Duration::from_micros(silence(interval).0);
+        for seated in self.guests.values_mut() {
+            let is_heard = seated.heard.is_some_and(|heard| heard.elapsed() < silence);
+            if std::mem::replace(&mut seated.told_heard, is_heard) != is_heard {
+                let event = Event::Reach {
+                    room: self.room.name.clone(),
+                    heard: is_heard,
+                };
+                let line = control::event_line(&event);
+                seated.guest.send(line.into());
+            }
+        }
+    }
+}
+
+fn ticks() -> Interval {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Origin;
+    use crate::multicast::packet::{
+        Body, Header, Heartbeat, QuantisedSize, QuantisedTime, Role, encode,
+    };
+    use crate::server::outbox::{OutboxReader, Outgoing, outbox};
+
+    const MEMBER: u64 = 5;
+
+    fn bridge(dialect: Dialect) -> RoomBridge {
+        let room = Room {
+            name: "lab1".parse().unwrap(),
+            // On no interface, so that nothing is sent.
+            address: "239.7.7.7:7000".parse().unwrap(),
+            dialect,
+            made_by: Origin {
+                name: None,
+                address: "127.0.0.1:5".parse().unwrap(),
+            },
+            made_at: jiff::Timestamp::UNIX_EPOCH,
+            limit: None,
+            topic: None,
+        };
+        let (jobs, _) = mpsc::channel(1);
+        let (bridge, _pieces) = RoomBridge::new(room, jobs.downgrade()).unwrap();
+        bridge
+    }
+
+    fn enter(bridge: &mut RoomBridge, id: u64, is_relayed: bool) -> OutboxReader {
+        let (outbox, reader) = outbox();
+        let guest = Guest {
+            member: Some(id),
+            name: format!("guest{id}"),
+            is_relayed,
+            local: "127.0.0.1".parse().unwrap(),
+            interface: None,
+            outbox,
+        };
+        bridge.enter(ClientId(id), guest);
+        reader
+    }
+
+    fn heartbeat(bridge: &RoomBridge, member: u64, room_tag_change: u32) -> Vec<u8> {
+        let header = Header {
+            room_tag: room_tag(bridge.room.address) ^ room_tag_change,
+            transmitter: MemberId(member),
+            number: 1,
+            stamp_us: 0,
+            age_ms: 0,
+            round_trip: QuantisedTime::default(),
+            group_size: QuantisedSize::default(),
+            role: Role::Relayed,
+            poll: false,
+            wants_report: false,
+        };
+        let heartbeat = Heartbeat {
+            next: 1,
+            replaces: MemberId(0),
+            name: "guest5".to_owned(),
+        };
+        encode(&header, &Body::Heartbeat(heartbeat))
+    }
+
+    fn waiting(reader: &mut OutboxReader) -> Vec<Bytes> {
+        match reader.try_next() {
+            Some(Outgoing::Chunks(chunks)) => chunks,
+            Some(Outgoing::LetGo(reason)) => panic!("{reason:?}"),
+            None => Vec::new(),
+        }
+    }
+
+    /// What a guest's datagram is to the other guests: carried or not.
+    fn is_carried(bridge: &mut RoomBridge, others: &mut OutboxReader, datagram: &[u8]) -> bool {
+        let mut piece = Vec::new();
+        assert!(datagrams::push(&mut piece, datagrams::NO_SOURCE, datagram));
+        bridge.carry(ClientId(MEMBER), &piece);
+        let found = |chunk: &Bytes| chunk.windows(datagram.len()).any(|w| w == datagram);
+        waiting(others).iter().any(found)
+    }
+
+    #[tokio::test]
+    async fn a_guest_speaks_for_itself_and_in_its_room_only() {
+        let mut reliable = bridge(Dialect::Reliable);
+        let _own = enter(&mut reliable, MEMBER, true);
+        let mut others = enter(&mut reliable, 6, true);
+        let own = heartbeat(&reliable, MEMBER, 0);
+        assert!(is_carried(&mut reliable, &mut others, &own));
+        for (member, change) in [(6, 0), (MEMBER, 1)] {
+            let forged = heartbeat(&reliable, member, change);
+            assert!(!is_carried(&mut reliable, &mut others, &forged));
+        }
+        assert!(!is_carried(&mut reliable, &mut others, b"guest5: hi"));
+
+        let mut plain = bridge(Dialect::Plain);
+        let _own = enter(&mut plain, MEMBER, true);
+        let mut others = enter(&mut plain, 6, true);
+        assert!(is_carried(&mut plain, &mut others, b"guest5: hi"));
+        assert!(!is_carried(&mut plain, &mut others, b"guest6: hi"));
+    }
+
+    #[tokio::test]
+    async fn who_hears_the_group_is_not_sent_it() {
+        let mut bridge = bridge(Dialect::Reliable);
+        let _own = enter(&mut bridge, MEMBER, true);
+        let mut others = enter(&mut bridge, 6, false);
+        let own = heartbeat(&bridge, MEMBER, 0);
+        assert!(!is_carried(&mut bridge, &mut others, &own));
+    }
+
+    #[tokio::test]
+    async fn a_guest_is_told_once_that_it_is_heard() {
+        let mut bridge = bridge(Dialect::Reliable);
+        let mut own = enter(&mut bridge, MEMBER, false);
+        bridge.tell_who_is_heard();
+        assert!(waiting(&mut own).is_empty());
+        let mut piece = Vec::new();
+        let source = "10.0.0.5:4000".parse().unwrap();
+        datagrams::push(&mut piece, source, &heartbeat(&bridge, MEMBER, 0));
+        bridge.hear(&Bytes::from(piece));
+        for expected in [1, 0] {
+            bridge.tell_who_is_heard();
+            assert_eq!(waiting(&mut own).len(), expected);
+        }
+    }
+}
