@@ -38,6 +38,10 @@ const REQUESTS_WAITING_MAX: usize = 256;
 /// Answers are written when they have this many bytes, or when there are no more.
 const WRITE_BYTES: usize = 64 * 1024;
 
+/// So many times the lines that a client may send, pieces of datagrams may come: each line of a relayed room makes one, and
+/// so does each repair and sign of life.
+const PIECES_FOR_EACH_LINE: u32 = 10;
+
 /// What is read at once, in bytes. An idle connection holds none of it.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -55,6 +59,8 @@ pub(super) struct Connection {
     shutdown: Shutdown,
     lines: LineBuffer,
     budget: LineBudget,
+    /// Pieces of datagrams that may still be carried.
+    relay_budget: LineBudget,
     /// It has said hello in JSON, and hears events.
     speaks_json: bool,
     /// Somebody is online here, as far as the owner has answered.
@@ -108,6 +114,12 @@ impl Connection {
             shutdown,
             lines: LineBuffer::new(limits.line_bytes_max),
             budget: LineBudget::new(limits.lines_per_second_max, now.into_std()),
+            relay_budget: LineBudget::new(
+                limits
+                    .lines_per_second_max
+                    .saturating_mul(PIECES_FOR_EACH_LINE),
+                now.into_std(),
+            ),
             limits,
             speaks_json: false,
             is_online: false,
@@ -303,6 +315,9 @@ impl Connection {
         words: Speech,
         waiting: &mut Vec<(Speech, Answer)>,
     ) -> Result<(), End> {
+        if line.as_ref().is_ok_and(|framed| self.carry(framed)) {
+            return Ok(());
+        }
         let Framed { line, bulk } = match self.readable(line)? {
             Ok(framed) if framed.line.trim().is_empty() => return Ok(()),
             Ok(framed) => framed,
@@ -311,12 +326,6 @@ impl Connection {
                 return Ok(());
             }
         };
-        if let (Some(_), Some(piece), true) = (datagrams::announced(&line), &bulk, self.speaks_json)
-        {
-            // Not answered: what is lost on the way is repaired, or was never promised.
-            self.hub.bridge.carry(self.caller.client, piece.clone());
-            return Ok(());
-        }
         let (speech, request) = if line.trim_start().starts_with('{') {
             let (id, request) = control::parse_request(&line, bulk.as_deref());
             (Speech::Json(id), request)
@@ -337,6 +346,21 @@ impl Connection {
         };
         waiting.push((speech, answer));
         if is_bye { Err(End::Bye) } else { Ok(()) }
+    }
+
+    /// Passes a piece of datagrams on, if this is one. It is not answered: what comes too fast is lost, as on any
+    /// network.
+    fn carry(&mut self, framed: &Framed) -> bool {
+        let (Some(piece), true) = (&framed.bulk, self.speaks_json) else {
+            return false;
+        };
+        if datagrams::announced(&framed.line).is_none() {
+            return false;
+        }
+        if self.relay_budget.spend(Instant::now().into_std()) == Verdict::Read {
+            self.hub.bridge.carry(self.caller.client, piece.clone());
+        }
+        true
     }
 
     /// Holds a line against the limits.
