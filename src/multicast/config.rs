@@ -252,8 +252,11 @@ pub const LEAVE_INTERVAL: Micros = Micros::from_millis(50);
 /// So long the server's seat and we have to hear each other when a room is entered; then the relay is used.
 pub const TRANSPORT_PROBE_WAIT: Micros = Micros::from_secs(2);
 
-/// Who is relayed goes back to multicast when that has worked for so long.
-pub const TRANSPORT_BACK_WAIT: Micros = Micros::from_secs(2);
+/// Who is relayed goes back to multicast when that has worked for so long: longer than one sign of life counts.
+pub const TRANSPORT_BACK_WAIT: Micros = Micros::from_secs(5);
+
+/// That time doubles with each return that did not last, up to this.
+pub const TRANSPORT_BACK_WAIT_MAX: Micros = Micros::from_secs(80);
 
 /// A silence of less than this says nothing about multicast.
 pub const TRANSPORT_SILENCE_MIN: Micros = Micros::from_millis(3_500);

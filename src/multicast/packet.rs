@@ -392,8 +392,11 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
 
 /// Whose datagram this is; none if it is no reliable one.
 pub fn transmitter(datagram: &[u8]) -> Option<MemberId> {
-    let (header, _) = decode(datagram).ok()?;
-    Some(header.transmitter)
+    let [RELIABLE_FIRST_BYTE, VERSION, ..] = datagram else {
+        return None;
+    };
+    let transmitter = datagram.get(8..16)?.try_into().ok()?;
+    Some(MemberId(u64::from_be_bytes(transmitter)))
 }
 
 /// Whether a datagram of ours is a sign of life.

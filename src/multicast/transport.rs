@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use super::config::{TRANSPORT_BACK_WAIT, TRANSPORT_PROBE_WAIT, TRANSPORT_SILENCE_MIN};
+use super::config::{
+    TRANSPORT_BACK_WAIT, TRANSPORT_BACK_WAIT_MAX, TRANSPORT_PROBE_WAIT, TRANSPORT_SILENCE_MIN,
+};
 use crate::chat::TransportChoice;
 use crate::time::{Instant, Micros};
 
@@ -54,6 +56,10 @@ pub struct Transport {
     /// It has worked since the relay is there, or the relay was used when it was there last: a way that does not
     /// work is left at once.
     is_tried: bool,
+    /// How long multicast has to work before it is used again.
+    back_wait: Micros,
+    /// When it was last gone back to.
+    back: Option<Instant>,
 }
 
 impl Transport {
@@ -67,6 +73,8 @@ impl Transport {
             is_heard_there: false,
             works: None,
             is_tried: false,
+            back_wait: TRANSPORT_BACK_WAIT,
+            back: None,
         }
     }
 
@@ -124,8 +132,21 @@ impl Transport {
         let is_change = (way == Way::Multicast) != (self.way == Way::Multicast);
         if is_change {
             self.way = way;
+            self.note_change(now);
         }
         is_change.then_some(way)
+    }
+
+    /// A return that did not last makes the next one later.
+    fn note_change(&mut self, now: Instant) {
+        if self.way == Way::Multicast {
+            self.back = Some(now);
+        } else if let Some(back) = self.back {
+            self.back_wait = match now < back + TRANSPORT_BACK_WAIT_MAX {
+                true => Micros(2 * self.back_wait.0).min(TRANSPORT_BACK_WAIT_MAX),
+                false => TRANSPORT_BACK_WAIT,
+            };
+        }
     }
 
     fn wanted(&self, reason: Reason, now: Instant) -> Way {
@@ -138,7 +159,7 @@ impl Transport {
             return Way::Relay(Reason::Wanted);
         }
         match (self.way, self.works) {
-            (Way::Relay(_), Some(since)) if since + TRANSPORT_BACK_WAIT <= now => Way::Multicast,
+            (Way::Relay(_), Some(since)) if since + self.back_wait <= now => Way::Multicast,
             (Way::Relay(reason), _) => Way::Relay(reason),
             (Way::Multicast, Some(_)) => Way::Multicast,
             (Way::Multicast, None) if self.is_tried => Way::Relay(reason),
@@ -159,7 +180,7 @@ impl Transport {
             .relay
             .filter(|_| self.choice == TransportChoice::Auto)?;
         match (self.way, self.works) {
-            (Way::Relay(_), Some(since)) => Some(since + TRANSPORT_BACK_WAIT),
+            (Way::Relay(_), Some(since)) => Some(since + self.back_wait),
             (Way::Relay(_), None) => None,
             (Way::Multicast, Some(_)) => self.heard.map(|heard| heard + silence(interval)),
             (Way::Multicast, None) => Some(relay + TRANSPORT_PROBE_WAIT),
@@ -229,11 +250,36 @@ mod tests {
         assert!(transport.decide(INTERVAL, deaf).is_some());
         transport.hear_server(at(20_000));
         assert_eq!(transport.decide(INTERVAL, at(20_000)), None);
-        transport.hear_server(at(21_000));
-        assert_eq!(transport.decide(INTERVAL, at(21_000)), None);
-        assert_eq!(transport.wake(INTERVAL), Some(at(22_000)));
-        let way = Some(Way::Multicast);
-        assert_eq!(transport.decide(INTERVAL, at(22_000)), way);
+        // One sign of life is not enough.
+        assert_eq!(transport.decide(INTERVAL, at(25_000)), None);
+        assert_eq!(works_from(&mut transport, 30_000), 35_000);
+    }
+
+    /// The server is heard from then on; when multicast is used again.
+    fn works_from(transport: &mut Transport, start: u64) -> u64 {
+        for millis in (start..).step_by(500) {
+            transport.hear_server(at(millis));
+            match transport.decide(INTERVAL, at(millis)) {
+                Some(Way::Multicast) => return millis,
+                Some(way) => panic!("{way:?}"),
+                None => {}
+            }
+        }
+        unreachable!("it ends by returning");
+    }
+
+    #[test]
+    fn a_return_that_does_not_last_makes_the_next_one_later() {
+        let mut transport = heard_until(5_000);
+        let mut now = 10_000;
+        for wait in [5_000, 10_000, 20_000, 40_000, 80_000, 80_000] {
+            assert!(matches!(
+                transport.decide(INTERVAL, at(now)),
+                Some(Way::Relay(_))
+            ));
+            assert_eq!(works_from(&mut transport, now), now + wait);
+            now += wait + 4_000;
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct GroupSockets {
     room: RoomAddress,
     pieces: mpsc::Sender<Bytes>,
     legs: BTreeMap<u32, Leg>,
+    /// The interface that was joined first of those that are there.
+    first: Option<u32>,
 }
 
 /// The group on one interface.
@@ -43,6 +45,7 @@ impl GroupSockets {
             room,
             pieces,
             legs: BTreeMap::new(),
+            first: None,
         };
         (sockets, received)
     }
@@ -64,6 +67,8 @@ impl GroupSockets {
             reader,
         };
         self.legs.insert(interface.index, leg);
+        let first = self.first.filter(|first| self.legs.contains_key(first));
+        self.first = first.or(Some(interface.index));
         Ok(())
     }
 
@@ -72,6 +77,17 @@ impl GroupSockets {
         for leg in self.legs.values() {
             let _ = leg.socket.socket.send(datagram, datagram.len());
         }
+    }
+
+    /// Whether what is sent on some interface comes from there.
+    pub fn is_source(&self, source: SocketAddrV4) -> bool {
+        let mut legs = self.legs.values();
+        legs.any(|leg| leg.socket.socket.source() == source)
+    }
+
+    /// The interface that was joined first of those that are there, by its number.
+    pub fn first_interface(&self) -> Option<u32> {
+        self.first
     }
 
     /// Where what is sent comes from, as the others see it; there may be several such places.

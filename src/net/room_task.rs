@@ -18,7 +18,7 @@ use super::seat::{Outlet, SeatOptions};
 use super::speech::{Plain, Reliable};
 use super::watched_socket::WatchedSocket;
 use super::{Interface, InterfaceError};
-use crate::chat::{Dialect, MessageText, RoomAddress};
+use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
 use crate::multicast::config::IDLE_INTERVAL_MIN;
 use crate::multicast::plain;
 use crate::multicast::session::Delivered;
@@ -48,8 +48,11 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         relay,
     } = options;
     // Who can be relayed needs no multicast.
+    let can_relay = relay
+        .as_ref()
+        .is_some_and(|relay| relay.choice != TransportChoice::Multicast);
     let socket = match WatchedSocket::open(room, &interface, ttl) {
-        Err(error) if relay.is_none() => return Err(error),
+        Err(error) if !can_relay => return Err(error),
         opened => opened.ok(),
     };
     let speech = match dialect {
@@ -140,6 +143,8 @@ impl RoomTask {
         let mut is_leaving = false;
         // Something said that has to wait until there is room for it.
         let mut waiting = None;
+        // The person may have decided on a way.
+        self.choose_way();
         while !is_leaving || !self.is_over() {
             if self.can_say()
                 && let Some(command) = waiting.take()

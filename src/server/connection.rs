@@ -38,9 +38,9 @@ const REQUESTS_WAITING_MAX: usize = 256;
 /// Answers are written when they have this many bytes, or when there are no more.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// So many times the lines that a client may send, pieces of datagrams may come: each line of a relayed room makes one, and
-/// so does each repair and sign of life.
-const PIECES_FOR_EACH_LINE: u32 = 10;
+/// So many times the lines that a client may send in a second, datagrams may come to be carried: each goes to a whole
+/// network.
+const DATAGRAMS_FOR_EACH_LINE: u32 = 10;
 
 /// What is read at once, in bytes. An idle connection holds none of it.
 const READ_BYTES: usize = 16 * 1024;
@@ -59,7 +59,7 @@ pub(super) struct Connection {
     shutdown: Shutdown,
     lines: LineBuffer,
     budget: LineBudget,
-    /// Pieces of datagrams that may still be carried.
+    /// Datagrams that may still be carried.
     relay_budget: LineBudget,
     /// It has said hello in JSON, and hears events.
     speaks_json: bool,
@@ -117,7 +117,7 @@ impl Connection {
             relay_budget: LineBudget::new(
                 limits
                     .lines_per_second_max
-                    .saturating_mul(PIECES_FOR_EACH_LINE),
+                    .saturating_mul(DATAGRAMS_FOR_EACH_LINE),
                 now.into_std(),
             ),
             limits,
@@ -354,11 +354,17 @@ impl Connection {
         let (Some(piece), true) = (&framed.bulk, self.speaks_json) else {
             return false;
         };
-        if datagrams::announced(&framed.line).is_none() {
+        let Some(room) = datagrams::announced(&framed.line) else {
             return false;
-        }
-        if self.relay_budget.spend(Instant::now().into_std()) == Verdict::Read {
-            self.hub.bridge.carry(self.caller.client, piece.clone());
+        };
+        let now = Instant::now().into_std();
+        let datagrams = datagrams::read(piece).map_while(Result::ok);
+        if datagrams
+            .map(|_| self.relay_budget.spend(now))
+            .all(|verdict| verdict == Verdict::Read)
+        {
+            let client = self.caller.client;
+            self.hub.bridge.carry(client, room, piece.clone());
         }
         true
     }

@@ -282,7 +282,7 @@ impl HubTask {
         }
         let greeted = self.hub.hello(by.client, by.address, token, resume);
         if let Some(replaced) = greeted.replaced {
-            self.bridge.leave(replaced);
+            self.bridge.leave(replaced, None);
             self.delivery.let_go(replaced, LetGo::Resumed);
         }
         if let Some(name) = &greeted.resumed {
@@ -302,7 +302,7 @@ impl HubTask {
         if let Some(name) = self.hub.name_of(client) {
             tracing::info!("{name} exited");
         }
-        self.bridge.leave(client);
+        self.bridge.leave(client, None);
         self.may_follow = true;
         self.hub.gone(client)
     }
@@ -398,7 +398,7 @@ impl HubTask {
         if let Request::Leave(room) = &request
             && !room.is_lobby()
         {
-            self.bridge.leave(client);
+            self.bridge.leave(client, Some(room.clone()));
         }
         self.may_follow |= matches!(request, Request::Follow(_) | Request::Unfollow(_));
         let must_save = matches!(

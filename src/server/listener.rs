@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::bridge::{SEAT_FILES, SEATS_MAX};
 use super::connection::Connection;
 use super::hub_task::{self, Caller, HubHandle, Owners};
 use super::socket::close_gently;
@@ -208,7 +209,8 @@ async fn turn_away(mut stream: TcpStream, connections_max: usize) {
 /// Asks the system for as many open files as the connections need. If it gives fewer, the clients
 /// beyond wait, which is told when it happens.
 fn allow_files(connections_max: usize) {
-    let needed = (connections_max + TURNED_AWAY_AT_ONCE_MAX + FILES_OF_OUR_OWN) as u64;
+    let of_clients = connections_max + TURNED_AWAY_AT_ONCE_MAX;
+    let needed = (of_clients + FILES_OF_OUR_OWN + SEATS_MAX * SEAT_FILES) as u64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         let current = limit.maximum.map_or(needed, |maximum| maximum.min(needed));

@@ -75,11 +75,17 @@ impl Outbox {
     pub(super) fn push(&self, chunk: Bytes) -> Result<(), Full> {
         let cost = cost(&chunk);
         if self.waiting_bytes.fetch_add(cost, Ordering::Relaxed) + cost > WAITING_BYTES_MAX {
+            self.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
             return Err(Full);
         }
         // If the connection has ended, its end is on the way to the owner.
         let _ = self.items.send(Item::Chunk(chunk));
         Ok(())
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.items.is_closed()
     }
 
     /// Nothing more will come; what waits is still written.

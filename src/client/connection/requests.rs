@@ -123,7 +123,8 @@ impl Connection {
         self.done(enter).await
     }
 
-    /// Tells the server that this client is no longer in a room.
+    /// Tells the server that this client is no longer in a room. If the server relays for it there, that is told when
+    /// the [`Room`](crate::client::Room) has said its last.
     ///
     /// # Errors
     /// There is no connection.

@@ -77,11 +77,16 @@ impl Route {
         &self.entry.room
     }
 
+    /// Whether the room's datagrams go over the connection.
+    pub(super) fn is_used(&self) -> bool {
+        *self.is_used.borrow()
+    }
+
     /// The request that tells the server how we are in the room.
     pub(super) fn enter(&self) -> Request {
         Request::Enter {
             room: self.entry.room.clone(),
-            via: match *self.is_used.borrow() {
+            via: match self.is_used() {
                 true => Via::Relay,
                 false => Via::Multicast,
             },

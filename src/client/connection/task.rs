@@ -1,7 +1,9 @@
 //! The owner of the TCP connection: carries requests and events, and comes back when it is lost.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::wait_before;
 use super::link::{Asked, By, Greeting, Incoming, Link};
@@ -9,11 +11,14 @@ use super::route::{Route, Wanted, next_wanted};
 use super::standing::Standing;
 use super::{ConnectionEvent, RequestError, Server};
 use crate::chat::{ServerAddress, SessionId};
-use crate::control::{Event, Refusal, Reply, Request, Token};
+use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token};
 use crate::net::FromRelay;
 
 /// Places among the events that wait which only what concerns the connection itself may take.
 const EVENTS_RESERVED: usize = 16;
+
+/// How long to wait when the server is too busy to let us into a room again.
+const ENTER_AGAIN_WAIT: Duration = Duration::from_secs(1);
 
 /// What the handle asks of the task.
 pub(super) struct Command {
@@ -38,6 +43,8 @@ pub(super) struct Task {
     server: watch::Sender<Server>,
     standing: Standing,
     route: Option<Route>,
+    /// When to ask once more to be let into its room.
+    enter_at: Option<Instant>,
     token: Token,
     /// How many requests for what was had before wait for their answers.
     regaining: usize,
@@ -62,6 +69,7 @@ impl Task {
             server,
             standing: Standing::default(),
             route: None,
+            enter_at: None,
             token,
             regaining: 0,
             is_back: true,
@@ -94,6 +102,9 @@ impl Task {
             {
                 self.ask(link, command);
             }
+            if link.has_room() {
+                self.carry_one(link);
+            }
             tokio::select! {
                 biased;
                 incoming = link.next() => match incoming {
@@ -116,6 +127,10 @@ impl Task {
                     None => return End::Closed,
                 },
                 wanted = next_wanted(&mut self.route), if link.has_room() => self.serve_room(link, wanted),
+                () = at(self.enter_at) => {
+                    self.enter_at = None;
+                    self.serve_room(link, Wanted::Enter);
+                }
             }
         }
     }
@@ -127,17 +142,34 @@ impl Task {
                 let enter = route.enter();
                 self.ask_again(link, vec![enter]);
             }
-            (Wanted::Left, _) | (_, None) => self.route = None,
+            (Wanted::Left, _) | (_, None) => self.leave_room(link),
+        }
+    }
+
+    /// The room was left, and has said all.
+    fn leave_room(&mut self, link: &mut Link) {
+        if let Some(route) = self.route.take() {
+            let leave = Request::Leave(route.room().clone());
+            self.standing.note(&leave);
+            link.ask(leave, By::Link);
         }
     }
 
     /// What a room said last goes out before we do.
     fn carry_rest(&mut self, link: &mut Link) {
-        if let Some(route) = &mut self.route {
-            while let Some(piece) = route.waiting() {
-                link.carry(route.room(), &piece);
-            }
+        while self.carry_one(link) {}
+    }
+
+    /// Whether there was a piece to carry.
+    fn carry_one(&mut self, link: &mut Link) -> bool {
+        let Some(route) = &mut self.route else {
+            return false;
+        };
+        let piece = route.waiting();
+        if let Some(piece) = &piece {
+            link.carry(route.room(), piece);
         }
+        piece.is_some()
     }
 
     fn tell_room(&self, told: FromRelay) {
@@ -151,6 +183,16 @@ impl Task {
         }
         if command.route.is_some() {
             self.route = command.route;
+        }
+        if let (Request::Leave(room), Some(route)) = (&command.request, &self.route)
+            && room == route.room()
+        {
+            if route.is_used() {
+                // What the room says last goes over the connection; it is left after that.
+                let _ = command.answer.send(Ok(Reply::Done));
+                return;
+            }
+            self.route = None;
         }
         link.ask(command.request, By::Caller(command.answer));
     }
@@ -193,6 +235,11 @@ impl Task {
     }
 
     fn tell_refusal(&mut self, request: Request, why: Refusal) {
+        let is_for_now = matches!(why.code, RefusalCode::NoRelay | RefusalCode::TooFast);
+        if let (Request::Enter { .. }, true) = (&request, is_for_now) {
+            self.enter_at = Some(Instant::now() + ENTER_AGAIN_WAIT);
+            return;
+        }
         self.standing.lose(&request);
         let event = match request {
             Request::Name(name) => ConnectionEvent::NameLost { name, why },
@@ -294,6 +341,13 @@ impl Events {
             let _ = self.events.try_send(ConnectionEvent::Missed(missed));
         }
         let _ = self.events.try_send(event);
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

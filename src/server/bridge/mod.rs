@@ -21,8 +21,17 @@ use room_bridge::RoomBridge;
 /// that is told to try again.
 const COMMANDS_WAITING_MAX: usize = 1024;
 
-/// Rooms that the server has a seat in at once: each takes two sockets for each interface.
-const SEATS_MAX: usize = 256;
+/// Pieces of datagrams among them: at most 4 MiB. Commands always find room behind them.
+const PIECES_WAITING_MAX: usize = 64;
+
+/// Rooms that the server has a seat in at once.
+pub(super) const SEATS_MAX: usize = 256;
+
+/// Files that a seat takes on one interface.
+pub(super) const SEAT_FILES: usize = 3;
+
+/// Rooms that it listens in because somebody follows; others stay free for guests.
+const FOLLOWED_SEATS_MAX: usize = 128;
 
 /// Who is in a room and asked the server for a way into it.
 #[derive(Clone, Debug)]
@@ -42,11 +51,13 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Who does not read fast enough is let go of, and repairs what it missed when it comes back.
-    fn send(&self, chunk: Bytes) {
-        if self.outbox.push(chunk).is_err() {
+    /// Who does not read fast enough is let go of, and repairs what it missed when it comes back. False then.
+    fn send(&self, chunk: Bytes) -> bool {
+        let is_sent = self.outbox.push(chunk).is_ok();
+        if !is_sent {
             self.outbox.clone().let_go(LetGo::TooSlow);
         }
+        is_sent
     }
 }
 
@@ -83,8 +94,9 @@ type Entered = Result<Option<u64>, BridgeError>;
 
 enum Command {
     Enter(ClientId, Box<Room>, Box<Guest>, Answer),
-    Leave(ClientId),
-    Datagrams(ClientId, Bytes),
+    /// Of this room, or of any.
+    Leave(ClientId, Option<RoomName>),
+    Datagrams(ClientId, RoomName, Bytes),
     Follow(Vec<Room>),
 }
 
@@ -126,16 +138,17 @@ impl Bridge {
         }
     }
 
-    /// A client is in no room any more, or gone.
-    pub(super) fn leave(&self, client: ClientId) {
-        // A seat notices by itself when a guest is gone.
-        let _ = self.commands.try_send(Command::Leave(client));
+    /// A client is not in this room any more; or in none, as it is gone.
+    pub(super) fn leave(&self, client: ClientId, room: Option<RoomName>) {
+        // Where this finds no room, the seat notices when the connection ends.
+        let _ = self.commands.try_send(Command::Leave(client, room));
     }
 
-    /// Datagrams of a client.
-    pub(super) fn carry(&self, client: ClientId, piece: Bytes) {
-        // One that finds no room is lost, as on any network.
-        let _ = self.commands.try_send(Command::Datagrams(client, piece));
+    /// Datagrams of a client for the room that it is in.
+    pub(super) fn carry(&self, client: ClientId, room: RoomName, piece: Bytes) {
+        if has_room_for_piece(&self.commands) {
+            let _ = (self.commands).try_send(Command::Datagrams(client, room, piece));
+        }
     }
 
     /// These rooms have followers; others have none.
@@ -144,15 +157,28 @@ impl Bridge {
     }
 }
 
+/// A piece that finds no room is lost, as on any network.
+fn has_room_for_piece<T>(commands: &mpsc::Sender<T>) -> bool {
+    COMMANDS_WAITING_MAX - commands.capacity() < PIECES_WAITING_MAX
+}
+
+/// A room that is deleted and made again, perhaps at the address of another, is another one: those in it may have
+/// stayed.
+type Place = (RoomAddress, RoomName, &'static str);
+
 struct BridgeTask {
     interface: Option<String>,
     /// To the owner of the hub, who ends when nobody else has one.
     jobs: mpsc::WeakSender<Job>,
-    seats: BTreeMap<RoomAddress, Seat>,
+    seats: BTreeMap<Place, Seat>,
     /// Where each client is.
-    at: BTreeMap<ClientId, RoomAddress>,
+    at: BTreeMap<ClientId, Place>,
     /// Seats that were left, and tell so.
     left: Vec<JoinHandle<()>>,
+}
+
+fn place_of(room: &Room) -> Place {
+    (room.address, room.name.clone(), room.dialect.as_str())
 }
 
 struct Seat {
@@ -175,12 +201,8 @@ impl BridgeTask {
                     });
                     let _ = answer.send(entered.map_err(Refusal::from));
                 }
-                Command::Leave(client) => self.leave(client),
-                Command::Datagrams(client, piece) => {
-                    if let Some(seat) = self.at.get(&client).and_then(|at| self.seats.get(at)) {
-                        let _ = seat.to_room.try_send(ToRoom::Datagrams(client, piece));
-                    }
-                }
+                Command::Leave(client, room) => self.leave(client, room.as_ref()),
+                Command::Datagrams(client, room, piece) => self.carry(client, &room, piece),
                 Command::Follow(rooms) => self.follow(rooms),
             }
         }
@@ -192,10 +214,19 @@ impl BridgeTask {
         }
     }
 
+    fn carry(&self, client: ClientId, room: &RoomName, piece: Bytes) {
+        let place = self.at.get(&client).filter(|(_, name, _)| name == room);
+        if let Some(seat) = place.and_then(|place| self.seats.get(place))
+            && has_room_for_piece(&seat.to_room)
+        {
+            let _ = seat.to_room.try_send(ToRoom::Datagrams(client, piece));
+        }
+    }
+
     fn enter(&mut self, client: ClientId, room: Room, guest: Guest) -> Entered {
-        let address = room.address;
-        if self.at.get(&client).is_some_and(|at| *at != address) {
-            self.leave(client);
+        let place = place_of(&room);
+        if self.at.get(&client).is_some_and(|at| *at != place) {
+            self.leave(client, None);
         }
         let interface = self.interface_of(guest.local, guest.interface);
         let seat = self.seat(room)?;
@@ -204,41 +235,45 @@ impl BridgeTask {
             .to_room
             .try_send(ToRoom::Enter(client, guest, interface));
         let member = seat.member;
-        self.at.insert(client, address);
+        self.at.insert(client, place);
         entered.map_err(|_| BridgeError::Busy).map(|()| member)
     }
 
-    fn leave(&mut self, client: ClientId) {
-        let Some(address) = self.at.remove(&client) else {
+    fn leave(&mut self, client: ClientId, room: Option<&RoomName>) {
+        let is_there = |(_, name, _): &Place| room.is_none_or(|room| room == name);
+        if !self.at.get(&client).is_some_and(is_there) {
+            return;
+        }
+        let Some(place) = self.at.remove(&client) else {
             return;
         };
-        if let Some(seat) = self.seats.get_mut(&address) {
+        if let Some(seat) = self.seats.get_mut(&place) {
             seat.guests.remove(&client);
             let _ = seat.to_room.try_send(ToRoom::Leave(client));
         }
-        self.get_up(address);
+        self.get_up(&place);
     }
 
     /// A seat that nobody needs is left: its task ends with the last sender of commands.
-    fn get_up(&mut self, address: RoomAddress) {
+    fn get_up(&mut self, place: &Place) {
         let is_needed = |seat: &Seat| seat.is_followed || !seat.guests.is_empty();
-        if !self.seats.get(&address).is_some_and(is_needed) {
+        if !self.seats.get(place).is_some_and(is_needed) {
             self.left.retain(|task| !task.is_finished());
-            let seat = self.seats.remove(&address);
+            let seat = self.seats.remove(place);
             self.left.extend(seat.map(|seat| seat.task));
         }
     }
 
     fn follow(&mut self, rooms: Vec<Room>) {
-        let wanted: BTreeSet<RoomAddress> = rooms.iter().map(|room| room.address).collect();
-        let there: Vec<RoomAddress> = self.seats.keys().copied().collect();
-        for address in there {
-            if !wanted.contains(&address)
-                && let Some(seat) = self.seats.get_mut(&address)
+        let wanted: BTreeSet<Place> = rooms.iter().map(place_of).collect();
+        let there: Vec<Place> = self.seats.keys().cloned().collect();
+        for place in there {
+            if !wanted.contains(&place)
+                && let Some(seat) = self.seats.get_mut(&place)
                 && std::mem::take(&mut seat.is_followed)
             {
                 let _ = seat.to_room.try_send(ToRoom::Follow(false, None));
-                self.get_up(address);
+                self.get_up(&place);
             }
         }
         let interface = Interface::choose(
@@ -247,6 +282,10 @@ impl BridgeTask {
         );
         let interface = interface.ok();
         for room in rooms {
+            let is_there = self.seats.contains_key(&place_of(&room));
+            if !is_there && self.seats.len() >= FOLLOWED_SEATS_MAX {
+                continue;
+            }
             if let Ok(seat) = self.seat(room)
                 && !std::mem::replace(&mut seat.is_followed, true)
             {
@@ -259,8 +298,8 @@ impl BridgeTask {
 
     /// The seat in a room, taken if need be.
     fn seat(&mut self, room: Room) -> Result<&mut Seat, BridgeError> {
-        let address = room.address;
-        if !self.seats.contains_key(&address) {
+        let place = place_of(&room);
+        if !self.seats.contains_key(&place) {
             if self.seats.len() >= SEATS_MAX {
                 return Err(BridgeError::TooManyRooms);
             }
@@ -274,9 +313,9 @@ impl BridgeTask {
                 guests: BTreeSet::new(),
                 is_followed: false,
             };
-            self.seats.insert(address, seat);
+            self.seats.insert(place.clone(), seat);
         }
-        self.seats.get_mut(&address).ok_or(BridgeError::Busy)
+        self.seats.get_mut(&place).ok_or(BridgeError::Busy)
     }
 
     /// Where a guest's group is heard here: on the interface that it named, if that is one of this machine, else

@@ -14,7 +14,7 @@ use crate::chat::{Dialect, Message, Room};
 use crate::control::{self, Event, datagrams};
 use crate::hub::ClientId;
 use crate::multicast::config::IDLE_INTERVAL_MIN;
-use crate::multicast::packet::{self, MemberId, room_tag};
+use crate::multicast::packet::{self, Body, MemberId, room_tag};
 use crate::multicast::plain;
 use crate::multicast::transport::silence;
 use crate::net::{GroupSockets, Interface, Observer};
@@ -43,6 +43,8 @@ pub(super) struct RoomBridge {
 /// A guest, and what is known of it.
 struct Seated {
     guest: Guest,
+    /// The interface where it hears the group.
+    interface: Option<u32>,
     /// When it was last heard by multicast.
     heard: Option<Instant>,
     told_heard: bool,
@@ -118,7 +120,7 @@ impl RoomBridge {
     fn obey(&mut self, command: ToRoom) {
         match command {
             ToRoom::Enter(id, guest, interface) => {
-                self.enter(id, guest);
+                self.enter(id, guest, interface.as_ref().map(|i| i.index));
                 interface.iter().for_each(|interface| self.join(interface));
             }
             ToRoom::Leave(id) => _ = self.guests.remove(&id),
@@ -131,18 +133,18 @@ impl RoomBridge {
     }
 
     /// Who enters again tells by which way it takes part now.
-    fn enter(&mut self, id: ClientId, guest: Guest) {
-        match self.guests.get_mut(&id) {
-            Some(seated) => seated.guest = guest,
-            None => {
-                let seated = Seated {
-                    guest,
-                    heard: None,
-                    told_heard: false,
-                };
-                self.guests.insert(id, seated);
-            }
-        }
+    fn enter(&mut self, id: ClientId, guest: Guest, interface: Option<u32>) {
+        let before = self.guests.remove(&id);
+        let is_same = |before: &Seated| before.guest.member == guest.member;
+        let heard = before.filter(is_same).and_then(|before| before.heard);
+        let seated = Seated {
+            guest,
+            interface,
+            heard,
+            // A program that enters again may have forgotten what it was told.
+            told_heard: false,
+        };
+        self.guests.insert(id, seated);
     }
 
     fn join(&mut self, interface: &Interface) {
@@ -154,15 +156,27 @@ impl RoomBridge {
     /// A piece came by multicast.
     fn hear(&mut self, piece: &Bytes) {
         let now = Instant::now();
+        let mut others = Vec::new();
+        let mut is_all = true;
         for (source, datagram) in datagrams::read(piece).map_while(Result::ok) {
+            // What we send on one interface may come in on another.
+            if self.sockets.is_source(source) {
+                is_all = false;
+                continue;
+            }
             if let Some(member) = packet::transmitter(datagram) {
                 let seated = self.guests.values_mut();
-                let mut same = seated.filter(|s| s.guest.member == Some(member.0));
-                same.by_ref().for_each(|seated| seated.heard = Some(now));
+                let same = seated.filter(|s| s.guest.member == Some(member.0));
+                same.for_each(|seated| seated.heard = Some(now));
             }
             self.note(source, datagram);
+            datagrams::push(&mut others, source, datagram);
         }
-        self.pass_on(piece, None);
+        match is_all {
+            true => self.pass_on(piece, None),
+            false if others.is_empty() => {}
+            false => self.pass_on(&Bytes::from(others), None),
+        }
         self.flush();
     }
 
@@ -190,15 +204,28 @@ impl RoomBridge {
 
     /// A guest speaks for itself and in its room only.
     fn is_of(&self, guest: &Guest, source: SocketAddrV4, datagram: &[u8]) -> bool {
-        match self.room.dialect {
-            Dialect::Reliable => packet::decode(datagram).is_ok_and(|(header, _)| {
-                header.room_tag == room_tag(self.room.address)
-                    && guest.member.map(MemberId) == Some(header.transmitter)
-            }),
-            Dialect::Plain => {
-                plain::decode(datagram, source).is_ok_and(|message| message.from == guest.name)
-            }
-        }
+        let Dialect::Reliable = self.room.dialect else {
+            let said = plain::decode(datagram, source);
+            return said.is_ok_and(|message| message.from == guest.name);
+        };
+        let Ok((header, body)) = packet::decode(datagram) else {
+            return false;
+        };
+        // To the others all guests are on our machine, where one may take the place of another.
+        let takes_place = match &body {
+            Body::Heartbeat(heartbeat) => self.is_guest(heartbeat.replaces),
+            _ => false,
+        };
+        let transmitter = Some(header.transmitter.0);
+        header.room_tag == room_tag(self.room.address)
+            && guest.member == transmitter
+            && self.member() != transmitter
+            && !takes_place
+    }
+
+    fn is_guest(&self, member: MemberId) -> bool {
+        let mut members = self.guests.values().map(|seated| seated.guest.member);
+        members.any(|of_guest| of_guest == Some(member.0))
     }
 
     /// Something was said, or another datagram came.
@@ -247,36 +274,40 @@ impl RoomBridge {
         }
     }
 
-    /// To those whom multicast does not reach. One that does not read loses it, and has it repaired.
-    fn pass_on(&self, piece: &Bytes, but: Option<ClientId>) {
-        let guests = self.guests.iter();
-        let mut relayed = guests.filter(|(id, s)| s.guest.is_relayed && Some(**id) != but);
-        let Some(first) = relayed.next() else {
-            return;
-        };
-        let line = datagrams::line(&self.room.name, piece);
-        for (_, seated) in std::iter::once(first).chain(relayed) {
-            seated.guest.send(line.clone());
-        }
+    /// To those whom multicast does not reach. Who does not read is let go of.
+    fn pass_on(&mut self, piece: &Bytes, but: Option<ClientId>) {
+        let mut line = None;
+        self.guests.retain(|id, seated| {
+            if !seated.guest.is_relayed || Some(*id) == but {
+                return true;
+            }
+            let line = line.get_or_insert_with(|| datagrams::line(&self.room.name, piece));
+            seated.guest.send(line.clone())
+        });
     }
 
+    /// Who hears the group on another interface than the first is to be relayed: we do not carry datagrams from one
+    /// network to another.
     fn tell_who_is_heard(&mut self) {
         let interval = self
             .observer
             .as_ref()
             .map_or(IDLE_INTERVAL_MIN, Observer::idle_interval);
         let silence = Duration::from_micros(silence(interval).0);
-        for seated in self.guests.values_mut() {
+        let first = self.sockets.first_interface();
+        self.guests.retain(|_, seated| {
+            let is_near = seated.interface.is_none() || seated.interface == first;
             let is_heard = seated.heard.is_some_and(|heard| heard.elapsed() < silence);
-            if std::mem::replace(&mut seated.told_heard, is_heard) != is_heard {
-                let event = Event::Reach {
-                    room: self.room.name.clone(),
-                    heard: is_heard,
-                };
-                let line = control::event_line(&event);
-                seated.guest.send(line.into());
+            let is_heard = is_near && is_heard;
+            if std::mem::replace(&mut seated.told_heard, is_heard) == is_heard {
+                return !seated.guest.outbox.is_closed();
             }
-        }
+            let event = Event::Reach {
+                room: self.room.name.clone(),
+                heard: is_heard,
+            };
+            seated.guest.send(control::event_line(&event).into())
+        });
     }
 }
 
@@ -290,9 +321,7 @@ fn ticks() -> Interval {
 mod tests {
     use super::*;
     use crate::chat::Origin;
-    use crate::multicast::packet::{
-        Body, Header, Heartbeat, QuantisedSize, QuantisedTime, Role, encode,
-    };
+    use crate::multicast::packet::{Header, Heartbeat, QuantisedSize, QuantisedTime, Role, encode};
     use crate::server::outbox::{OutboxReader, Outgoing, outbox};
 
     const MEMBER: u64 = 5;
@@ -326,7 +355,7 @@ mod tests {
             interface: None,
             outbox,
         };
-        bridge.enter(ClientId(id), guest);
+        bridge.enter(ClientId(id), guest, None);
         reader
     }
 

@@ -36,7 +36,7 @@ pub(super) struct RoomSeat {
     former: Option<FormerSeat>,
     pub(super) room: Room,
     /// The server knows that we are here.
-    is_reported: bool,
+    pub(super) is_reported: bool,
 }
 
 impl Seat {

@@ -92,14 +92,14 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
             Err(error) => break Err(error),
         }
     };
-    if let Some(connection) = repl.connection.take() {
-        connection.bye().await;
-    }
     let seat = repl.seat.take();
     repl.leaving.extend(seat.and_then(Seat::leave));
     for room in repl.leaving {
-        // What was said last may still be on its way.
+        // What was said last may still be on its way, perhaps over the connection.
         let _ = room.await;
+    }
+    if let Some(connection) = repl.connection.take() {
+        connection.bye().await;
     }
     result.map(|()| !repl.failed)
 }

@@ -17,8 +17,10 @@ impl Repl {
             ConnectionEvent::NameLost { why, .. } => self.lose_name(&why.text)?,
             ConnectionEvent::RoomLost { room, why } => {
                 self.notice(&format!("{room}: {}", why.text))?;
-                if matches!(self.seat, Some(Seat::Lobby)) && room.is_lobby() {
-                    self.leave().await?;
+                match &mut self.seat {
+                    Some(Seat::Lobby) if room.is_lobby() => self.leave().await?,
+                    Some(Seat::Room(seat)) => seat.is_reported = false,
+                    _ => {}
                 }
             }
             ConnectionEvent::Missed(events) => {

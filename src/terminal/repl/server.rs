@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Failure, Repl, Seat};
 use crate::chat::{NewRoom, Room as DirectoryRoom, RoomName, ServerAddress, UserName};
@@ -11,6 +11,9 @@ use crate::terminal::render::directory;
 
 /// How long a welcome is waited for: it comes with the answer, and without it all else works.
 const WELCOME_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a room that was left may still speak over the connection.
+const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
 
 impl Repl {
     pub(super) async fn connect(
@@ -66,6 +69,10 @@ impl Repl {
         self.is_online = false;
         self.console.teach(|words| words.forget_online());
         let closed = format!("Connection to {} closed.", connection.server());
+        for room in std::mem::take(&mut self.leaving) {
+            // Its last words may go over the connection. More is not waited for while somebody looks.
+            let _ = timeout(LAST_WORDS_WAIT, room).await;
+        }
         connection.bye().await;
         Ok(vec![closed])
     }
