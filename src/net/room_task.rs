@@ -16,7 +16,7 @@ use super::room_event::{RoomEvent, RoomStats, Said, SayError};
 use super::room_seat::{RoomCommand, RoomOptions, Seated};
 use super::seat::{Outlet, SeatOptions};
 use super::speech::{Plain, Reliable};
-use super::watched_socket::WatchedSocket;
+use super::watched_socket::{WatchedSocket, receive};
 use super::{Interface, InterfaceError};
 use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
 use crate::multicast::config::IDLE_INTERVAL_MIN;
@@ -482,14 +482,6 @@ impl RoomTask {
                 self.untold = 0;
             }
         }
-    }
-}
-
-/// Receives what is there; never without a socket.
-async fn receive(socket: Option<&WatchedSocket>, batch: &mut Batch) -> io::Result<()> {
-    match socket {
-        Some(socket) => socket.receive(batch).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -43,3 +43,11 @@ impl WatchedSocket {
         }
     }
 }
+
+/// Receives what is there; never without a socket.
+pub(super) async fn receive(socket: Option<&WatchedSocket>, batch: &mut Batch) -> io::Result<()> {
+    match socket {
+        Some(socket) => socket.receive(batch).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,25 +1,24 @@
 //! The one owner of hub, directory and store. Requests that wait together share one commit, and lines
 //! that wait together go out together.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Shutdown;
 use super::bridge::{Bridge, Guest, Overheard};
 use super::delivery::Delivery;
+use super::job::{Answer, Caller, Job};
 use super::outbox::{LetGo, Outbox};
+use super::outcome::{Outcome, Pending, Undo};
+use super::rendered::Rendered;
 use super::told::Told;
-use crate::chat::{NewRoom, OneLine, Origin, Room, RoomId, RoomName};
-use crate::control::{
-    Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via, directory_array, plain_words,
-};
+use crate::chat::{NewRoom, OneLine, Origin, Room, RoomName};
+use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
-use crate::hub::{Addressed, ClientId, GroupChange, Hub};
+use crate::hub::{Addressed, ClientId, Hub};
 use crate::store::{Change, Store};
 
 /// Requests that may wait; who comes after them waits to ask.
@@ -27,55 +26,6 @@ const JOBS_WAITING_MAX: usize = 1024;
 
 /// Requests that share a commit at most: it bounds how long the first of them waits.
 const COMMIT_JOBS_MAX: usize = 1024;
-
-/// Which of the directory's forms.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
-    /// `OKDIR [...]`
-    Line,
-    /// `{"r1":{...}}`
-    Object,
-    /// The array inside a JSON answer.
-    Array,
-}
-
-/// A request to the owner.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// A connection speaks JSON from now on.
-    Hello {
-        by: Caller,
-        /// With the first hello of a connection.
-        outbox: Option<Outbox>,
-        token: Token,
-        resume: Option<Token>,
-        answer: Answer,
-    },
-    Ask {
-        by: Caller,
-        request: Request,
-        answer: Answer,
-    },
-    Show {
-        form: Form,
-        answer: oneshot::Sender<Arc<str>>,
-    },
-    /// A connection has ended.
-    Gone(ClientId),
-    /// The server's seat in a room has heard a line.
-    Overheard(Overheard),
-}
-
-/// The connection that asks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caller {
-    pub(super) client: ClientId,
-    pub(super) address: SocketAddr,
-    /// Our own end of the connection.
-    pub(super) local: IpAddr,
-}
-
-pub(super) type Answer = oneshot::Sender<Result<Reply, Refusal>>;
 
 /// How connections reach the owner.
 #[derive(Clone, Debug)]
@@ -136,60 +86,6 @@ struct HubTask {
     is_followed: bool,
     /// Whom somebody follows, or where, may have changed since.
     may_follow: bool,
-}
-
-/// The directory's forms, each made when it is first asked for and kept until the next change.
-#[derive(Default)]
-struct Rendered([Option<Arc<str>>; 3]);
-
-/// What a job has done, before anybody is told.
-struct Outcome {
-    answer: Option<Answer>,
-    result: Result<Reply, Refusal>,
-    events: Vec<Addressed>,
-    /// What is to be put on disk, and how to take it back.
-    pending: Vec<Pending>,
-    /// Without the disk it is refused.
-    must_save: bool,
-    told: Option<Told>,
-    /// Somebody is in a room, and wants a way into it.
-    entering: Option<Box<(ClientId, Room, Guest)>>,
-}
-
-struct Pending {
-    change: Change,
-    undo: Undo,
-}
-
-enum Undo {
-    Unmake(RoomName),
-    Restore(RoomId, Room),
-    Topic(RoomName, Option<OneLine>),
-    Group(GroupChange),
-}
-
-impl Outcome {
-    fn new(answer: Option<Answer>, result: Result<Reply, Refusal>) -> Self {
-        Self {
-            answer,
-            result,
-            events: Vec::new(),
-            pending: Vec::new(),
-            must_save: false,
-            told: None,
-            entering: None,
-        }
-    }
-
-    /// A change of the directory.
-    fn changed(reply: Reply, pending: Pending, events: Vec<Addressed>) -> Self {
-        Self {
-            events,
-            pending: vec![pending],
-            must_save: true,
-            ..Self::new(None, Ok(reply))
-        }
-    }
 }
 
 impl HubTask {
@@ -576,26 +472,16 @@ fn to_the_millisecond(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-impl Rendered {
-    fn get(&mut self, form: Form, directory: &Directory) -> Arc<str> {
-        let kept = &mut self.0[form as usize];
-        let text = kept.get_or_insert_with(|| {
-            let rooms = directory.rooms();
-            Arc::from(match form {
-                Form::Line => plain_words::directory_line(rooms),
-                Form::Object => plain_words::directory_object(rooms),
-                Form::Array => directory_array(rooms),
-            })
-        });
-        Arc::clone(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::chat::Dialect;
     use crate::server::outbox::{OutboxReader, Outgoing, outbox};
+    use crate::server::rendered::Form;
     use crate::{directory, hub};
 
     struct Running {

@@ -15,7 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use super::bridge::{SEAT_FILES, SEATS_MAX};
 use super::connection::Connection;
-use super::hub_task::{self, Caller, HubHandle, Owners};
+use super::hub_task::{self, HubHandle, Owners};
+use super::job::Caller;
 use super::socket::close_gently;
 use super::{Config, Limits, ServeError, Shutdown};
 use crate::control::{Group, Refusal, RefusalCode, plain_words};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::hub_task::{Answer, Job};
+use super::job::{Answer, Job};
 use super::outbox::{LetGo, Outbox};
 use crate::chat::{Message, Room, RoomAddress, RoomName, SessionId};
 use crate::control::{Refusal, RefusalCode, Reply};

@@ -18,7 +18,7 @@ use crate::multicast::packet::{self, Body, MemberId, room_tag};
 use crate::multicast::plain;
 use crate::multicast::transport::silence;
 use crate::net::{GroupSockets, Interface, Observer};
-use crate::server::hub_task::Job;
+use crate::server::job::Job;
 
 /// How often guests are told whether they are heard, and interfaces that were lost are tried again.
 const LOOK: Duration = Duration::from_millis(500);

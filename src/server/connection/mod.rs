@@ -1,6 +1,8 @@
 //! One client's connection: reads lines, asks the owner of the hub, answers in the same order, and
 //! passes on what the owner has to tell.
 
+mod requests;
+
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,20 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{Answer, Speech};
-use super::hub_task::{Caller, Form, HubHandle, Job};
-use super::line_budget::{LineBudget, Verdict};
+use super::hub_task::HubHandle;
+use super::job::{Caller, Job};
+use super::line_budget::LineBudget;
 use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
 use super::socket::{close_gently, prepare};
 use super::{Limits, Shutdown};
-use crate::control::{
-    self, Event, Framed, LineBuffer, LineError, Refusal, RefusalCode, Reply, Request, Token,
-    VERSION, datagrams,
-    plain_words::{self, Spoken},
-};
+use crate::control::{self, Event, Framed, LineBuffer, plain_words};
 
 /// How long a command without a line end waits for more: a person's program sends a command whole.
 const UNFRAMED_WAIT: Duration = Duration::from_millis(100);
@@ -305,179 +303,6 @@ impl Connection {
         let end = self.take_line(line, speech, &mut waiting).await;
         self.write_answers(waiting).await?;
         end
-    }
-
-    /// Reads one line and passes its request on; its answer joins those that are waited for.
-    /// `Err` says why this was the last line.
-    async fn take_line(
-        &mut self,
-        line: Result<Framed, LineError>,
-        words: Speech,
-        waiting: &mut Vec<(Speech, Answer)>,
-    ) -> Result<(), End> {
-        if line.as_ref().is_ok_and(|framed| self.carry(framed)) {
-            return Ok(());
-        }
-        let Framed { line, bulk } = match self.readable(line)? {
-            Ok(framed) if framed.line.trim().is_empty() => return Ok(()),
-            Ok(framed) => framed,
-            Err(refusal) => {
-                waiting.push((self.own_speech(words), Answer::Ready(Err(refusal))));
-                return Ok(());
-            }
-        };
-        let (speech, request) = if line.trim_start().starts_with('{') {
-            let (id, request) = control::parse_request(&line, bulk.as_deref());
-            (Speech::Json(id), request)
-        } else {
-            match plain_words::parse(&line) {
-                Ok(Spoken::Request(request)) => (words, Ok(request)),
-                Ok(Spoken::Help) => {
-                    waiting.push((words, Answer::Help));
-                    return Ok(());
-                }
-                Err(refusal) => (words, Err(refusal)),
-            }
-        };
-        let is_bye = matches!(request, Ok(Request::Bye));
-        let answer = match request.and_then(|request| self.admit(request, speech)) {
-            Ok(request) => self.pass_request(request, speech).await,
-            Err(refusal) => Answer::Ready(Err(refusal)),
-        };
-        waiting.push((speech, answer));
-        if is_bye { Err(End::Bye) } else { Ok(()) }
-    }
-
-    /// Passes a piece of datagrams on, if this is one. It is not answered: what comes too fast is lost, as on any
-    /// network.
-    fn carry(&mut self, framed: &Framed) -> bool {
-        let (Some(piece), true) = (&framed.bulk, self.speaks_json) else {
-            return false;
-        };
-        let Some(room) = datagrams::announced(&framed.line) else {
-            return false;
-        };
-        let now = Instant::now().into_std();
-        let datagrams = datagrams::read(piece).map_while(Result::ok);
-        if datagrams
-            .map(|_| self.relay_budget.spend(now))
-            .all(|verdict| verdict == Verdict::Read)
-        {
-            let client = self.caller.client;
-            self.hub.bridge.carry(client, room, piece.clone());
-        }
-        true
-    }
-
-    /// Holds a line against the limits.
-    fn readable(
-        &mut self,
-        line: Result<Framed, LineError>,
-    ) -> Result<Result<Framed, Refusal>, End> {
-        let now = Instant::now().into_std();
-        let verdict = match line {
-            Ok(_) => self.budget.spend(now),
-            Err(_) => self.budget.refuse_unreadable(now),
-        };
-        if verdict == Verdict::Drop {
-            let reason = "too fast, or too many lines that cannot be read: goodbye";
-            return Err(End::Dropped(reason.to_owned()));
-        }
-        let (code, text) = match line {
-            Ok(line) if verdict == Verdict::Read => return Ok(Ok(line)),
-            Ok(_) => {
-                let lines_max = self.limits.lines_per_second_max;
-                let text =
-                    format!("too fast: at most {lines_max} lines a second; this one was not read");
-                (RefusalCode::TooFast, text)
-            }
-            Err(error) if error.is_last() => return Err(End::Dropped(error.to_string())),
-            Err(error @ LineError::TooLong(_)) => (RefusalCode::LineTooLong, error.to_string()),
-            Err(error) => (RefusalCode::Malformed, error.to_string()),
-        };
-        Ok(Err(Refusal::new(code, text)))
-    }
-
-    /// How to answer a line that could not be read.
-    fn own_speech(&self, words: Speech) -> Speech {
-        match self.speaks_json {
-            true => Speech::Json(None),
-            false => words,
-        }
-    }
-
-    /// Speaking JSON begins with `hello`.
-    fn admit(&self, request: Request, speech: Speech) -> Result<Request, Refusal> {
-        match (&request, speech) {
-            (Request::Hello { version, .. }, _) if *version != VERSION => Err(Refusal::new(
-                RefusalCode::VersionNotSpoken,
-                format!(
-                    "this server speaks version {VERSION}, not {version}: use the same crds on both sides"
-                ),
-            )),
-            (Request::Hello { .. }, _) | (_, Speech::Words | Speech::WordsUnframed) => Ok(request),
-            (_, Speech::Json(_)) if self.speaks_json => Ok(request),
-            (_, Speech::Json(_)) => Err(Refusal::new(
-                RefusalCode::HelloFirst,
-                "say hello first: {\"id\":1,\"request\":\"hello\",\"version\":1}",
-            )),
-        }
-    }
-
-    async fn pass_request(&mut self, request: Request, speech: Speech) -> Answer {
-        let by = self.caller;
-        match request {
-            Request::Hello { resume, .. } => self.pass_hello(resume).await,
-            Request::Ping | Request::Bye => Answer::Ready(Ok(Reply::Done)),
-            Request::GetDirectory => {
-                let form = match speech {
-                    Speech::Words => Form::Line,
-                    Speech::WordsUnframed => Form::Object,
-                    Speech::Json(_) => Form::Array,
-                };
-                Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
-            }
-            request => {
-                let is_name = matches!(request, Request::Name(_));
-                let job = |answer| Job::Ask {
-                    by,
-                    request,
-                    answer,
-                };
-                let answered = self.ask(job).await;
-                match is_name {
-                    true => Answer::Online(answered),
-                    false => Answer::Asked(answered),
-                }
-            }
-        }
-    }
-
-    async fn pass_hello(&mut self, resume: Option<Token>) -> Answer {
-        let mut random = [0; 16];
-        if let Err(error) = getrandom::fill(&mut random) {
-            let text = format!("the system gives no random numbers: {error}");
-            self.shutdown.fail(text.clone());
-            let refusal = Refusal::new(RefusalCode::ServerStopping, text);
-            return Answer::Ready(Err(refusal));
-        }
-        self.speaks_json = true;
-        let (by, outbox) = (self.caller, self.outbox.take());
-        let job = |answer| Job::Hello {
-            by,
-            outbox,
-            token: Token::from_random(random),
-            resume,
-            answer,
-        };
-        Answer::Online(self.ask(job).await)
-    }
-
-    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> oneshot::Receiver<T> {
-        let (answer, answered) = oneshot::channel();
-        // If the owner is gone, the answer's other end is dropped here, which is answered in turn.
-        let _ = self.hub.jobs.send(job(answer)).await;
-        answered
     }
 
     async fn write_answers(&mut self, waiting: Vec<(Speech, Answer)>) -> Result<(), End> {

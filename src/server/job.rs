@@ -1,0 +1,50 @@
+//! What the owner of hub and directory is asked, and by whom.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::bridge::Overheard;
+use super::outbox::Outbox;
+use super::rendered::Form;
+use crate::control::{Refusal, Reply, Request, Token};
+use crate::hub::ClientId;
+
+/// A request to the owner.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A connection speaks JSON from now on.
+    Hello {
+        by: Caller,
+        /// With the first hello of a connection.
+        outbox: Option<Outbox>,
+        token: Token,
+        resume: Option<Token>,
+        answer: Answer,
+    },
+    Ask {
+        by: Caller,
+        request: Request,
+        answer: Answer,
+    },
+    Show {
+        form: Form,
+        answer: oneshot::Sender<Arc<str>>,
+    },
+    /// A connection has ended.
+    Gone(ClientId),
+    /// The server's seat in a room has heard a line.
+    Overheard(Overheard),
+}
+
+/// The connection that asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) client: ClientId,
+    pub(super) address: SocketAddr,
+    /// Our own end of the connection.
+    pub(super) local: IpAddr,
+}
+
+pub(super) type Answer = oneshot::Sender<Result<Reply, Refusal>>;

@@ -1,0 +1,59 @@
+//! What a job has done in memory, before it is on disk and anybody is told.
+
+use super::bridge::Guest;
+use super::job::Answer;
+use super::told::Told;
+use crate::chat::{OneLine, Room, RoomId, RoomName};
+use crate::control::{Refusal, Reply};
+use crate::hub::{Addressed, ClientId, GroupChange};
+use crate::store::Change;
+
+/// What a job has done, before anybody is told.
+pub(super) struct Outcome {
+    pub(super) answer: Option<Answer>,
+    pub(super) result: Result<Reply, Refusal>,
+    pub(super) events: Vec<Addressed>,
+    /// What is to be put on disk, and how to take it back.
+    pub(super) pending: Vec<Pending>,
+    /// Without the disk it is refused.
+    pub(super) must_save: bool,
+    pub(super) told: Option<Told>,
+    /// Somebody is in a room, and wants a way into it.
+    pub(super) entering: Option<Box<(ClientId, Room, Guest)>>,
+}
+
+pub(super) struct Pending {
+    pub(super) change: Change,
+    pub(super) undo: Undo,
+}
+
+pub(super) enum Undo {
+    Unmake(RoomName),
+    Restore(RoomId, Room),
+    Topic(RoomName, Option<OneLine>),
+    Group(GroupChange),
+}
+
+impl Outcome {
+    pub(super) fn new(answer: Option<Answer>, result: Result<Reply, Refusal>) -> Self {
+        Self {
+            answer,
+            result,
+            events: Vec::new(),
+            pending: Vec::new(),
+            must_save: false,
+            told: None,
+            entering: None,
+        }
+    }
+
+    /// A change of the directory.
+    pub(super) fn changed(reply: Reply, pending: Pending, events: Vec<Addressed>) -> Self {
+        Self {
+            events,
+            pending: vec![pending],
+            must_save: true,
+            ..Self::new(None, Ok(reply))
+        }
+    }
+}
