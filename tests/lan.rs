@@ -457,6 +457,38 @@ fn commands_in_a_pipe_go_through_the_relay_too() {
     });
 }
 
+/// Only TCP to the server is needed, of either kind.
+#[test]
+fn the_relay_goes_over_ipv6_from_a_network_of_its_own() {
+    let name = "the_relay_goes_over_ipv6_from_a_network_of_its_own";
+    in_lossy_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        // On c nothing of the others' IPv4 network is left.
+        lan.run_on("c", "ip address flush dev eth0");
+        lan.run_on("c", "ip address add 10.99.0.1/24 dev eth0");
+        lan.block_multicast("c", true);
+        lan.run_on("c", "ip -6 address add fd77::3/64 dev eth0 nodad");
+        lan.run_on("a", "ip -6 address add fd77::1/64 dev eth0 nodad");
+        let (_server, port) = start_server(&lan, home.path(), "a");
+        let mut ana = start_client(&lan, home.path(), "b", &format!("10.77.0.1:{port}"), "Ana");
+        ana.give("connect");
+        ana.give("makeroom lab1");
+        ana.give("chat lab1");
+        ana.wait_for("[in room lab1");
+        let mut mel = start_client(&lan, home.path(), "c", &format!("[fd77::1]:{port}"), "Mel");
+        mel.give("connect");
+        mel.wait_for("Rooms use interface eth0 (10.99.0.1)");
+        mel.give("chat lab1");
+        mel.wait_for("using the relay");
+        mel.wait_for("[Ana joined]");
+        mel.give("over the hills");
+        ana.wait_for("Mel: over the hills");
+        ana.give("and far away");
+        mel.wait_for("Ana: and far away");
+    });
+}
+
 #[test]
 fn who_follows_somebody_hears_them_from_a_room_on_multicast() {
     let name = "who_follows_somebody_hears_them_from_a_room_on_multicast";

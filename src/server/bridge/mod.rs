@@ -4,10 +4,12 @@ mod room_bridge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::job::{Answer, Job};
 use super::outbox::{LetGo, Outbox};
@@ -29,6 +31,10 @@ pub(super) const SEATS_MAX: usize = 256;
 
 /// Files that a seat takes on one interface.
 pub(super) const SEAT_FILES: usize = 3;
+
+/// How long what the system says of its interfaces is believed: when a server comes back, all its clients enter
+/// their rooms at once.
+const INTERFACES_KNOWN: Duration = Duration::from_secs(1);
 
 /// Rooms that it listens in because somebody follows; others stay free for guests.
 const FOLLOWED_SEATS_MAX: usize = 128;
@@ -123,6 +129,8 @@ impl Bridge {
             seats: BTreeMap::new(),
             at: BTreeMap::new(),
             left: Vec::new(),
+            known: BTreeMap::new(),
+            known_since: Instant::now(),
         };
         (Self { commands }, tokio::spawn(task.run(received)))
     }
@@ -175,6 +183,9 @@ struct BridgeTask {
     at: BTreeMap<ClientId, Place>,
     /// Seats that were left, and tell so.
     left: Vec<JoinHandle<()>>,
+    /// What the system said of late of which interface leads to whom.
+    known: BTreeMap<(IpAddr, Option<Ipv4Addr>), Option<Interface>>,
+    known_since: Instant,
 }
 
 fn place_of(room: &Room) -> Place {
@@ -320,11 +331,20 @@ impl BridgeTask {
 
     /// Where a guest's group is heard here: on the interface that it named, if that is one of this machine, else
     /// on the one that its connection came in by.
-    fn interface_of(&self, local: IpAddr, named: Option<Ipv4Addr>) -> Option<Interface> {
-        if let Some(wanted) = &self.interface {
-            return Interface::named(wanted).ok();
+    fn interface_of(&mut self, local: IpAddr, named: Option<Ipv4Addr>) -> Option<Interface> {
+        if self.known_since.elapsed() > INTERFACES_KNOWN {
+            self.known.clear();
+            self.known_since = Instant::now();
         }
-        let same_machine = named.and_then(|address| Interface::named(&address.to_string()).ok());
-        same_machine.or_else(|| Interface::choose(None, Towards::Server(local)).ok())
+        let found = || match &self.interface {
+            Some(wanted) => Interface::named(wanted).ok(),
+            None => {
+                let same_machine = named.map(|address| Interface::named(&address.to_string()));
+                let same_machine = same_machine.and_then(Result::ok);
+                same_machine.or_else(|| Interface::choose(None, Towards::Server(local)).ok())
+            }
+        };
+        let known = self.known.entry((local, named));
+        known.or_insert_with(found).clone()
     }
 }
