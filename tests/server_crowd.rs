@@ -84,7 +84,7 @@ impl Client {
 #[test]
 fn a_thousand_idle_clients_and_a_slow_one_do_not_hold_up_three_who_talk() {
     allow_files();
-    let (_folder, server) = running(&["--max-connections", "1100"]);
+    let (_folder, server) = running(&["--max-connections", "1100", "--heartbeat", "3600"]);
     let port = server.port;
     let idle: Vec<Client> = (0..IDLE)
         .map(|number| Client::named(port, &format!("idle{number}")))

@@ -162,6 +162,10 @@ pub const WINDOW_PROBE: Micros = Micros::from_millis(5);
 /// Where nobody reports, lines go out at this rate, in bytes a second: 10 Mb/s.
 pub const BLIND_BYTES_PER_SECOND: u64 = 1_250_000;
 
+/// What who is relayed sends at most, in bytes a second: 20 Mb/s. A server carries at most 5,000 datagrams a second of one
+/// client, and what comes faster is lost.
+pub const RELAYED_BYTES_PER_SECOND: u64 = 2_500_000;
+
 /// Datagrams of one member over which a loss is measured.
 pub const LOSS_SAMPLE_DATAGRAMS: u32 = 32;
 

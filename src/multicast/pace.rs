@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 
 use super::budget::Budget;
 use super::config::{
-    BLIND_BYTES_PER_SECOND, DATAGRAM_BYTES_MAX, LOSS_ABOVE_FLOOR_MAX, QUEUE_DELAY_AIM, STALL_MAX,
-    WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_PROBE,
+    BLIND_BYTES_PER_SECOND, DATAGRAM_BYTES_MAX, LOSS_ABOVE_FLOOR_MAX, QUEUE_DELAY_AIM,
+    RELAYED_BYTES_PER_SECOND, STALL_MAX, WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    WINDOW_PROBE,
 };
 use super::floor::Floor;
 use crate::time::{Instant, Micros};
@@ -44,6 +45,8 @@ pub(super) struct Pace {
     /// None without `--rate-max`.
     rate_max: Option<Budget>,
     blind: Budget,
+    /// None unless a relay carries the datagrams.
+    relay: Option<Budget>,
 }
 
 impl Pace {
@@ -65,7 +68,15 @@ impl Pace {
             closed: None,
             rate_max: rate_max.map(budget),
             blind: budget(BLIND_BYTES_PER_SECOND),
+            relay: None,
         }
+    }
+
+    /// Datagrams go through a relay from now on, or no longer.
+    pub(super) fn set_relayed(&mut self, is_relayed: bool, now: Instant) {
+        let rate = RELAYED_BYTES_PER_SECOND;
+        let budget = || Budget::new(rate, BURST_BYTES_MIN.max(rate / 1000), now);
+        self.relay = is_relayed.then(budget);
     }
 
     /// Whether a datagram may go out now. `is_alone`: nobody is there who would report.
@@ -79,12 +90,13 @@ impl Pace {
             (None, true) => self.blind.left(now) > 0,
             (None, false) => true,
         };
+        let has_relay = self.relay.as_mut().is_none_or(|relay| relay.left(now) > 0);
         let is_closed = !is_alone && self.in_flight() >= self.window;
         match is_closed {
             true => _ = self.closed.get_or_insert(now),
             false => self.closed = None,
         }
-        has_budget && !is_closed
+        has_budget && has_relay && !is_closed
     }
 
     /// A datagram goes out with so many bytes of new records. True if it should ask for reports.
@@ -102,6 +114,7 @@ impl Pace {
     /// So much went out in all: it counts against the rate, not against the window.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.blind.spend(bytes);
+        self.relay.iter_mut().for_each(|relay| relay.spend(bytes));
         if let Some(budget) = &mut self.rate_max {
             budget.spend(bytes);
         }
@@ -186,6 +199,8 @@ impl Pace {
             (None, true) => self.blind.ready(),
             (None, false) => Instant::START,
         };
+        let relay = self.relay.as_ref().map_or(Instant::START, Budget::ready);
+        let budget = budget.max(relay);
         match self.closed {
             Some(_) => budget.max(self.asked + WINDOW_PROBE),
             None => budget,
@@ -280,18 +295,36 @@ mod tests {
         assert!(pace.is_open(true, alone + Micros::from_secs(1)));
     }
 
-    #[test]
-    fn the_rate_is_never_passed() {
-        let mut pace = Pace::new(Some(100_000), START);
+    /// What goes out in two seconds, in bytes.
+    fn sent_in_two_seconds(pace: &mut Pace, is_alone: bool) -> u64 {
         let (mut now, mut sent) = (START, 0);
         while now < START + Micros::from_secs(2) {
-            while pace.is_open(true, now) {
-                pace.sent(1, 1000, now);
-                pace.spend(1000);
+            while pace.is_open(is_alone, now) {
                 sent += 1000;
+                pace.sent(sent, 1000, now);
+                pace.spend(1000);
+                pace.arrived(sent, now);
             }
-            now = pace.wake(true).max(now + Micros(1));
+            now = pace.wake(is_alone).max(now + Micros(1));
         }
+        sent
+    }
+
+    #[test]
+    fn the_rate_is_never_passed() {
+        let sent = sent_in_two_seconds(&mut Pace::new(Some(100_000), START), true);
         assert!((190_000..=210_000).contains(&sent), "{sent} bytes in 2 s");
+    }
+
+    #[test]
+    fn a_relay_is_not_sent_more_than_it_carries() {
+        let mut pace = Pace::new(None, START);
+        pace.set_relayed(true, START);
+        let sent = sent_in_two_seconds(&mut pace, false);
+        let rate = RELAYED_BYTES_PER_SECOND;
+        assert!(
+            (2 * rate - 20_000..=2 * rate + 20_000).contains(&sent),
+            "{sent} bytes in 2 s"
+        );
     }
 }

@@ -232,6 +232,7 @@ impl Session {
             true => Role::Relayed,
             false => Role::Member,
         };
+        self.pace.set_relayed(is_relayed, self.now);
         self.heartbeat_due = self.now;
         self.work();
     }
