@@ -1,14 +1,13 @@
 //! What a flow makes of a link that is narrower than the others.
 
 use std::error::Error;
-use std::time::Duration;
 
-use super::throughput::{lines_a_second, once_and_in_order};
+use super::throughput::{flood, lines_a_second, once_and_in_order};
 use super::{Column, Figures, Scenario};
 use crate::cli::Options;
 use crate::host::{Said, Tally};
 use crate::lan::{Lan, SENDER};
-use crate::measurement::{Outcome, Plan, measure};
+use crate::measurement::{Outcome, measure};
 use crate::peers::Peer;
 
 /// The sender says lines as fast as the transport takes them, which is faster than the link.
@@ -23,30 +22,7 @@ const RECEIVERS: usize = 4;
 const MEGABITS: u32 = 100;
 
 /// Lines of 200 bytes that fit through in a second, about.
-const LINES_A_SECOND: u64 = 54_000;
-
-/// A reliable transport may take that many times as long.
-const MOST_TIMES_AS_LONG: u32 = 6;
-
-/// How long what waits at the link takes.
-const DRAIN: Duration = Duration::from_millis(500);
-
-impl Bottleneck<'_> {
-    fn plan(&self, peer: &Peer) -> Plan {
-        let time = Duration::from_secs(self.0.seconds().into());
-        let most = time * MOST_TIMES_AS_LONG;
-        let lines = u64::from(self.0.seconds()) * LINES_A_SECOND;
-        Plan {
-            receivers: RECEIVERS,
-            lines: peer.reliable.then_some(lines),
-            rate: None,
-            time: if peer.reliable { most } else { time },
-            patience: if peer.reliable { most } else { DRAIN },
-            latencies: false,
-            spin: self.0.spin,
-        }
-    }
-}
+const LINES_A_SECOND: u32 = 54_000;
 
 impl Scenario for Bottleneck<'_> {
     type Case = Case;
@@ -89,7 +65,8 @@ impl Scenario for Bottleneck<'_> {
     }
 
     fn figures(&self, _: &Case, lan: &Lan, peer: &Peer) -> Figures {
-        let outcome = measure(lan, peer, &self.plan(peer))?;
+        let plan = flood(self.0, RECEIVERS, peer, LINES_A_SECOND);
+        let outcome = measure(lan, peer, &plan)?;
         let said = outcome.said;
         let worst = |figure: fn(&Said, &Tally) -> f64| {
             let figures = outcome.tallies.iter().map(|tally| figure(&said, tally));

@@ -22,21 +22,21 @@ const MOST_TIMES_AS_LONG: u32 = 6;
 /// How long what is in buffers takes.
 const DRAIN: Duration = Duration::from_millis(500);
 
-impl Throughput<'_> {
-    fn plan(&self, receivers: usize, peer: &Peer) -> Plan {
-        let seconds = self.0.seconds();
-        let time = Duration::from_secs(seconds.into());
-        let most = time * MOST_TIMES_AS_LONG;
-        let lines = u64::from(seconds) * u64::from(LINES_A_SECOND);
-        Plan {
-            receivers,
-            lines: peer.reliable.then_some(lines),
-            rate: None,
-            time: if peer.reliable { most } else { time },
-            patience: if peer.reliable { most } else { DRAIN },
-            latencies: false,
-            spin: self.0.spin,
-        }
+/// Lines as fast as they are taken: about so many in each second that a run should take where the transport is
+/// reliable, for that time where it is not.
+pub fn flood(options: &Options, receivers: usize, peer: &Peer, lines_a_second: u32) -> Plan {
+    let seconds = options.seconds();
+    let time = Duration::from_secs(seconds.into());
+    let most = time * MOST_TIMES_AS_LONG;
+    let lines = u64::from(seconds) * u64::from(lines_a_second);
+    Plan {
+        receivers,
+        lines: peer.reliable.then_some(lines),
+        rate: None,
+        time: if peer.reliable { most } else { time },
+        patience: if peer.reliable { most } else { DRAIN },
+        latencies: false,
+        spin: options.spin,
     }
 }
 
@@ -71,7 +71,8 @@ impl Scenario for Throughput<'_> {
     }
 
     fn figures(&self, receivers: &usize, lan: &Lan, peer: &Peer) -> Figures {
-        let outcome = measure(lan, peer, &self.plan(*receivers, peer))?;
+        let plan = flood(self.0, *receivers, peer, LINES_A_SECOND);
+        let outcome = measure(lan, peer, &plan)?;
         let said = outcome.said;
         let worst = |figure: fn(&Said, &Tally) -> f64| {
             let figures = outcome.tallies.iter().map(|tally| figure(&said, tally));
