@@ -1,7 +1,5 @@
 //! The way of a room's datagrams through the server, for whoever multicast does not reach.
 
-use std::net::SocketAddrV4;
-
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -48,7 +46,6 @@ pub enum FromRelay {
 pub(super) struct RelayQueue {
     outgoing: mpsc::Sender<Bytes>,
     piece: Vec<u8>,
-    pub(super) lost_pieces: u64,
 }
 
 impl RelayQueue {
@@ -56,7 +53,6 @@ impl RelayQueue {
         Self {
             outgoing,
             piece: Vec::new(),
-            lost_pieces: 0,
         }
     }
 
@@ -71,7 +67,7 @@ impl RelayQueue {
     pub(super) fn send(&mut self) {
         if !self.piece.is_empty() {
             let piece = Bytes::from(std::mem::take(&mut self.piece));
-            self.lost_pieces += u64::from(self.outgoing.try_send(piece).is_err());
+            let _ = self.outgoing.try_send(piece);
         }
     }
 }
@@ -184,9 +180,4 @@ pub(super) async fn alarm(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// The datagrams of a piece that are well formed.
-pub(super) fn datagrams_of(piece: &[u8]) -> impl Iterator<Item = (SocketAddrV4, &[u8])> {
-    datagrams::read(piece).map_while(Result::ok)
 }

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::multicast_socket::{Batch, OpenError};
-use super::relay::{self, Relay, RelayLink, datagrams_of, next_from_relay};
+use super::relay::{self, Relay, RelayLink, next_from_relay};
 use super::room_event::{RoomEvent, RoomStats, Said, SayError};
 use super::room_seat::{RoomCommand, RoomOptions, Seated};
 use super::seat::{Outlet, SeatOptions};
@@ -19,6 +19,7 @@ use super::speech::{Plain, Reliable};
 use super::watched_socket::{WatchedSocket, receive};
 use super::{Interface, InterfaceError};
 use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
+use crate::control::datagrams;
 use crate::multicast::config::IDLE_INTERVAL_MIN;
 use crate::multicast::plain;
 use crate::multicast::session::Delivered;
@@ -313,7 +314,7 @@ impl RoomTask {
     }
 
     fn hear_piece(&mut self, piece: &[u8]) {
-        for (source, bytes) in datagrams_of(piece) {
+        for (source, bytes) in datagrams::read(piece) {
             self.hear_datagram(source, bytes);
         }
         self.flush();

@@ -9,6 +9,7 @@ mod former_seat;
 mod lines;
 mod mode;
 pub mod oneshot;
+mod relay;
 mod render;
 mod repl;
 mod report;

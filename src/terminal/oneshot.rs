@@ -9,16 +9,17 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::lines::{read_line, tell};
+use super::relay::ask_for_relay;
 use super::render::{directory, notice};
 use super::{Settings, Style};
 use crate::chat::{
-    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, Room as DirectoryRoom, RoomAddress,
-    RoomName, SessionId, UserName, is_printable, printable,
+    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
+    is_printable, printable,
 };
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Entry, Interface, InterfaceError, OpenError, RefusalCode,
-    RelayLink, RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
+    ConnectError, Connection, Delivered, Interface, InterfaceError, OpenError, RequestError, Room,
+    RoomEvent, RoomOptions, Said, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -322,7 +323,11 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
             let mut options = options(&interface, entry.dialect);
             let id = new_member()?;
             options.id = Some(id);
-            options.relay = enter(&connection, &entry, id, &options, settings).await?;
+            let choice = settings.transport;
+            // Beside a client of this name that is online.
+            let name = Some(options.name.clone());
+            let relay = ask_for_relay(&connection, choice, &entry, id, &interface, name).await;
+            options.relay = relay.map_err(RequestError::from)?;
             let room = Room::join(entry.address, options)?;
             tell(&format!(
                 "in room {} ({}) on {interface}",
@@ -341,32 +346,6 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
 
 fn choose(settings: &Settings, towards: Towards) -> Result<Interface, InterfaceError> {
     Interface::choose(settings.interface.as_deref(), towards)
-}
-
-/// Asks the server for its relay. A room needs no server, so only its word that the room is full keeps us
-/// out.
-async fn enter(
-    connection: &Connection,
-    room: &DirectoryRoom,
-    member: u64,
-    options: &RoomOptions,
-    settings: &Settings,
-) -> Result<Option<RelayLink>, OneshotError> {
-    let entry = Entry {
-        room: room.name.clone(),
-        member: (room.dialect == Dialect::Reliable).then_some(SessionId(member)),
-        interface: options.interface.address,
-        // Beside a client of this name that is online.
-        name: Some(options.name.clone()),
-    };
-    let choice = settings.transport.for_dialect(room.dialect);
-    match connection.enter(entry, choice).await {
-        Ok(link) => Ok(Some(link)),
-        Err(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::RoomFull => {
-            Err(RequestError::Refusal(refusal).into())
-        }
-        Err(_) => Ok(None),
-    }
 }
 
 /// The login name where it can be a name here, else `guest`: these commands ask nothing.

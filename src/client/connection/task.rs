@@ -10,7 +10,7 @@ use super::link::{Asked, By, Greeting, Incoming, Link};
 use super::route::{Route, Wanted, next_wanted};
 use super::standing::Standing;
 use super::{ConnectionEvent, RequestError, Server};
-use crate::chat::{ServerAddress, SessionId};
+use crate::chat::{RoomName, ServerAddress, SessionId};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token};
 use crate::net::FromRelay;
 
@@ -109,16 +109,12 @@ impl Task {
                 biased;
                 incoming = link.next() => match incoming {
                     Ok(Incoming::Event(Event::Reach { room, heard })) => {
-                        if self.route.as_ref().is_some_and(|route| *route.room() == room) {
-                            self.tell_room(FromRelay::Heard(heard));
-                        }
+                        self.tell_room(&room, FromRelay::Heard(heard));
                     }
                     Ok(Incoming::Event(event)) => self.events.tell(ConnectionEvent::Server(event)),
                     Ok(Incoming::Answer(asked, result)) => self.answer(link, asked, result),
                     Ok(Incoming::Datagrams(room, piece)) => {
-                        if self.route.as_ref().is_some_and(|route| *route.room() == room) {
-                            self.tell_room(FromRelay::Datagrams(piece));
-                        }
+                        self.tell_room(&room, FromRelay::Datagrams(piece));
                     }
                     Err(reason) => return End::Lost(reason),
                 },
@@ -172,8 +168,10 @@ impl Task {
         piece.is_some()
     }
 
-    fn tell_room(&self, told: FromRelay) {
-        self.route.iter().for_each(|route| route.tell(told.clone()));
+    fn tell_room(&self, room: &RoomName, told: FromRelay) {
+        if let Some(route) = self.route.as_ref().filter(|route| route.room() == room) {
+            route.tell(told);
+        }
     }
 
     fn ask(&mut self, link: &mut Link, command: Command) {

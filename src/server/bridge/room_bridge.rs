@@ -156,28 +156,32 @@ impl RoomBridge {
     /// A piece came by multicast.
     fn hear(&mut self, piece: &Bytes) {
         let now = Instant::now();
-        let mut others = Vec::new();
-        let mut is_all = true;
-        for (source, datagram) in datagrams::read(piece).map_while(Result::ok) {
-            // What we send on one interface may come in on another.
-            if self.sockets.is_source(source) {
-                is_all = false;
-                continue;
-            }
+        let piece = self.without_our_own(piece);
+        for (source, datagram) in datagrams::read(&piece) {
             if let Some(member) = packet::transmitter(datagram) {
                 let seated = self.guests.values_mut();
                 let same = seated.filter(|s| s.guest.member == Some(member.0));
                 same.for_each(|seated| seated.heard = Some(now));
             }
             self.note(source, datagram);
-            datagrams::push(&mut others, source, datagram);
         }
-        match is_all {
-            true => self.pass_on(piece, None),
-            false if others.is_empty() => {}
-            false => self.pass_on(&Bytes::from(others), None),
+        if !piece.is_empty() {
+            self.pass_on(&piece, None);
         }
         self.flush();
+    }
+
+    /// What we send on one interface may come in on another.
+    fn without_our_own(&self, piece: &Bytes) -> Bytes {
+        let is_ours = |source| self.sockets.is_source(source);
+        if !datagrams::read(piece).any(|(source, _)| is_ours(source)) {
+            return piece.clone();
+        }
+        let mut others = Vec::new();
+        for (source, datagram) in datagrams::read(piece).filter(|(source, _)| !is_ours(*source)) {
+            datagrams::push(&mut others, source, datagram);
+        }
+        others.into()
     }
 
     /// A piece came from a guest: to the group, to the observer, and to the other guests.
@@ -187,13 +191,13 @@ impl RoomBridge {
         };
         let source = self.sockets.source();
         let mut carried = Vec::new();
-        for (_, datagram) in datagrams::read(piece).map_while(Result::ok) {
+        for (_, datagram) in datagrams::read(piece) {
             if self.is_of(&seated.guest, source, datagram) {
                 self.sockets.send(datagram);
                 datagrams::push(&mut carried, source, datagram);
             }
         }
-        for (source, datagram) in datagrams::read(&carried).map_while(Result::ok) {
+        for (source, datagram) in datagrams::read(&carried) {
             self.note(source, datagram);
         }
         if !carried.is_empty() {

@@ -65,8 +65,7 @@ impl Connection {
             return false;
         };
         let now = Instant::now().into_std();
-        let datagrams = datagrams::read(piece).map_while(Result::ok);
-        if datagrams
+        if datagrams::read(piece)
             .map(|_| self.relay_budget.spend(now))
             .all(|verdict| verdict == Verdict::Read)
         {

@@ -8,13 +8,11 @@ use tokio::task::JoinHandle;
 use super::{Failure, Repl};
 use crate::chat::{
     BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
-    SessionId, TransportChoice, UserName,
+    UserName,
 };
-use crate::client::{
-    Connection, Entry, Interface, RefusalCode, RelayLink, RequestError, Room, RoomEvent,
-    RoomOptions, Towards, new_member,
-};
+use crate::client::{Interface, Room, RoomEvent, RoomOptions, Towards, new_member};
 use crate::terminal::former_seat::FormerSeat;
+use crate::terminal::relay::ask_for_relay;
 use crate::terminal::render::notice;
 use crate::terminal::report::{stats_lines, who_lines};
 
@@ -96,8 +94,14 @@ impl Repl {
         let interface = self.interface(room.address)?;
         let id = new_member().map_err(|error| error.to_string())?;
         // Before anybody in the room sees us: it may be full.
-        let (connection, choice) = (self.connection.as_ref(), self.settings.transport);
-        let relay = report_room(connection, choice, &room, id, &interface).await?;
+        let relay = match &self.connection {
+            Some(connection) => {
+                let choice = self.settings.transport;
+                let asked = ask_for_relay(connection, choice, &room, id, &interface, None).await;
+                asked.map_err(|refusal| refusal.text)?
+            }
+            None => None,
+        };
         let (mut former, replaces) = self.former_seat(room.address).unzip();
         let is_reported = relay.is_some();
         let options = RoomOptions {
@@ -139,12 +143,13 @@ impl Repl {
 
     /// The server has come back: it may not know of a room that was entered without it.
     pub(super) async fn report_seat(&mut self) {
-        if let Some(Seat::Room(seat)) = &mut self.seat
+        if let (Some(Seat::Room(seat)), Some(connection)) = (&mut self.seat, &self.connection)
             && !seat.is_reported
         {
-            let (connection, choice) = (self.connection.as_ref(), self.settings.transport);
+            let (choice, interface) = (self.settings.transport, &seat.interface);
             // Who is in a room already stays there, full or not.
-            let link = report_room(connection, choice, &seat.entry, seat.id, &seat.interface).await;
+            let link =
+                ask_for_relay(connection, choice, &seat.entry, seat.id, interface, None).await;
             if let Ok(Some(link)) = link {
                 seat.is_reported = true;
                 seat.room.use_relay(link).await;
@@ -300,36 +305,6 @@ impl Repl {
             RoomEvent::Renamed { before, now } => self.is_ignored(before) || self.is_ignored(now),
             _ => false,
         }
-    }
-}
-
-/// Tells the server, if there is one, in which room we are. A room needs no server, so only its word that
-/// the room is full keeps us out.
-async fn report_room(
-    connection: Option<&Connection>,
-    choice: TransportChoice,
-    room: &DirectoryRoom,
-    member: u64,
-    interface: &Interface,
-) -> Result<Option<RelayLink>, Failure> {
-    let Some(connection) = connection else {
-        return Ok(None);
-    };
-    let entry = Entry {
-        room: room.name.clone(),
-        member: (room.dialect == Dialect::Reliable).then_some(SessionId(member)),
-        interface: interface.address,
-        name: None,
-    };
-    match connection
-        .enter(entry, choice.for_dialect(room.dialect))
-        .await
-    {
-        Ok(link) => Ok(Some(link)),
-        Err(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::RoomFull => {
-            Err(refusal.text.into())
-        }
-        Err(_) => Ok(None),
     }
 }
 
