@@ -1,6 +1,7 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
 mod bit_rate;
+mod file;
 mod followed;
 mod message;
 mod name;
@@ -13,6 +14,7 @@ mod session_id;
 mod transport_choice;
 
 pub use bit_rate::{BitRate, BitRateError};
+pub use file::{FileHash, FileHashError, FileName, FileOffer};
 pub use followed::{Followed, FollowedError, TopicWord};
 pub use message::{Message, MessageText, MessageTextError};
 pub use name::{GroupName, NameError, RoomName, UserName};
