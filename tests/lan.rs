@@ -248,6 +248,25 @@ fn a_cable_pulled_is_told_and_another_address_is_taken_up() {
 }
 
 #[test]
+fn who_vanishes_from_the_network_has_exited() {
+    in_private_namespaces("who_vanishes_from_the_network_has_exited", || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c"]);
+        // Without signs of life, so that the system itself has to find out.
+        let (_server, port) = start_server_with(&lan, home.path(), "a", &["--heartbeat", "3600"]);
+        let address = format!("10.77.0.1:{port}");
+        let mut ana = start_client(&lan, home.path(), "b", &address, "Ana");
+        let mut mel = start_client(&lan, home.path(), "c", &address, "Mel");
+        ana.give("connect");
+        ana.wait_for("[Welcome Ana!]");
+        mel.give("connect");
+        ana.wait_for("[Mel joined]");
+        lan.plug("c", false);
+        ana.wait_for("[Mel exited]");
+    });
+}
+
+#[test]
 fn a_machine_with_nothing_but_loopback_has_its_rooms() {
     in_private_namespaces("a_machine_with_nothing_but_loopback_has_its_rooms", || {
         let home = tempfile::tempdir().unwrap();
@@ -277,7 +296,11 @@ fn a_machine_with_nothing_but_loopback_has_its_rooms() {
 }
 
 fn start_server(lan: &Lan, home: &Path, host: &str) -> (Running, u16) {
-    let server = crds(home, &["serve", "--port", "0"]);
+    start_server_with(lan, home, host, &[])
+}
+
+fn start_server_with(lan: &Lan, home: &Path, host: &str, flags: &[&str]) -> (Running, u16) {
+    let server = crds(home, &[&["serve", "--port", "0"], flags].concat());
     let server = Running::start(lan.on(host, &server));
     let line = server.wait_for("Chat Room Directory Server listening on port ");
     let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');

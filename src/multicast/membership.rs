@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use super::arrivals::Arrivals;
 use super::config::{
-    IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, MEMBER_KEPT,
-    MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, SLOW_AFTER, SLOW_MEMBERS_MIN,
-    SLOW_ROUND_TRIPS, STREAMS_MAX,
+    IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, IDLE_RELAYED_BYTES_PER_SECOND,
+    MEMBER_KEPT, MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, SLOW_AFTER,
+    SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
 };
 use super::floor::Floor;
 use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime, Role};
@@ -26,6 +26,8 @@ pub(super) struct Members {
     my_name: Name,
     all: BTreeMap<MemberId, Member>,
     live: usize,
+    /// How many of those, and of us, a relay carries.
+    relayed: usize,
     /// The longest round trip among those there, never below the least reckoned with.
     round_trip: Micros,
     quantised_round_trip: QuantisedTime,
@@ -106,6 +108,7 @@ impl Members {
             my_name: Name::new(name, now),
             all: BTreeMap::new(),
             live: 0,
+            relayed: 0,
             round_trip: ROUND_TRIP_FIRST,
             quantised_round_trip: QuantisedTime::of(ROUND_TRIP_FIRST),
         }
@@ -146,6 +149,7 @@ impl Members {
             slow: None,
             is_told_slow: false,
         });
+        let was_relayed = member.takes_relay();
         member.address = source;
         member.role = header.role;
         // What was long on its way makes its sender look younger.
@@ -154,7 +158,10 @@ impl Members {
         member.stamp_us = header.stamp_us;
         member.told_round_trip = header.round_trip;
         member.arrivals.count(header.number);
-        if std::mem::replace(&mut member.is_live, true) {
+        let was_live = std::mem::replace(&mut member.is_live, true);
+        self.relayed += usize::from(member.takes_relay());
+        self.relayed -= usize::from(was_relayed);
+        if was_live {
             return Heard::Known;
         }
         member.top = member.top.max(unsent);
@@ -164,8 +171,13 @@ impl Members {
 
     /// A member told its name. The event to tell, if that is news.
     pub(super) fn named(&mut self, id: MemberId, name: &str, now: Instant) -> Option<Event> {
-        let before = self.all.get(&id)?.name.as_ref();
+        let known = self.all.get(&id)?;
+        let before = known.name.as_ref();
         let is_same = before.is_some_and(|before| before.text == name);
+        // As all signs of life but a few.
+        if is_same && known.is_announced {
+            return None;
+        }
         let before = before.map(|before| self.shown(id, before));
         let member = self.all.get_mut(&id)?;
         let was_announced = std::mem::replace(&mut member.is_announced, true);
@@ -174,9 +186,15 @@ impl Members {
             member.name = Some(Name::new(name.to_owned(), since));
         }
         match before {
-            Some(before) if was_announced => (!is_same).then_some(Event::Renamed { id, before }),
+            Some(before) if was_announced => Some(Event::Renamed { id, before }),
             _ => Some(Event::Joined(id)),
         }
+    }
+
+    /// A relay carries what we send from now on, or no longer.
+    pub(super) fn set_relayed(&mut self, was: bool, is_relayed: bool) {
+        self.relayed += usize::from(is_relayed);
+        self.relayed -= usize::from(was);
     }
 
     /// We call ourselves something else.
@@ -203,6 +221,7 @@ impl Members {
         member.heard = now;
         // When it comes back it joins again.
         let is_news = std::mem::take(&mut member.is_announced);
+        self.relayed -= usize::from(member.takes_relay());
         if std::mem::take(&mut member.is_live) {
             member.left = now;
             self.live -= 1;
@@ -478,9 +497,19 @@ impl Members {
         self.heartbeat_share().max(IDLE_INTERVAL_MIN)
     }
 
-    /// The time that a heartbeat of every member takes of that share.
+    /// The time that a heartbeat of every member takes of that share, and of what a server sends: one copy goes to
+    /// the network, and one to each who is relayed.
     pub(super) fn heartbeat_share(&self) -> Micros {
         let bytes = self.len() as u64 * IDLE_HEARTBEAT_BYTES;
-        Micros(bytes * 1_000_000 / IDLE_BYTES_PER_SECOND)
+        let copied = bytes * self.relayed as u64;
+        let share =
+            |bytes: u64, bytes_per_second: u64| Micros(bytes * 1_000_000 / bytes_per_second);
+        share(bytes, IDLE_BYTES_PER_SECOND).max(share(copied, IDLE_RELAYED_BYTES_PER_SECOND))
+    }
+}
+
+impl Member {
+    fn takes_relay(&self) -> bool {
+        self.is_live && self.role == Role::Relayed
     }
 }

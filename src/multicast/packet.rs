@@ -399,6 +399,21 @@ pub fn transmitter(datagram: &[u8]) -> Option<MemberId> {
     Some(MemberId(u64::from_be_bytes(transmitter)))
 }
 
+/// Whose records a report tells of; none if the datagram is no report.
+pub fn reported_on(datagram: &[u8]) -> Option<Vec<MemberId>> {
+    match decode(datagram) {
+        Ok((_, Body::Report(entries))) => Some(entries.iter().map(|entry| entry.origin).collect()),
+        _ => None,
+    }
+}
+
+/// Whether a datagram may be late: a sign of life that asks for nothing.
+pub fn can_wait(datagram: &[u8]) -> bool {
+    let asks = |flags: &u8| flags & (FLAG_POLL | FLAG_WANTS_REPORT) != 0;
+    let is_reliable = transmitter(datagram).is_some();
+    is_reliable && is_heartbeat(datagram) && !datagram.get(3).is_none_or(asks)
+}
+
 /// Whether a datagram of ours is a sign of life.
 pub fn is_heartbeat(datagram: &[u8]) -> bool {
     datagram.get(2) == Some(&HEARTBEAT)

@@ -27,6 +27,8 @@ pub enum Command {
     Burst(Options),
     /// What idle clients and one that reads nothing cost a chat of three
     Disturb(Options),
+    /// A reliable room of which all are relayed, beside the other servers' rooms
+    Room(Options),
     /// All of them
     All(Options),
     /// The base, as a server of its own

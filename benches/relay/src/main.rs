@@ -5,6 +5,7 @@
 //! - [`stage`]: one measurement's server and its clients.
 //! - [`servers`]: what is compared; [`process`] is such a server running, [`bare`] the base.
 //! - [`crowd`]: the clients that listen, cheap enough to be left out of account; [`speaker`] is one that talks.
+//! - [`members`]: those of a reliable room, which repair and report.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use clap::Parser;
 mod bare;
 mod cli;
 mod crowd;
+mod members;
 mod process;
 mod scenario;
 mod servers;
@@ -39,6 +41,7 @@ use scenario::burst::Burst;
 use scenario::disturb::Disturb;
 use scenario::latency::Latency;
 use scenario::memory::Memory;
+use scenario::room::Room;
 
 fn main() -> ExitCode {
     let result = match &Cli::parse().command {
@@ -62,11 +65,13 @@ fn measure(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Latency(options) => show(&Latency(options), options),
         Command::Burst(options) => show(&Burst(options), options),
         Command::Disturb(options) => show(&Disturb(options), options),
+        Command::Room(options) => show(&Room(options), options),
         Command::All(options) => {
             show(&Memory(options), options)?;
             show(&Latency(options), options)?;
             show(&Burst(options), options)?;
-            show(&Disturb(options), options)
+            show(&Disturb(options), options)?;
+            show(&Room(options), options)
         }
         // They are no measurements.
         Command::Bare | Command::Run { .. } => Ok(()),

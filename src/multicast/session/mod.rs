@@ -24,7 +24,7 @@ use super::config::{
     LEAVE_INTERVAL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX, MEMBER_KEPT, MESSAGE_BYTES_MAX,
     NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
     REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
-    TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
@@ -122,8 +122,7 @@ impl Session {
             number: 0,
             repairs: BTreeMap::new(),
             repairs_due: Instant::START,
-            // A newcomer shows itself as after a record: soon, again, and then less and less often.
-            tail: Some((TAIL_RECORDS_AGAIN, now + TAIL_FIRST)),
+            tail: None,
             repair_budget: Budget::new(repair_rate, REPAIR_BURST_BYTES.min(repair_rate), now),
             nack_budget: Budget::new(NACK_BYTES_PER_SECOND, NACK_BURST_BYTES, now),
             answered: Instant::START,
@@ -145,10 +144,18 @@ impl Session {
             stats: Stats::default(),
             config,
         };
+        session.members.set_relayed(false, session.is_relayed());
         let own = Stream::new(session.config.first_sequence, false, now, now);
         session.streams.insert(me, own);
+        session.show_name_soon();
         session.work();
         session
+    }
+
+    /// As after a record: soon, again, and then less and less often.
+    fn show_name_soon(&mut self) {
+        let (step, wait) = self.tail_from(TAIL_RECORDS_AGAIN);
+        self.tail = Some((step, self.now + wait));
     }
 
     /// Says `text` to the room. Texts said before the next [`Session::poll_output`] travel together.
@@ -216,7 +223,7 @@ impl Session {
         self.members.rename(name, self.now);
         self.note_shown_name();
         self.heartbeat_due = self.now;
-        self.tail = Some((TAIL_RECORDS_AGAIN, self.now + TAIL_FIRST));
+        self.show_name_soon();
         self.work();
     }
 
@@ -228,6 +235,7 @@ impl Session {
     /// Its datagrams go through a relay from now on, or no longer; told to the others at once.
     pub fn set_relayed(&mut self, is_relayed: bool, now: Instant) {
         self.now = self.now.max(now);
+        self.members.set_relayed(self.is_relayed(), is_relayed);
         self.config.role = match is_relayed {
             true => Role::Relayed,
             false => Role::Member,

@@ -6,7 +6,7 @@ use super::Session;
 use crate::multicast::config::{
     DATAGRAM_BYTES_MAX, NACK_BITMAP_BYTES_MAX, NACK_SLACK, REPAIR_COPY_WAIT, REPORT_ACTIVE,
     REPORT_ENTRIES_LARGE_GROUP, RIDE_ALONG_RECORDS, TAIL_FIRST, TAIL_LATE_MAX, TAIL_MAX,
-    TAIL_RECORDS_AGAIN,
+    TAIL_RECORDS_AGAIN, TAIL_STEPS_RELAYED,
 };
 use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
@@ -113,7 +113,19 @@ impl Session {
             true => self.line_gap.mul_f64(3.0),
             false => Micros::default(),
         };
-        self.tail = Some((0, self.now + TAIL_FIRST.max(late)));
+        let (step, wait) = self.tail_from(0);
+        self.tail = Some((step, self.now + wait.max(late)));
+    }
+
+    /// The step to begin with, and the wait before it.
+    pub(super) fn tail_from(&self, step: u32) -> (u32, Micros) {
+        match self.is_relayed() {
+            true => (
+                TAIL_STEPS_RELAYED,
+                Micros(TAIL_FIRST.0 << TAIL_STEPS_RELAYED),
+            ),
+            false => (step, TAIL_FIRST),
+        }
     }
 
     /// After the last record soon and then less and less often, so that its loss is noticed; when

@@ -402,3 +402,30 @@ fn the_pace_does_not_wait_for_who_is_relayed() {
     assert_eq!(session.delivered(said).of, 2);
     assert!(session.members().any(|member| member.is_relayed));
 }
+
+#[test]
+fn signs_of_life_spare_a_server_that_copies_them_for_many() {
+    let now = Instant::from_micros(1_000_000);
+    let mut session = session(now);
+    let interval = |relayed: u64, session: &mut Session| {
+        for member in 2..2 + relayed {
+            let body = heartbeat(1, &format!("m{member}"));
+            hear_as(Role::Relayed, session, member, &body, now);
+        }
+        session.idle_interval()
+    };
+    assert_eq!(interval(100, &mut session), Micros::from_secs(1));
+    let crowded = interval(999, &mut session);
+    // 1,000 heartbeats of 100 bytes, each copied 999 times, at 4 MB a second.
+    assert_eq!(crowded, Micros(24_975_000));
+    for member in 2..1001 {
+        hear_as(
+            Role::Member,
+            &mut session,
+            member,
+            &heartbeat(1, &format!("m{member}")),
+            now,
+        );
+    }
+    assert_eq!(session.idle_interval(), Micros(1_562_500));
+}

@@ -23,6 +23,9 @@ use crate::server::job::Job;
 /// How often guests are told whether they are heard, and interfaces that were lost are tried again.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How late signs of life may reach those who are relayed, so that several travel together.
+const SIGNS_OF_LIFE_WAIT: Duration = Duration::from_millis(100);
+
 /// Who leaves has said all after this.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -34,6 +37,9 @@ pub(super) struct RoomBridge {
     /// When the observer has something to do.
     wake: Instant,
     guests: BTreeMap<ClientId, Seated>,
+    /// Signs of life of guests for those who are relayed, and when they go out.
+    signs: Vec<u8>,
+    signs_due: Instant,
     /// To the owner of the hub.
     jobs: mpsc::WeakSender<Job>,
     /// Somebody wants to know what is said here.
@@ -67,6 +73,8 @@ impl RoomBridge {
             observer,
             wake: Instant::now(),
             guests: BTreeMap::new(),
+            signs: Vec::new(),
+            signs_due: Instant::now(),
             jobs,
             is_followed: false,
         };
@@ -93,6 +101,7 @@ impl RoomBridge {
                 },
                 piece = pieces.recv() => piece.iter().for_each(|piece| self.hear(piece)),
                 () = sleep_until(self.wake), if self.observer.is_some() => self.look(),
+                () = sleep_until(self.signs_due), if !self.signs.is_empty() => self.pass_signs_on(),
                 _ = look.tick() => {
                     self.sockets.mend();
                     self.tell_who_is_heard();
@@ -166,7 +175,7 @@ impl RoomBridge {
             self.note(source, datagram);
         }
         if !piece.is_empty() {
-            self.pass_on(&piece, None);
+            self.pass_on(&piece, |_, _| true);
         }
         self.flush();
     }
@@ -184,24 +193,44 @@ impl RoomBridge {
         others.into()
     }
 
-    /// A piece came from a guest: to the group, to the observer, and to the other guests.
+    /// A piece came from a guest: to the group, to the observer, and to the other guests. A report only to those of
+    /// whom it tells, as else a line would cost the square of the guests: what they learn of others, our own seat
+    /// reports to all.
     fn carry(&mut self, id: ClientId, piece: &[u8]) {
         let Some(seated) = self.guests.get(&id) else {
             return;
         };
         let source = self.sockets.source();
-        let mut carried = Vec::new();
+        let (mut for_all, mut signs, mut reports) = (Vec::new(), Vec::new(), Vec::new());
         for (_, datagram) in datagrams::read(piece) {
-            if self.is_of(&seated.guest, source, datagram) {
-                self.sockets.send(datagram);
-                datagrams::push(&mut carried, source, datagram);
+            if !self.is_of(&seated.guest, source, datagram) {
+                continue;
+            }
+            self.sockets.send(datagram);
+            if packet::can_wait(datagram) {
+                signs.push(datagram);
+            } else if let Some(origins) = packet::reported_on(datagram) {
+                reports.push((datagram, origins));
+            } else {
+                datagrams::push(&mut for_all, source, datagram);
             }
         }
-        for (source, datagram) in datagrams::read(&carried) {
+        for sign in signs {
+            self.note(source, sign);
+            self.pass_on_later(source, sign);
+        }
+        for (source, datagram) in datagrams::read(&for_all) {
             self.note(source, datagram);
         }
-        if !carried.is_empty() {
-            self.pass_on(&Bytes::from(carried), Some(id));
+        if !for_all.is_empty() {
+            self.pass_on(&for_all, |other, _| other != id);
+        }
+        for (report, origins) in reports {
+            self.note(source, report);
+            let mut piece = Vec::new();
+            datagrams::push(&mut piece, source, report);
+            let is_concerned = |guest: &Guest| origins.iter().any(|o| guest.member == Some(o.0));
+            self.pass_on(&piece, |other, guest| other != id && is_concerned(guest));
         }
         self.flush();
     }
@@ -274,15 +303,31 @@ impl RoomBridge {
         );
         said.into_iter().for_each(|message| self.overhear(message));
         if !sent.is_empty() {
-            self.pass_on(&Bytes::from(sent), None);
+            self.pass_on(&sent, |_, _| true);
         }
     }
 
-    /// To those whom multicast does not reach. Who does not read is let go of.
-    fn pass_on(&mut self, piece: &Bytes, but: Option<ClientId>) {
+    /// Its sender gets it too, and takes no notice of it.
+    fn pass_on_later(&mut self, source: SocketAddrV4, sign: &[u8]) {
+        if self.signs.is_empty() {
+            self.signs_due = Instant::now() + SIGNS_OF_LIFE_WAIT;
+        }
+        if !datagrams::push(&mut self.signs, source, sign) {
+            self.pass_signs_on();
+            datagrams::push(&mut self.signs, source, sign);
+        }
+    }
+
+    fn pass_signs_on(&mut self) {
+        let signs = std::mem::take(&mut self.signs);
+        self.pass_on(&signs, |_, _| true);
+    }
+
+    /// To those among them whom multicast does not reach. Who does not read is let go of.
+    fn pass_on(&mut self, piece: &[u8], is_for: impl Fn(ClientId, &Guest) -> bool) {
         let mut line = None;
         self.guests.retain(|id, seated| {
-            if !seated.guest.is_relayed || Some(*id) == but {
+            if !seated.guest.is_relayed || !is_for(*id, &seated.guest) {
                 return true;
             }
             let line = line.get_or_insert_with(|| datagrams::line(&self.room.name, piece));
@@ -325,7 +370,9 @@ fn ticks() -> Interval {
 mod tests {
     use super::*;
     use crate::chat::Origin;
-    use crate::multicast::packet::{Header, Heartbeat, QuantisedSize, QuantisedTime, Role, encode};
+    use crate::multicast::packet::{
+        Header, Heartbeat, QuantisedShare, QuantisedSize, QuantisedTime, ReportEntry, Role, encode,
+    };
     use crate::server::outbox::{OutboxReader, Outgoing, outbox};
 
     const MEMBER: u64 = 5;
@@ -364,6 +411,32 @@ mod tests {
     }
 
     fn heartbeat(bridge: &RoomBridge, member: u64, room_tag_change: u32) -> Vec<u8> {
+        let heartbeat = Heartbeat {
+            next: 1,
+            replaces: MemberId(0),
+            name: "guest5".to_owned(),
+        };
+        datagram(bridge, member, room_tag_change, &Body::Heartbeat(heartbeat))
+    }
+
+    fn entry_on(origin: u64) -> ReportEntry {
+        ReportEntry {
+            origin: MemberId(origin),
+            next: 1,
+            top: 1,
+            age_ms: 0,
+            echo_stamp_us: 0,
+            echo_delay_us: u32::MAX,
+            loss: QuantisedShare::of(None),
+        }
+    }
+
+    fn datagram(
+        bridge: &RoomBridge,
+        member: u64,
+        room_tag_change: u32,
+        body: &Body<'_>,
+    ) -> Vec<u8> {
         let header = Header {
             room_tag: room_tag(bridge.room.address) ^ room_tag_change,
             transmitter: MemberId(member),
@@ -376,12 +449,7 @@ mod tests {
             poll: false,
             wants_report: false,
         };
-        let heartbeat = Heartbeat {
-            next: 1,
-            replaces: MemberId(0),
-            name: "guest5".to_owned(),
-        };
-        encode(&header, &Body::Heartbeat(heartbeat))
+        encode(&header, body)
     }
 
     fn waiting(reader: &mut OutboxReader) -> Vec<Bytes> {
@@ -397,6 +465,7 @@ mod tests {
         let mut piece = Vec::new();
         assert!(datagrams::push(&mut piece, datagrams::NO_SOURCE, datagram));
         bridge.carry(ClientId(MEMBER), &piece);
+        bridge.pass_signs_on();
         let found = |chunk: &Bytes| chunk.windows(datagram.len()).any(|w| w == datagram);
         waiting(others).iter().any(found)
     }
@@ -419,6 +488,41 @@ mod tests {
         let mut others = enter(&mut plain, 6, true);
         assert!(is_carried(&mut plain, &mut others, b"guest5: hi"));
         assert!(!is_carried(&mut plain, &mut others, b"guest6: hi"));
+    }
+
+    #[tokio::test]
+    async fn signs_of_life_travel_together() {
+        let mut bridge = bridge(Dialect::Reliable);
+        let mut all = [MEMBER, 6, 7].map(|member| enter(&mut bridge, member, true));
+        for member in [MEMBER, 6, 7] {
+            let mut piece = Vec::new();
+            let sign = heartbeat(&bridge, member, 0);
+            assert!(datagrams::push(&mut piece, datagrams::NO_SOURCE, &sign));
+            bridge.carry(ClientId(member), &piece);
+        }
+        // How many of them each chunk has, of those that have any: our own seat speaks too.
+        let signs = [MEMBER, 6, 7].map(|member| heartbeat(&bridge, member, 0));
+        let has = |chunk: &Bytes, sign: &[u8]| chunk.windows(sign.len()).any(|w| w == sign);
+        let together = |reader: &mut OutboxReader| {
+            let chunks = waiting(reader).into_iter();
+            let counts = chunks.map(|chunk| signs.iter().filter(|sign| has(&chunk, sign)).count());
+            counts.filter(|&count| count > 0).collect::<Vec<_>>()
+        };
+        assert!(all.iter_mut().all(|reader| together(reader).is_empty()));
+        bridge.pass_signs_on();
+        assert!(all.iter_mut().all(|reader| together(reader) == [3]));
+    }
+
+    #[tokio::test]
+    async fn a_report_goes_to_those_of_whom_it_tells() {
+        let mut bridge = bridge(Dialect::Reliable);
+        let _own = enter(&mut bridge, MEMBER, true);
+        let mut reported = enter(&mut bridge, 6, true);
+        let mut other = enter(&mut bridge, 7, true);
+        let report = datagram(&bridge, MEMBER, 0, &Body::Report(vec![entry_on(6)]));
+        assert!(!is_carried(&mut bridge, &mut other, &report));
+        let has_it = |chunk: &Bytes| chunk.windows(report.len()).any(|w| w == report);
+        assert!(waiting(&mut reported).iter().any(has_it));
     }
 
     #[tokio::test]

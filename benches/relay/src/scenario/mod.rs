@@ -13,6 +13,7 @@ pub mod burst;
 pub mod disturb;
 pub mod latency;
 pub mod memory;
+pub mod room;
 
 /// How many lines a second people say in a lively room.
 const LINES_A_SECOND: u32 = 20;
