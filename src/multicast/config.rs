@@ -27,8 +27,18 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// The longest bitmap of one nack entry, in bytes: 1,024 sequences.
 pub const NACK_BITMAP_BYTES_MAX: usize = 128;
 
-/// The longest message, in bytes: [`MessageText`](crate::chat::MessageText)'s limit.
-pub const MESSAGE_BYTES_MAX: usize = 65_536;
+/// What stands before a text in its message, in bytes: a kind and a time.
+pub const CONTENT_HEADER_BYTES: usize = 7;
+
+/// The longest message, in bytes: the longest [`MessageText`](crate::chat::MessageText) and what stands before it.
+pub const MESSAGE_BYTES_MAX: usize = 65_536 + CONTENT_HEADER_BYTES;
+
+/// The longest symbol of a file, in bytes: it fills an Ethernet frame (1,472 bytes of UDP payload) behind its header
+/// of 44 bytes, in whole blocks of 64 bytes, in which parity is reckoned fastest.
+pub const SYMBOL_BYTES_MAX: usize = 1408;
+
+/// The shortest, in bytes, for networks of the smallest MTU.
+pub const SYMBOL_BYTES_MIN: usize = 64;
 
 /// Sequences that an origin may be ahead of what was handed out; a claim beyond is not believed.
 pub const SEQUENCES_AHEAD_MAX: u64 = 65_536;

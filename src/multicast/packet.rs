@@ -27,7 +27,7 @@ use super::config::{
 };
 
 /// The version of the datagrams.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes of the outer header.
 pub const HEADER_BYTES: usize = 30;

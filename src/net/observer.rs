@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::seat::new_member;
 use crate::chat::{Message, RoomAddress};
+use crate::multicast::content::{self, Content};
 use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::multicast::session::{Config, Event, Input, Output, Session};
 use crate::time::Micros;
@@ -83,9 +84,15 @@ impl Observer {
                 Output::Transmit(datagram) => send(&datagram),
                 Output::Event(Event::Message { id, text, .. }) => {
                     let from = self.session.member(id.origin).map(|member| member.name);
-                    let text = String::from_utf8_lossy(&text).parse();
-                    if let (Some(from), Ok(text)) = (from, text) {
-                        on_message(Message { from, text });
+                    if let (Some(from), Ok((Content::Text(text), said_at))) =
+                        (from, content::decode(&text))
+                    {
+                        let said_at = Some(said_at);
+                        on_message(Message {
+                            from,
+                            text,
+                            said_at,
+                        });
                     }
                 }
                 Output::Event(_) => {}

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Interface;
-use crate::chat::Message;
+use crate::chat::{FileOffer, Message};
 use crate::multicast::session::MessageId;
 
 /// What the person in a room is told. Names and texts of others are not safe to show as they are.
@@ -12,6 +14,15 @@ use crate::multicast::session::MessageId;
 pub enum RoomEvent {
     /// Somebody said something.
     Message(Message),
+    /// Somebody offers a file.
+    Offered {
+        /// Who.
+        from: String,
+        /// When, by the clock of who offers it.
+        said_at: Timestamp,
+        /// The file.
+        offer: FileOffer,
+    },
     /// A program that speaks the plain dialect said something in a reliable room: it may have been
     /// heard by some and not by others.
     Stranger(Message),

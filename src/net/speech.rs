@@ -5,12 +5,14 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
 use super::seat::{Member, Outlet, SeatOptions};
 use crate::chat::{Message, MessageText, RoomAddress, UserName};
+use crate::multicast::content::{self, Content, UnknownContent};
 use crate::multicast::packet::MemberId;
 use crate::multicast::plain;
 use crate::multicast::session::{Delivered, Event, MessageId, Session};
@@ -111,7 +113,8 @@ impl Reliable {
     }
 
     pub(super) fn say(&mut self, text: &MessageText) -> Result<Said, SayError> {
-        let said = self.member.say(text.as_str().as_bytes());
+        let message = content::encode(&Content::Text(text.clone()), Timestamp::now());
+        let said = self.member.say(&message);
         let id = said.map_err(|error| SayError::Network(error.to_string()))?;
         if self.watched.len() >= WATCHED_MAX {
             self.watched.pop_front();
@@ -327,12 +330,23 @@ fn translate(
         }
         Event::ShownAs(name) => RoomEvent::ShownAs(name),
         Event::Message { id, text, .. } => {
-            let Ok(text) = String::from_utf8_lossy(&text).parse() else {
-                *ignored += 1;
-                return None;
-            };
             let from = name(session, id.origin);
-            RoomEvent::Message(Message { from, text })
+            match content::decode(&text) {
+                Ok((Content::Text(text), said_at)) => RoomEvent::Message(Message {
+                    from,
+                    text,
+                    said_at: Some(said_at),
+                }),
+                Ok((Content::Offer(offer), said_at)) => RoomEvent::Offered {
+                    from,
+                    said_at,
+                    offer: offer.file,
+                },
+                Err(UnknownContent) => {
+                    *ignored += 1;
+                    return None;
+                }
+            }
         }
         Event::Slow(id) => RoomEvent::Slow(name(session, id)),
         Event::Gap(id, records) => RoomEvent::Gap {

@@ -383,6 +383,13 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         RoomEvent::Message(message) | RoomEvent::Stranger(message) => {
             json!({ "event": "message", "from": message.from, "text": message.text.as_str() })
         }
+        RoomEvent::Offered { from, offer, .. } => json!({
+            "event": "file",
+            "from": from,
+            "name": offer.name.as_str(),
+            "bytes": offer.size_bytes,
+            "hash": offer.hash.to_string(),
+        }),
         RoomEvent::Present(names) => json!({ "event": "present", "names": names }),
         RoomEvent::Joined(name) => json!({ "event": "joined", "name": name }),
         RoomEvent::Left(name) => json!({ "event": "left", "name": name }),

@@ -87,6 +87,9 @@ impl Style {
 pub(super) fn notice(event: &RoomEvent) -> Option<String> {
     Some(match event {
         RoomEvent::Message(_) | RoomEvent::Stranger(_) => return None,
+        RoomEvent::Offered { from, offer, .. } => {
+            format!("{from} offers {} ({} bytes)", offer.name, offer.size_bytes)
+        }
         RoomEvent::Present(names) => format!("here: {}", names.join(", ")),
         RoomEvent::Joined(name) => format!("{name} joined"),
         RoomEvent::Left(name) => format!("{name} left"),

@@ -95,8 +95,8 @@ pub enum Event {
 /// Why a text was not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Blank, or longer than 64 KiB.
-    #[error("a message has 1 to 65536 bytes")]
+    /// Blank, or longer than the longest text with what stands before it.
+    #[error("a message has 1 to 65543 bytes")]
     Length,
     /// So much waits to be sent that this has to wait too: see [`Session::can_say`].
     #[error("too much waits to be sent: say it a little later")]
