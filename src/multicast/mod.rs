@@ -8,6 +8,7 @@ mod arrivals;
 mod budget;
 pub mod config;
 pub mod content;
+pub mod file;
 mod floor;
 mod membership;
 mod nack;

@@ -29,7 +29,9 @@ use super::config::{
 use super::membership::Members;
 use super::nack::group_backoff;
 use super::pace::Pace;
-use super::packet::{Body, Header, Leave, MemberId, QuantisedSize, Record, Role, decode, encode};
+use super::packet::{
+    Body, Header, Leave, Malformed, MemberId, QuantisedSize, Record, Role, decode, encode,
+};
 use super::stream::Stream;
 use crate::time::{Instant, Micros};
 
@@ -276,6 +278,8 @@ impl Session {
                 }
                 // Our own datagram comes back from the group.
                 Ok((header, _)) if header.transmitter == self.me => {}
+                // Others look after files.
+                Err(Malformed::OfFile) => {}
                 Ok(_) | Err(_) => self.stats.ignored += 1,
             }
         }
