@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Interface;
 use super::clock::Clock;
-use super::multicast_socket::{Batch, MulticastSocket, OpenError};
+use super::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
 use super::relay::RelayQueue;
 use crate::chat::{RoomAddress, UserName};
 use crate::multicast::config::RELIABLE_FIRST_BYTE;
@@ -240,7 +240,7 @@ impl Seat {
         interface: &Interface,
         options: &SeatOptions,
     ) -> Result<Self, OpenError> {
-        let socket = MulticastSocket::open(room, interface, options.ttl)?;
+        let socket = MulticastSocket::open(room, interface, options.ttl, Hears::Talk)?;
         let failed = |error| OpenError::new(room, interface, error);
         socket.let_receive_wait(RECEIVE_WAIT).map_err(failed)?;
         let member = Member::new(room, options, None).map_err(failed)?;
