@@ -211,12 +211,15 @@ impl GroupArgs {
 /// `crds send`
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "crds send ROOM [TEXT]...\n       crds send --group ADDRESS:PORT [TEXT]..."
+    override_usage = "crds send ROOM [--file PATH] [TEXT]...\n       crds send --group ADDRESS:PORT [--file PATH] [TEXT]..."
 )]
 pub struct SendArgs {
-    /// The room (unless --group is given), then what to say; without TEXT each line of standard input
+    /// The room (unless --group is given), then what to say; without TEXT or --file each line of standard input
     #[arg(value_name = "ROOM|TEXT")]
     pub words: Vec<String>,
+    /// A file to send to all who are there; they must be there before
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
     /// Where to say it.
     #[command(flatten)]
     pub group: GroupArgs,
@@ -235,6 +238,9 @@ pub struct ListenArgs {
     /// Where to listen.
     #[command(flatten)]
     pub group: GroupArgs,
+    /// Save the files that are offered into this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
     /// One JSON object a line: event, room, at, and what belongs to the event
     #[arg(long)]
     pub json: bool,

@@ -8,7 +8,11 @@ mod connection;
 mod room;
 
 pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
+pub use crate::files::{FileError, PartFile, SourceFile};
+pub use crate::multicast::content::Offer;
+pub use crate::multicast::file::Layout;
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
+pub use crate::net::transfer::{Incoming, Outgoing, Received, Sent};
 pub use crate::net::{
     Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
     Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,

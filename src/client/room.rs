@@ -6,7 +6,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::chat::{MessageText, RoomAddress, UserName};
+use crate::files::{PartFile, SourceFile};
+use crate::multicast::content::Offer;
 use crate::multicast::session::Delivered;
+use crate::net::transfer::{Incoming, Outgoing};
 use crate::net::{
     OpenError, RelayLink, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
     SayError, Seated, spawn_room,
@@ -56,6 +59,28 @@ impl Room {
     /// The interface is down, or the network did not take it. The room goes on.
     pub async fn say(&self, text: MessageText) -> Result<Said, SayError> {
         self.ask(|done| RoomCommand::Say(text, done))
+            .await
+            .unwrap_or(Err(SayError::Left))
+    }
+
+    /// Offers a file to the room, and sends it to whoever wants it until what comes back is dropped.
+    ///
+    /// # Errors
+    /// The room is plain, or the interface is down.
+    pub async fn send_file(&self, source: SourceFile) -> Result<Outgoing, SayError> {
+        let source = Box::new(source);
+        self.ask(|answer| RoomCommand::SendFile(source, answer))
+            .await
+            .unwrap_or(Err(SayError::Left))
+    }
+
+    /// Receives a file that was offered, into its part file. Dropping what comes back ends that; what came stays.
+    ///
+    /// # Errors
+    /// The room is plain, or the interface is down.
+    pub async fn receive_file(&self, offer: Offer, part: PartFile) -> Result<Incoming, SayError> {
+        let part = Box::new(part);
+        self.ask(|answer| RoomCommand::ReceiveFile(offer, part, answer))
             .await
             .unwrap_or(Err(SayError::Left))
     }

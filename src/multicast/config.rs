@@ -283,6 +283,12 @@ pub const SYMBOL_BYTES_MAX: usize = 1408;
 /// The shortest, in bytes, for networks of the smallest MTU.
 pub const SYMBOL_BYTES_MIN: usize = 64;
 
+/// What a symbol's datagram takes of an IP packet beside the symbol: headers of IPv4, UDP and ours.
+pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 48;
+
+/// Files of one member of which is remembered that they were offered.
+pub const OFFERS_KNOWN_MAX: usize = 1024;
+
 /// Source symbols of a block, and parity symbols that can be made of it. More source symbols would need a little less
 /// parity, and more memory at who decodes.
 pub const BLOCK_SYMBOLS: u16 = 256;

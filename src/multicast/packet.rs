@@ -13,7 +13,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 //!
-//! Kinds 7 and 8 are the symbols of files and how many of them a member needs: see [`file`](super::file).
+//! Kinds 7 to 9 are of files: see [`file`](super::file).
 
 use bytes::{Buf, BufMut};
 
@@ -205,6 +205,9 @@ pub const SYMBOL: u8 = 7;
 
 /// The kind of what a member needs of a file.
 pub const NEED: u8 = 8;
+
+/// The kind of what tells those who came later of a file.
+pub const ANNOUNCEMENT: u8 = 9;
 
 const FLAG_POLL: u8 = 1;
 const FLAG_WANTS_REPORT: u8 = 2;
@@ -404,7 +407,7 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
             let report = all(&mut input, read_report_entry)?;
             Body::Leave(Leave { next, report })
         }
-        SYMBOL | NEED => return Err(Malformed::OfFile),
+        SYMBOL | NEED | ANNOUNCEMENT => return Err(Malformed::OfFile),
         _ => return Err(Malformed::Content),
     };
     match input.is_empty() {
@@ -435,6 +438,11 @@ pub fn can_wait(datagram: &[u8]) -> bool {
     let asks = |flags: &u8| flags & (FLAG_POLL | FLAG_WANTS_REPORT) != 0;
     let is_reliable = transmitter(datagram).is_some();
     is_reliable && is_heartbeat(datagram) && !datagram.get(3).is_none_or(asks)
+}
+
+/// Whether a datagram carries a file, or answers one that does.
+pub fn carries_file(datagram: &[u8]) -> bool {
+    matches!(datagram, [RELIABLE_FIRST_BYTE, VERSION, SYMBOL | NEED, ..])
 }
 
 /// Whether a datagram of ours is a sign of life.

@@ -13,6 +13,7 @@ mod room_seat;
 mod room_task;
 mod seat;
 mod speech;
+pub mod transfer;
 mod watched_socket;
 
 pub use group_sockets::GroupSockets;

@@ -49,6 +49,9 @@ const PAYLOAD_BYTES_MAX: usize = 65_535;
 /// put together.
 const BATCH_BUFFERS: usize = 8;
 
+/// The same for symbols of a file.
+const BATCH_BUFFERS_MAX: usize = 32;
+
 /// Receives a group on one interface, and sends to it from a port of its own: so each client of a
 /// machine has a source of its own, and tells its echo from the others.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ pub enum Hears {
 pub struct Batch {
     bytes: Vec<u8>,
     buffers: usize,
-    meta: [RecvMeta; BATCH_BUFFERS],
+    meta: [RecvMeta; BATCH_BUFFERS_MAX],
     filled: usize,
 }
 
@@ -156,7 +159,7 @@ impl MulticastSocket {
     pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
         batch.filled = 0;
         let mut chunks = batch.bytes.chunks_exact_mut(PAYLOAD_BYTES_MAX);
-        let mut buffers: [IoSliceMut<'_>; BATCH_BUFFERS] =
+        let mut buffers: [IoSliceMut<'_>; BATCH_BUFFERS_MAX] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let buffers = &mut buffers[..batch.buffers];
         let socket = (&self.receiver).into();
@@ -199,6 +202,11 @@ impl Batch {
         Self::of(BATCH_BUFFERS)
     }
 
+    /// For a flow that is as fast as the network.
+    pub fn of_very_many() -> Self {
+        Self::of(BATCH_BUFFERS_MAX)
+    }
+
     /// A single buffer, for who waits.
     pub fn of_one() -> Self {
         Self::of(1)
@@ -209,7 +217,7 @@ impl Batch {
             // The system gives memory to what is written to, which is little in most rooms.
             bytes: vec![0; buffers * PAYLOAD_BYTES_MAX],
             buffers,
-            meta: [RecvMeta::default(); BATCH_BUFFERS],
+            meta: [RecvMeta::default(); BATCH_BUFFERS_MAX],
             filled: 0,
         }
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Interface;
-use crate::chat::{FileOffer, Message};
+use super::{Interface, OpenError};
+use crate::chat::Message;
+use crate::multicast::content::Offer;
 use crate::multicast::session::MessageId;
 
 /// What the person in a room is told. Names and texts of others are not safe to show as they are.
@@ -21,7 +22,14 @@ pub enum RoomEvent {
         /// When, by the clock of who offers it.
         said_at: Timestamp,
         /// The file.
-        offer: FileOffer,
+        offer: Offer,
+    },
+    /// A file that was offered is no longer to be had from who offered it.
+    Withdrawn {
+        /// Who.
+        from: String,
+        /// The file.
+        offer: Offer,
     },
     /// A program that speaks the plain dialect said something in a reliable room: it may have been
     /// heard by some and not by others.
@@ -69,7 +77,7 @@ pub struct Said {
 }
 
 /// A text that did not get out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SayError {
     /// The interface is down or gone; it is watched, and used again when it is back.
     #[error("not said: interface {0} is down; it will be used again when it is back")]
@@ -80,6 +88,12 @@ pub enum SayError {
     /// The task has ended.
     #[error("not said: the room was left")]
     Left,
+    /// The room is plain.
+    #[error("files need a reliable room, and this one is plain")]
+    Plain,
+    /// The group could not be joined for a file.
+    #[error(transparent)]
+    Join(#[from] OpenError),
 }
 
 /// A member of a reliable room.

@@ -8,7 +8,10 @@ use tokio::task::JoinHandle;
 use super::Interface;
 use super::relay::RelayLink;
 use super::room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError};
+use super::transfer::{Incoming, Outgoing};
 use crate::chat::{Dialect, MessageText, UserName};
+use crate::files::{PartFile, SourceFile};
+use crate::multicast::content::Offer;
 use crate::multicast::session::Delivered;
 
 /// How to join.
@@ -39,6 +42,14 @@ pub struct RoomOptions {
 pub enum RoomCommand {
     /// Say this, and answer when it is handed to the network.
     Say(MessageText, oneshot::Sender<Result<Said, SayError>>),
+    /// Offer this file, and send it to whoever wants it.
+    SendFile(Box<SourceFile>, oneshot::Sender<Result<Outgoing, SayError>>),
+    /// Receive a file that was offered.
+    ReceiveFile(
+        Offer,
+        Box<PartFile>,
+        oneshot::Sender<Result<Incoming, SayError>>,
+    ),
     /// Answer when every member there has what was said, or after this time.
     AwaitDelivery(Said, Duration, oneshot::Sender<Delivered>),
     /// Speak under this name from now on.

@@ -1,6 +1,6 @@
 //! How a seat speaks the dialect of its room: what it makes of texts and of datagrams.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use tokio::time::Instant;
 
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
 use super::seat::{Member, Outlet, SeatOptions};
-use crate::chat::{Message, MessageText, RoomAddress, UserName};
-use crate::multicast::content::{self, Content, UnknownContent};
-use crate::multicast::packet::MemberId;
+use crate::chat::{FileHash, Message, MessageText, RoomAddress, UserName};
+use crate::multicast::config::OFFERS_KNOWN_MAX;
+use crate::multicast::content::{self, Content, Offer, UnknownContent};
+use crate::multicast::file::{self, Announcement, FileDatagram};
+use crate::multicast::packet::{Header, MemberId};
 use crate::multicast::plain;
 use crate::multicast::session::{Delivered, Event, MessageId, Session};
 use crate::time::Micros;
@@ -74,6 +76,8 @@ pub(super) struct Reliable {
     awaited: Vec<Awaited>,
     /// Lines of ours, when they were said, and how they begin.
     watched: VecDeque<(MessageId, Instant, String)>,
+    /// Files that were offered, and by whom.
+    offers: BTreeSet<(MemberId, FileHash)>,
     /// Datagrams that are neither of this room nor a stranger's line.
     ignored: u64,
 }
@@ -99,6 +103,7 @@ impl Reliable {
             present: Some((now + GATHER, Vec::new())),
             awaited: Vec::new(),
             watched: VecDeque::new(),
+            offers: BTreeSet::new(),
             ignored: 0,
         })
     }
@@ -124,6 +129,25 @@ impl Reliable {
         Ok(Said { id: Some(id) })
     }
 
+    /// Offers a file to the room.
+    pub(super) fn offer(&mut self, offer: Offer, said_at: Timestamp) -> Result<(), SayError> {
+        let message = content::encode(&Content::Offer(offer), said_at);
+        let said = self.member.say(&message);
+        said.map(drop)
+            .map_err(|error| SayError::Network(error.to_string()))
+    }
+
+    /// What may be sent at most, in bytes a second.
+    pub(super) fn rate_max(&self) -> Option<u64> {
+        self.rate_max
+    }
+
+    /// Others who are there, and whom no relay serves.
+    pub(super) fn members_by_multicast(&self) -> usize {
+        let members = self.member.session().members();
+        members.filter(|member| !member.is_relayed).count()
+    }
+
     pub(super) fn rename(&mut self, name: &UserName) {
         self.member.rename(name);
     }
@@ -147,6 +171,9 @@ impl Reliable {
 
     /// Takes a datagram; a stranger's line comes back at once.
     pub(super) fn hear(&mut self, source: SocketAddrV4, bytes: &[u8]) -> Option<RoomEvent> {
+        if let Ok((header, FileDatagram::Announcement(told))) = file::decode(bytes) {
+            return self.hear_announcement(&header, told);
+        }
         if self.member.hear(source, bytes, self.member.now()) {
             return None;
         }
@@ -159,6 +186,30 @@ impl Reliable {
         }
     }
 
+    /// Who came later hears of files too.
+    fn hear_announcement(&mut self, header: &Header, told: Announcement) -> Option<RoomEvent> {
+        let session = self.member.session();
+        let is_known = session.member(header.transmitter).is_some();
+        if header.room_tag != session.room_tag() || !is_known {
+            return None;
+        }
+        let from = name(session, header.transmitter);
+        let Announcement {
+            is_withdrawn,
+            offer,
+            said_at,
+        } = told;
+        let key = (header.transmitter, offer.file.hash);
+        match is_withdrawn {
+            true => (self.offers.remove(&key)).then_some(RoomEvent::Withdrawn { from, offer }),
+            false => note_offer(&mut self.offers, key).then_some(RoomEvent::Offered {
+                from,
+                said_at,
+                offer,
+            }),
+        }
+    }
+
     /// The time has come to look at what is due.
     pub(super) fn look(&mut self) {
         self.member.look();
@@ -168,8 +219,17 @@ impl Reliable {
     pub(super) fn flush(&mut self, outlet: Outlet<'_>) -> Vec<RoomEvent> {
         let mut events = Vec::new();
         let (present, ignored) = (&mut self.present, &mut self.ignored);
+        let offers = &mut self.offers;
         let wake = self.member.flush(outlet, |session, event| {
-            events.extend(translate(session, event, present, ignored));
+            let origin = match &event {
+                Event::Message { id, .. } => Some(id.origin),
+                _ => None,
+            };
+            let event = translate(session, event, present, ignored);
+            if let (Some(RoomEvent::Offered { offer, .. }), Some(origin)) = (&event, origin) {
+                note_offer(offers, (origin, offer.file.hash));
+            }
+            events.extend(event);
         });
         self.wake = self.member.system_time(wake).into();
         events.extend(self.tell_present());
@@ -303,6 +363,14 @@ impl Reliable {
     }
 }
 
+/// Whether a file was not known to be offered by this member.
+fn note_offer(offers: &mut BTreeSet<(MemberId, FileHash)>, key: (MemberId, FileHash)) -> bool {
+    if offers.len() >= OFFERS_KNOWN_MAX {
+        offers.pop_first();
+    }
+    offers.insert(key)
+}
+
 /// What a person is told of an event, if anything yet.
 fn translate(
     session: &Session,
@@ -340,7 +408,7 @@ fn translate(
                 Ok((Content::Offer(offer), said_at)) => RoomEvent::Offered {
                     from,
                     said_at,
-                    offer: offer.file,
+                    offer,
                 },
                 Err(UnknownContent) => {
                     *ignored += 1;

@@ -9,10 +9,13 @@ mod former_seat;
 mod lines;
 mod mode;
 pub mod oneshot;
+mod progress;
 mod relay;
 mod render;
 mod repl;
 mod report;
+mod saver;
+mod send_file;
 
 pub use console::Console;
 pub use render::Style;

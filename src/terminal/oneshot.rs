@@ -9,8 +9,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::lines::{read_line, tell};
+use super::progress::described;
 use super::relay::ask_for_relay;
 use super::render::{directory, notice};
+use super::saver::{Saved, Saver};
+use super::send_file::{SendFileError, send_file};
 use super::{Settings, Style};
 use crate::chat::{
     BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
@@ -49,6 +52,9 @@ pub enum OneshotError {
     /// A member is there that did not report what was said last.
     #[error("not delivered to all: {0} of {1} members reported it within {WAIT} s", WAIT = DELIVERY_WAIT.as_secs())]
     NotDelivered(usize, usize),
+    /// The file was not sent.
+    #[error(transparent)]
+    SendFile(#[from] SendFileError),
     /// Standard input or output failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -131,9 +137,10 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
     if dialect == Dialect::Reliable {
         gather(&room).await;
     }
-    let mut lines = match words {
-        [] => lines_of_input(),
-        words => single(words.join(" ")),
+    let mut lines = match (words, &args.file) {
+        ([], None) => lines_of_input(),
+        ([], Some(_)) => none(),
+        (words, _) => single(words.join(" ")),
     };
     let (mut said, mut failed, mut last) = (0, 0, None);
     while let Some(line) = lines.recv().await {
@@ -155,6 +162,11 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         }
     }
     let mut delivered = Delivered { by: 0, of: 0 };
+    if let Some(path) = &args.file {
+        delivered = send_file(&room, path).await?;
+        let Delivered { by, of } = delivered;
+        tell(&format!("{by} of {of} have the file"));
+    }
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;
         delivered = await_delivery(&room, last).await;
@@ -233,13 +245,22 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(end, interrupted);
     let mut left = args.count;
+    let mut saver = args.save.as_deref().map(Saver::new);
     while left != Some(0) {
         let event = tokio::select! {
             event = room.next_event() => event,
+            saved = next_saved(&mut saver) => {
+                left = left.map(|left| left - 1);
+                show_saved(&saved, args.json.then_some(label.as_str()))?;
+                continue;
+            }
             () = &mut end => break,
             _ = &mut interrupted => break,
         };
         let Some(event) = event else { break };
+        if let (Some(saver), RoomEvent::Offered { from, offer, .. }) = (&mut saver, &event) {
+            saver.take(&room, from.clone(), offer.clone()).await;
+        }
         if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
             left = left.map(|left| left - 1);
         }
@@ -256,6 +277,47 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         connection.bye().await;
     }
     Ok(())
+}
+
+/// What became of a file that is saved; never without a saver.
+async fn next_saved(saver: &mut Option<Saver>) -> Saved {
+    let saved = match saver {
+        Some(saver) => saver.next().await,
+        None => None,
+    };
+    match saved {
+        Some(saved) => saved,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where a file was saved is the answer of the command; why it was not is not. `room` for JSON.
+fn show_saved(saved: &Saved, room: Option<&str>) -> io::Result<()> {
+    let Saved {
+        from,
+        offer,
+        result,
+    } = saved;
+    let what = format!("{} from {}", described(&offer.file), printable(from));
+    match (result, room) {
+        (Err(reason), None) => tell(&format!("{what} was not saved: {reason}")),
+        (Ok(path), None) => tell(&format!("saved {}: {what}", path.display())),
+        (result, Some(room)) => {
+            let object = json!({
+                "event": "saved",
+                "from": from,
+                "name": offer.file.name.as_str(),
+                "bytes": offer.file.size_bytes,
+                "hash": offer.file.hash.to_string(),
+                "path": result.as_ref().ok(),
+                "error": result.as_ref().err(),
+                "room": room,
+                "at": Timestamp::now().to_string(),
+            });
+            writeln!(io::stdout(), "{}", one_line(&object))?;
+        }
+    }
+    io::stdout().flush()
 }
 
 /// Messages on standard output, everything else on standard error.
@@ -357,6 +419,10 @@ fn default_name() -> UserName {
         .unwrap_or_else(|| "guest".parse().expect("a valid name"))
 }
 
+fn none() -> mpsc::Receiver<io::Result<String>> {
+    mpsc::channel(1).1
+}
+
 fn single(line: String) -> mpsc::Receiver<io::Result<String>> {
     let (lines, received) = mpsc::channel(1);
     // There is room for one.
@@ -386,9 +452,15 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         RoomEvent::Offered { from, offer, .. } => json!({
             "event": "file",
             "from": from,
-            "name": offer.name.as_str(),
-            "bytes": offer.size_bytes,
-            "hash": offer.hash.to_string(),
+            "name": offer.file.name.as_str(),
+            "bytes": offer.file.size_bytes,
+            "hash": offer.file.hash.to_string(),
+        }),
+        RoomEvent::Withdrawn { from, offer } => json!({
+            "event": "withdrawn",
+            "from": from,
+            "name": offer.file.name.as_str(),
+            "hash": offer.file.hash.to_string(),
         }),
         RoomEvent::Present(names) => json!({ "event": "present", "names": names }),
         RoomEvent::Joined(name) => json!({ "event": "joined", "name": name }),

@@ -3,6 +3,7 @@
 use jiff::Zoned;
 use unicode_width::UnicodeWidthStr;
 
+use super::progress::described;
 use crate::chat::{Room, UserName, printable};
 use crate::client::RoomEvent;
 
@@ -88,7 +89,10 @@ pub(super) fn notice(event: &RoomEvent) -> Option<String> {
     Some(match event {
         RoomEvent::Message(_) | RoomEvent::Stranger(_) => return None,
         RoomEvent::Offered { from, offer, .. } => {
-            format!("{from} offers {} ({} bytes)", offer.name, offer.size_bytes)
+            format!("{from} offers {}", described(&offer.file))
+        }
+        RoomEvent::Withdrawn { from, offer } => {
+            format!("{from} does not offer {} any more", offer.file.name)
         }
         RoomEvent::Present(names) => format!("here: {}", names.join(", ")),
         RoomEvent::Joined(name) => format!("{name} joined"),

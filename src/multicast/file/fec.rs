@@ -106,7 +106,7 @@ mod tests {
             fec.encode(&block, BYTES, &mut parity).unwrap();
             assert_eq!(parity.len(), PARITY_SYMBOLS * BYTES);
             // Every other one is lost, and the last parity symbols are those that came.
-            let lost = |index: usize| index % 2 == 0;
+            let lost = |index: usize| index.is_multiple_of(2);
             let mut damaged = block.clone();
             for index in (0..sources).filter(|index| lost(*index)) {
                 damaged[index * BYTES..][..BYTES].fill(0);

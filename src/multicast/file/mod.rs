@@ -17,8 +17,8 @@ mod tests;
 pub use fec::{Fec, FecError};
 pub use layout::{Layout, ObjectId};
 pub use packet::{
-    Answer, BlockNeed, FileDatagram, NEED_BLOCKS_MAX, Need, SYMBOL_HEADER_BYTES, Symbol, decode,
-    encode_need, write_symbol_header,
+    Announcement, Answer, BlockNeed, FileDatagram, NEED_BLOCKS_MAX, Need, SYMBOL_HEADER_BYTES,
+    Symbol, decode, encode_announcement, encode_need, write_symbol_header,
 };
 pub use receiver::{Receiver, Whole};
 pub use sender::{Planned, Progress, Sender, Step};

@@ -4,14 +4,18 @@
 //! number counts the symbols of this object from this transmitter, apart from the talk's. A need (kind 8): object
 //! (8), whose symbols it answers (8), the highest packet number of theirs (4), the last time stamp of theirs (4), how long ago
 //! that came in µs (4), loss (2), what the socket holds in KiB (2), what it wants (1), blocks that are there (4), the
-//! first that is not (4), then for each block that needs more: block (4), symbols (2).
+//! first that is not (4), then for each block that needs more: block (4), symbols (2). An announcement (kind 9): 0, or 1 if the
+//! file is no longer to be had (1), then the offer as a message has it.
 
 use bytes::{Buf, BufMut};
+use jiff::Timestamp;
 
 use super::layout::ObjectId;
 use crate::multicast::config::DATAGRAM_BYTES_MAX;
+use crate::multicast::content::{self, Content, Offer};
 use crate::multicast::packet::{
-    HEADER_BYTES, Header, Malformed, MemberId, NEED, QuantisedShare, SYMBOL, all, need,
+    ANNOUNCEMENT, HEADER_BYTES, Header, Malformed, MemberId, NEED, QuantisedShare, SYMBOL, all,
+    need,
 };
 
 /// Bytes before a symbol's own.
@@ -93,6 +97,19 @@ pub enum FileDatagram<'a> {
     Symbol(Symbol<'a>),
     /// What a member needs.
     Need(Need),
+    /// Its transmitter has a file for whoever came later.
+    Announcement(Announcement),
+}
+
+/// A file that was offered before, or is no longer to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// It is no longer to be had.
+    pub is_withdrawn: bool,
+    /// The file.
+    pub offer: Offer,
+    /// When it was offered, by its sender's clock.
+    pub said_at: Timestamp,
 }
 
 /// Writes all but the bytes of a symbol.
@@ -130,6 +147,16 @@ pub fn encode_need(header: &Header, need: &Need) -> Vec<u8> {
     out
 }
 
+/// Writes an announcement.
+pub fn encode_announcement(header: &Header, announcement: &Announcement) -> Vec<u8> {
+    let mut out = Vec::with_capacity(DATAGRAM_BYTES_MAX);
+    header.write(ANNOUNCEMENT, &mut out);
+    out.put_u8(announcement.is_withdrawn.into());
+    let content = Content::Offer(announcement.offer.clone());
+    out.extend_from_slice(&content::encode(&content, announcement.said_at));
+    out
+}
+
 /// Reads a datagram of a file.
 ///
 /// # Errors
@@ -140,6 +167,7 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, FileDatagram<'_>), Malformed> 
     let body = match kind {
         SYMBOL => FileDatagram::Symbol(read_symbol(input)?),
         NEED => FileDatagram::Need(read_need(input)?),
+        ANNOUNCEMENT => FileDatagram::Announcement(read_announcement(input)?),
         _ => return Err(Malformed::Content),
     };
     Ok((header, body))
@@ -181,10 +209,120 @@ fn read_need(mut input: &[u8]) -> Result<Need, Malformed> {
     })
 }
 
+fn read_announcement(mut input: &[u8]) -> Result<Announcement, Malformed> {
+    need(input, 1)?;
+    let is_withdrawn = input.get_u8() != 0;
+    match content::decode(input) {
+        Ok((Content::Offer(offer), said_at)) => Ok(Announcement {
+            is_withdrawn,
+            offer,
+            said_at,
+        }),
+        _ => Err(Malformed::Content),
+    }
+}
+
 fn read_block(input: &mut &[u8]) -> Result<BlockNeed, Malformed> {
     need(input, BLOCK_NEED_BYTES)?;
     Ok(BlockNeed {
         block: input.get_u32(),
         symbols: input.get_u16(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{FileHash, FileName, FileOffer};
+    use crate::multicast::packet::{QuantisedSize, QuantisedTime, Role};
+    use proptest::prelude::*;
+
+    fn header() -> Header {
+        Header {
+            room_tag: 1,
+            transmitter: MemberId(2),
+            number: 3,
+            stamp_us: 4,
+            age_ms: 5,
+            round_trip: QuantisedTime(6),
+            group_size: QuantisedSize(7),
+            role: Role::Observer,
+            poll: false,
+            wants_report: true,
+        }
+    }
+
+    #[test]
+    fn a_symbol_is_read_as_it_was_written() {
+        let bytes = [9; 64];
+        let symbol = Symbol {
+            object: ObjectId(1 << 63),
+            block: 7,
+            symbol: 300,
+            passed: 4,
+            bytes: &bytes,
+        };
+        let mut datagram = Vec::new();
+        write_symbol_header(&header(), &symbol, &mut datagram);
+        assert_eq!(datagram.len(), SYMBOL_HEADER_BYTES);
+        datagram.extend_from_slice(&bytes);
+        let read = decode(&datagram);
+        assert_eq!(read, Ok((header(), FileDatagram::Symbol(symbol))));
+    }
+
+    #[test]
+    fn an_announcement_is_read_as_it_was_written() {
+        let announcement = Announcement {
+            is_withdrawn: true,
+            offer: Offer {
+                file: FileOffer {
+                    name: FileName::of("cool file.txt"),
+                    size_bytes: 5,
+                    hash: FileHash([3; 32]),
+                },
+                symbol_bytes: 1408,
+            },
+            said_at: Timestamp::from_millisecond(77).unwrap(),
+        };
+        let datagram = encode_announcement(&header(), &announcement);
+        let read = decode(&datagram);
+        assert_eq!(
+            read,
+            Ok((header(), FileDatagram::Announcement(announcement)))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_need_is_read_as_it_was_written(
+            numbers: (u64, u64, u32, u32, u32, u16, u16, u32, u32),
+            answer in prop::sample::select(vec![Answer::Wants, Answer::Has, Answer::Leaves]),
+            blocks in proptest::collection::vec(any::<(u32, u16)>(), 0..=NEED_BLOCKS_MAX),
+        ) {
+            let (object, to, top, stamp, delay, loss, buffer_kib, have, first) = numbers;
+            let need = Need {
+                object: ObjectId(object),
+                to: MemberId(to),
+                top,
+                echo_stamp_us: stamp,
+                echo_delay_us: delay,
+                loss: QuantisedShare(loss),
+                buffer_kib,
+                answer,
+                have,
+                first,
+                blocks: blocks.into_iter().map(|(block, symbols)| BlockNeed { block, symbols }).collect(),
+            };
+            let datagram = encode_need(&header(), &need);
+            prop_assert!(datagram.len() <= DATAGRAM_BYTES_MAX);
+            prop_assert_eq!(decode(&datagram), Ok((header(), FileDatagram::Need(need))));
+        }
+
+        #[test]
+        fn whatever_comes_does_not_panic(kind in 0..12_u8, rest in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut datagram = vec![0xff, 2, kind];
+            datagram.extend(rest);
+            let _ = decode(&datagram);
+        }
+    }
 }

@@ -24,6 +24,7 @@ const TOLD_MAX: u32 = 3;
 /// One member's side of one file.
 pub struct Receiver {
     me: MemberId,
+    role: Role,
     room_tag: u32,
     object: ObjectId,
     layout: Layout,
@@ -80,7 +81,7 @@ pub struct Whole {
 impl Receiver {
     /// Wants the blocks that `has` does not have yet. `buffer_kib` is what its socket holds.
     pub fn new(
-        me: MemberId,
+        (me, role): (MemberId, Role),
         room_tag: u32,
         object: ObjectId,
         layout: Layout,
@@ -93,6 +94,7 @@ impl Receiver {
         let have = has.iter().filter(|has| **has).count() as u32;
         let mut receiver = Self {
             me,
+            role,
             room_tag,
             object,
             layout,
@@ -305,7 +307,7 @@ impl Receiver {
             age_ms: 0,
             round_trip: QuantisedTime::default(),
             group_size: QuantisedSize::default(),
-            role: Role::Member,
+            role: self.role,
             poll: false,
             wants_report: false,
         }

@@ -72,6 +72,7 @@ struct Sent {
 /// A member that has answered.
 #[derive(Debug)]
 struct Wanting {
+    role: Role,
     answer: Answer,
     have: u32,
     first: u32,
@@ -110,6 +111,8 @@ pub struct Planned {
 pub struct Progress {
     /// Which.
     pub member: MemberId,
+    /// How it takes part.
+    pub role: Role,
     /// Blocks that it has.
     pub have: u32,
     /// It has all.
@@ -162,6 +165,7 @@ impl Sender {
             .iter()
             .map(move |(&member, wanting)| Progress {
                 member,
+                role: wanting.role,
                 have: wanting.have,
                 is_done: wanting.answer == Answer::Has,
                 is_waiting: wanting.is_waiting(now),
@@ -183,7 +187,7 @@ impl Sender {
             return;
         }
         let is_ours = need.to == self.me;
-        self.note(from, need, is_ours, now);
+        self.note(header, need, is_ours, now);
         if need.answer == Answer::Wants {
             self.begin_soon(now);
             self.owe(need, is_ours);
@@ -193,8 +197,10 @@ impl Sender {
         self.ask = Some((now + ASK_RETRY_FIRST, ASK_RETRY_FIRST));
     }
 
-    fn note(&mut self, from: MemberId, need: &Need, is_ours: bool, now: Instant) {
+    fn note(&mut self, header: &Header, need: &Need, is_ours: bool, now: Instant) {
+        let from = header.transmitter;
         let wanting = self.receivers.entry(from).or_insert_with(|| Wanting {
+            role: header.role,
             answer: need.answer,
             have: 0,
             first: 0,
@@ -449,7 +455,8 @@ impl Sender {
         }
     }
 
-    fn header(&self, wants_report: bool, now: Instant) -> Header {
+    /// What stands before a datagram of this sender's that is no symbol.
+    pub fn header(&self, wants_report: bool, now: Instant) -> Header {
         let round_trips = self.receivers.values().map(|w| w.round_trip);
         Header {
             room_tag: self.room_tag,

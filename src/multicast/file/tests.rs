@@ -100,7 +100,15 @@ impl Network {
 
     fn receiver(&self, number: usize, has: Vec<bool>) -> Receiver {
         let me = MemberId(100 + number as u64);
-        Receiver::new(me, TAG, object(), self.layout, has, 200, self.now)
+        Receiver::new(
+            (me, Role::Member),
+            TAG,
+            object(),
+            self.layout,
+            has,
+            200,
+            self.now,
+        )
     }
 
     /// Runs until everybody has the file; how long that took.
@@ -180,9 +188,8 @@ impl Network {
         if self.now < getting.away_until {
             return getting.away_until;
         }
-        while let Some(need) = getting.receiver.poll_need(self.now) {
+        if let Some(need) = getting.receiver.poll_need(self.now) {
             self.put(None, need);
-            return self.answer(number);
         }
         self.receivers[number].receiver.wake()
     }

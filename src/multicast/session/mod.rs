@@ -306,6 +306,11 @@ impl Session {
         &self.stats
     }
 
+    /// What tells this room's datagrams from others.
+    pub fn room_tag(&self) -> u32 {
+        self.config.room_tag
+    }
+
     /// When this session began.
     pub fn started(&self) -> Instant {
         self.started
