@@ -163,9 +163,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
     }
     let mut delivered = Delivered { by: 0, of: 0 };
     if let Some(path) = &args.file {
-        delivered = send_file(&room, path).await?;
-        let Delivered { by, of } = delivered;
-        tell(&format!("{by} of {of} have the file"));
+        send_file(&room, path).await?;
     }
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::lines::tell;
 use super::progress::FileProgress;
+use crate::chat::printable;
 use crate::client::{FileError, Incoming, Layout, Offer, PartFile, Received, Room, SayError};
 
 /// What became of a file.
@@ -77,6 +79,13 @@ impl Saver {
         let open = move || PartFile::open(&folder, &file, block_bytes);
         let opened = tokio::task::spawn_blocking(open).await;
         let part = opened.map_err(|_| SaveError::Unfinished)??;
+        if part.received_bytes() > 0 {
+            let name = printable(offer.file.name.as_str());
+            let (have, all) = (part.received_bytes(), offer.file.size_bytes);
+            tell(&format!(
+                "going on with {name}: {have} of {all} bytes are there"
+            ));
+        }
         Ok(room.receive_file(offer.clone(), part).await?)
     }
 

@@ -9,13 +9,13 @@ use super::lines::tell;
 use super::progress::{FileProgress, described};
 use crate::client::{Delivered, FileError, Outgoing, Room, SayError, SourceFile};
 
-/// Who wants a file has said so after this.
+/// Who takes a file has said so after this; who takes it later is not waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
-/// Who does not take a file, or stopped to, is not waited for longer.
-const NOT_TAKEN_WAIT: Duration = Duration::from_secs(10);
+/// So long it is waited for somebody to take it, or for who took it and was not heard of any more.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
-/// How often it is looked who is there.
+/// How often it is looked at the time.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a file was not sent. The text says what to do.
@@ -30,10 +30,16 @@ pub enum SendFileError {
     /// It stopped on the way.
     #[error("the file was not sent: {0}")]
     Failed(String),
+    /// Who took it and does not have it was not heard of any more.
+    #[error("{0} of {1} who took the file have it; the others are gone, or hear nothing")]
+    NotAll(usize, usize),
+    /// Somebody is there, and nobody wants it.
+    #[error("nobody took the file: do they save files (`crds listen --save DIR`)?")]
+    NotTaken,
 }
 
-/// Sends a file to all who are there; who has it in the end.
-pub(super) async fn send_file(room: &Room, path: &Path) -> Result<Delivered, SendFileError> {
+/// Sends a file to all who are there, and tells who has it in the end.
+pub(super) async fn send_file(room: &Room, path: &Path) -> Result<(), SendFileError> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || SourceFile::open(&path)).await;
     let source = opened.map_err(|error| SendFileError::Failed(error.to_string()))??;
@@ -43,19 +49,28 @@ pub(super) async fn send_file(room: &Room, path: &Path) -> Result<Delivered, Sen
     let mut progress = FileProgress::new("sending", &file);
     let delivered = watch(room, &outgoing, &mut progress).await;
     progress.end();
-    tokio::task::spawn_blocking(move || outgoing.end());
-    delivered
+    // It has gone by itself if that cannot be waited for.
+    let _ = tokio::task::spawn_blocking(move || outgoing.end()).await;
+    let Delivered { by, of } = delivered?;
+    tell(&format!("{by} of {of} have the file"));
+    match of {
+        0 if !room.members().await.is_empty() => Err(SendFileError::NotTaken),
+        _ if by < of => Err(SendFileError::NotAll(by, of)),
+        _ => Ok(()),
+    }
 }
 
+/// Until all who took it have it.
 async fn watch(
     room: &Room,
     outgoing: &Outgoing,
     progress: &mut FileProgress,
 ) -> Result<Delivered, SendFileError> {
     let started = Instant::now();
+    let there = room.members().await.len();
     let mut state = outgoing.state();
-    let mut moved = Instant::now();
-    let mut before = state.borrow().clone();
+    let (mut moved, mut before) = (started, state.borrow().clone());
+    let mut took = 0;
     loop {
         let now = state.borrow_and_update().clone();
         if let Some(reason) = now.failed {
@@ -64,20 +79,19 @@ async fn watch(
         if now != before {
             moved = Instant::now();
         }
-        let there = room.members().await;
-        let there = there.iter().filter(|member| !member.is_relayed).count();
+        took = took.max(now.done + now.waiting);
         progress.set(
             now.slowest_bytes,
-            &format!("({} of {there} have it)", now.done),
+            &format!("({} of {took} have it)", now.done),
         );
-        let is_answered = started.elapsed() >= ANSWER_WAIT;
-        let all_have_it = now.done >= there && now.waiting == 0;
-        let is_given_up = moved.elapsed() >= NOT_TAKEN_WAIT;
-        if all_have_it && (now.done > 0 || is_answered) || is_given_up {
-            return Ok(Delivered {
-                by: now.done,
-                of: there.max(now.done),
-            });
+        let delivered = Delivered {
+            by: now.done,
+            of: took,
+        };
+        let all_answered = started.elapsed() >= ANSWER_WAIT || took >= there;
+        let all_have_it = now.done == took && (took > 0 || there == 0);
+        if all_have_it && all_answered || moved.elapsed() >= SILENCE_MAX {
+            return Ok(delivered);
         }
         before = now;
         tokio::select! {
