@@ -3,6 +3,8 @@
 mod bit_rate;
 mod file;
 mod followed;
+mod history;
+mod history_limit;
 mod message;
 mod name;
 mod one_line;
@@ -16,6 +18,11 @@ mod transport_choice;
 pub use bit_rate::{BitRate, BitRateError};
 pub use file::{FileHash, FileHashError, FileName, FileOffer};
 pub use followed::{Followed, FollowedError, TopicWord};
+pub use history::{
+    Found, Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RecordRange,
+    SearchWords, SearchWordsError, Since,
+};
+pub use history_limit::{HistoryLimit, HistoryLimitError};
 pub use message::{Message, MessageText, MessageTextError};
 pub use name::{GroupName, NameError, RoomName, UserName};
 pub use one_line::{OneLine, OneLineError};

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, Followed, FollowedError, GroupName, MemberLimitError, MessageText,
-    MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError, RoomName,
-    SessionId, UserName,
+    DialectError, Followed, FollowedError, GroupName, HistoryLimitError, MemberLimitError,
+    MessageText, MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError,
+    RoomName, SearchWordsError, SessionId, UserName,
 };
 
 macro_rules! words {
@@ -301,6 +301,8 @@ refused_as! {
     OneLineError => TextNotAllowed,
     FollowedError => TextNotAllowed,
     MemberLimitError => LimitNotAllowed,
+    HistoryLimitError => LimitNotAllowed,
+    SearchWordsError => TextNotAllowed,
     RoomAddressError => AddressNotAllowed,
     DialectError => UnknownDialect,
 }
@@ -342,7 +344,7 @@ refusal_codes! {
     NameFirst = "name-first",
     /// A text that is blank or too long, or has a line break where there may be none.
     TextNotAllowed = "text-not-allowed",
-    /// A limit that no room may have.
+    /// A limit that no room may have: of members, or of what is kept.
     LimitNotAllowed = "limit-not-allowed",
     /// No address, outside 239.0.0.0/8, or a port outside 1 to 65535.
     AddressNotAllowed = "address-not-allowed",

@@ -1,5 +1,9 @@
 //! What must survive a restart.
 
+mod file;
+mod history;
 mod sqlite;
 
-pub use sqlite::{Change, Kept, OpenError, SaveError, Store};
+pub use file::OpenError;
+pub use history::{History, KeptRoom, LOBBY, NewEntry, Page, ReadError};
+pub use sqlite::{Change, Kept, SaveError, Store};

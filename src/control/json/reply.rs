@@ -18,6 +18,8 @@ struct WireRoom {
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     made_by: Option<String>,
     made_from: String,
     made_at: Timestamp,
@@ -197,6 +199,7 @@ impl From<&Room> for WireRoom {
             dialect: room.dialect.to_string(),
             limit: room.limit.map(|limit| limit.get().into()),
             topic: room.topic.as_ref().map(ToString::to_string),
+            history: room.history.map(|history| history.to_string()),
             made_by: room.made_by.name.as_ref().map(ToString::to_string),
             made_from: room.made_by.address.to_string(),
             made_at: room.made_at,
@@ -223,6 +226,7 @@ impl TryFrom<WireRoom> for Room {
                 Err(error) => return Err(field(&error)),
             },
             topic: parsed_if_there(wire.topic.as_deref())?,
+            history: parsed_if_there(wire.history.as_deref())?,
             made_by,
             made_at: wire.made_at,
         })

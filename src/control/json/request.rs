@@ -46,6 +46,8 @@ struct WireRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
@@ -127,6 +129,7 @@ fn fill(wire: &mut WireRequest, request: &Request) {
             wire.dialect = Some(new.dialect.to_string());
             wire.limit = new.limit.map(|limit| limit.get().into());
             wire.topic = new.topic.as_ref().map(ToString::to_string);
+            wire.history = new.history.map(|history| history.to_string());
         }
         Request::DeleteRoom(name) => {
             wire.name = Some(name.to_string());
@@ -240,6 +243,7 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
             },
             limit: wire.limit.map(MemberLimit::new).transpose()?,
             topic: wire.topic.as_deref().map(str::parse).transpose()?,
+            history: wire.history.as_deref().map(str::parse).transpose()?,
         }),
         RequestKind::DeleteRoom => Request::DeleteRoom(name()?.parse()?),
         RequestKind::Ping => Request::Ping,

@@ -11,6 +11,7 @@ fn room(made_by: Option<&str>) -> Room {
         dialect: Dialect::Plain,
         limit: made_by.map(|_| MemberLimit::new(7).unwrap()),
         topic: made_by.map(|name| name.parse().unwrap()),
+        history: made_by.map(|_| "1000,7d".parse().unwrap()),
         made_by: Origin {
             name: made_by.map(|name| name.parse().unwrap()),
             address: "[::1]:5".parse().unwrap(),
@@ -37,6 +38,7 @@ fn requests() -> Vec<Request> {
             dialect: Dialect::Plain,
             limit: limit.map(|limit| MemberLimit::new(limit).unwrap()),
             topic: limit.map(|_| "tea".parse().unwrap()),
+            history: limit.map(|_| "off".parse().unwrap()),
         })
     };
     let enter = |member| Request::Enter {

@@ -34,8 +34,8 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "makeroom",
-        arguments: "NAME [ADDRESS PORT] [--plain] [--limit N]",
-        summary: "make a room; picks a free address; --plain for other programs; --limit of members",
+        arguments: "NAME [ADDRESS PORT] [--plain] [--limit N] [--history LIMIT|off]",
+        summary: "make a room; picks a free address; --plain for other programs; --limit of members; --history to keep: 1000, 7d, 5mib",
         place: Place::Prompt,
         completes: Completes::Nothing,
         parse: make_room,
