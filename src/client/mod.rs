@@ -7,11 +7,13 @@
 mod connection;
 mod room;
 
-pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
+pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
 pub use crate::net::{
     Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
     Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
 };
-pub use connection::{ConnectError, Connection, ConnectionEvent, Entry, RequestError};
+pub use connection::{
+    ConnectError, Connection, ConnectionEvent, Entry, Files, RequestError, Transfer, TransferError,
+};
 pub use room::Room;

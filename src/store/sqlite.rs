@@ -219,7 +219,7 @@ fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::
 }
 
 /// A text column, parsed as strictly as what comes from the network.
-fn column<T>(row: &Row<'_>, index: usize) -> Result<T, rusqlite::Error>
+pub(super) fn column<T>(row: &Row<'_>, index: usize) -> Result<T, rusqlite::Error>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
@@ -232,7 +232,7 @@ where
 }
 
 /// As [`column`], for one that may be empty.
-fn column_if_there<T>(row: &Row<'_>, index: usize) -> Result<Option<T>, rusqlite::Error>
+pub(super) fn column_if_there<T>(row: &Row<'_>, index: usize) -> Result<Option<T>, rusqlite::Error>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
