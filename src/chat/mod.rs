@@ -1,6 +1,7 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
 mod bit_rate;
+mod byte_size;
 mod file;
 mod followed;
 mod history;
@@ -16,6 +17,7 @@ mod session_id;
 mod transport_choice;
 
 pub use bit_rate::{BitRate, BitRateError};
+pub use byte_size::{ByteSize, ByteSizeError};
 pub use file::{FileHash, FileHashError, FileName, FileOffer};
 pub use followed::{Followed, FollowedError, TopicWord};
 pub use history::{

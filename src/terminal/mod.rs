@@ -13,6 +13,7 @@ mod relay;
 mod render;
 mod repl;
 mod report;
+mod transfers;
 
 pub use console::Console;
 pub use render::Style;

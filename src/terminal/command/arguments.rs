@@ -124,6 +124,22 @@ pub(super) fn whisper(text: &str) -> Result<Parsed, Mistake> {
     }
 }
 
+/// `[@NAME] PATH`; the path may have spaces, and quotation marks around it.
+pub(super) fn send(text: &str) -> Result<Parsed, Mistake> {
+    let (to, path) = match head(text) {
+        (to, path) if to.starts_with('@') => (Some(name(to)?), path),
+        _ => (None, text),
+    };
+    let unquoted = |mark| path.strip_prefix(mark)?.strip_suffix(mark);
+    match unquoted('"').or_else(|| unquoted('\'')).unwrap_or(path) {
+        "" => Err(Mistake::Count),
+        path => Ok(Parsed::Send {
+            to,
+            path: path.into(),
+        }),
+    }
+}
+
 /// `set GROUP NAME, NAME…`, `send [GROUP] TEXT`, `leave GROUP`, `delete GROUP`
 pub(super) fn group(text: &str) -> Result<Parsed, Mistake> {
     let (verb, rest) = head(text);
