@@ -155,6 +155,9 @@ impl From<KeepError> for Refusal {
             (RefusalCode::DiskFull, KeepError::File(_)) => {
                 "the server's disk is full: free some space there, then try again".to_owned()
             }
+            (RefusalCode::HashMismatch, _) => {
+                "what came is not what its hash says, and was thrown away: send it again".to_owned()
+            }
             (RefusalCode::NotSaved, _) => {
                 "the server could not save it: its log tells why".to_owned()
             }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::super::file::{Kind, OpenError};
-use super::super::sqlite::{column, column_if_there};
 use crate::chat::{FileHash, FileName, FileOffer};
+use crate::store::file::{Kind, OpenError};
+use crate::store::sqlite::{column, column_if_there};
 
 const INDEX: Kind = Kind {
     name: "files.sqlite",
