@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use crds::chat::{ServerAddress, TransportChoice};
+use crds::chat::{ByteSize, ServerAddress, TransportChoice};
 use crds::cli::Bell;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
 use crds::terminal::{Console, Settings, Style, run};
@@ -226,6 +226,8 @@ impl Person {
             rate_max: None,
             transport: TransportChoice::Auto,
             state: None,
+            downloads: "downloads".into(),
+            auto_accept: ByteSize(0),
             style: Style {
                 color: false,
                 timestamps: false,

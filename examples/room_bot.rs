@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 dialect: Dialect::Reliable,
                 limit: None,
                 topic: None,
+                history: None,
             };
             connection.make_room(room).await?
         }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
-    BitRate, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress, TransportChoice, UserName,
+    BitRate, ByteSize, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress,
+    TransportChoice, UserName,
 };
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
@@ -70,6 +71,24 @@ pub struct ClientArgs {
     /// as its members take]
     #[arg(long, global = true, env = "CRDS_RATE_MAX", value_name = "RATE")]
     pub rate_max: Option<BitRate>,
+    /// Where files that others send are saved
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_DOWNLOADS",
+        value_name = "DIR",
+        default_value = "downloads"
+    )]
+    pub downloads: PathBuf,
+    /// Files up to this size are fetched without being asked for; or off
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_AUTO_ACCEPT",
+        value_name = "SIZE",
+        default_value = "10MB"
+    )]
+    pub auto_accept: ByteSize,
     /// When to colour; NO_COLOR counts too
     #[arg(
         long,
@@ -167,6 +186,13 @@ pub struct LimitArgs {
     /// Rooms in the directory
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one())]
     pub max_rooms: u32,
+    /// Files that are kept for those whom multicast does not reach and those who come later, all together;
+    /// the one longest not used makes room; or off
+    #[arg(long, value_name = "TOTAL", default_value = "10GiB")]
+    pub keep_files: ByteSize,
+    /// The largest file that is kept
+    #[arg(long, value_name = "SIZE", default_value = "5GiB")]
+    pub keep_file_max: ByteSize,
     /// Seconds that a connection may say nothing; our own client gives signs of life
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = at_least_one())]
     pub idle_timeout: u32,

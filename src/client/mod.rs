@@ -7,7 +7,7 @@
 mod connection;
 mod room;
 
-pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
+pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::files::{FileError, PartFile, SourceFile};
 pub use crate::multicast::content::Offer;
 pub use crate::multicast::file::Layout;
@@ -17,5 +17,7 @@ pub use crate::net::{
     Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
     Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
 };
-pub use connection::{ConnectError, Connection, ConnectionEvent, Entry, RequestError};
+pub use connection::{
+    ConnectError, Connection, ConnectionEvent, Entry, Files, RequestError, Transfer, TransferError,
+};
 pub use room::Room;

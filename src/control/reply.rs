@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, Followed, FollowedError, GroupName, MemberLimitError, MessageText,
-    MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError, RoomName,
-    SessionId, UserName,
+    DialectError, FileOffer, Followed, FollowedError, GroupName, HistoryLimitError,
+    MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError, Room,
+    RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
 };
 
 macro_rules! words {
@@ -60,6 +61,30 @@ pub enum Reply {
     RoomMade(Room),
     /// To `delete-room`: what it was.
     RoomDeleted(Room),
+    /// To `get-file`: a piece of it.
+    FilePiece {
+        /// How long the whole file is.
+        size_bytes: u64,
+        /// As many of its bytes as a piece has, or the rest; none at its end.
+        bytes: Bytes,
+    },
+    /// To `put-file`: how much of it the server has.
+    FileState {
+        /// So many bytes from the beginning on, without a gap.
+        have_bytes: u64,
+        /// All is there, and its hash is right.
+        is_kept: bool,
+    },
+}
+
+impl Reply {
+    /// The raw bytes that follow its line.
+    pub fn raw_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::FilePiece { bytes, .. } => Some(bytes).filter(|bytes| !bytes.is_empty()),
+            _ => None,
+        }
+    }
 }
 
 words! {
@@ -74,6 +99,8 @@ words! {
     Directory = "directory",
     RoomMade = "room-made",
     RoomDeleted = "room-deleted",
+    FilePiece = "file-piece",
+    FileState = "file-state",
 }
 
 /// Somebody who is online.
@@ -127,6 +154,17 @@ pub enum Event {
         /// What is said.
         text: MessageText,
         /// When the server heard it.
+        at: Timestamp,
+    },
+    /// A file, for all in a room or for me alone. The server has it.
+    File {
+        /// The room; none for me alone.
+        room: Option<RoomName>,
+        /// Who offers it.
+        from: UserName,
+        /// Which file.
+        offer: FileOffer,
+        /// When the server heard of it.
         at: Timestamp,
     },
     /// Somebody is in my room now.
@@ -227,6 +265,7 @@ words! {
     Exited = "exited",
     Renamed = "renamed",
     Line = "line",
+    File = "file",
     Entered = "entered",
     Left = "left",
     Whisper = "whisper",
@@ -301,6 +340,8 @@ refused_as! {
     OneLineError => TextNotAllowed,
     FollowedError => TextNotAllowed,
     MemberLimitError => LimitNotAllowed,
+    HistoryLimitError => LimitNotAllowed,
+    SearchWordsError => TextNotAllowed,
     RoomAddressError => AddressNotAllowed,
     DialectError => UnknownDialect,
 }
@@ -342,7 +383,7 @@ refusal_codes! {
     NameFirst = "name-first",
     /// A text that is blank or too long, or has a line break where there may be none.
     TextNotAllowed = "text-not-allowed",
-    /// A limit that no room may have.
+    /// A limit that no room may have: of members, or of what is kept.
     LimitNotAllowed = "limit-not-allowed",
     /// No address, outside 239.0.0.0/8, or a port outside 1 to 65535.
     AddressNotAllowed = "address-not-allowed",
@@ -382,6 +423,18 @@ refusal_codes! {
     TooManyFollowed = "too-many-followed",
     /// The change could not be written to disk, so it was not made.
     NotSaved = "not-saved",
+    /// The server has no such file, and none on its way.
+    NoSuchFile = "no-such-file",
+    /// Not all of the file is there, or its hash is still looked at.
+    FileNotWhole = "file-not-whole",
+    /// Larger than the server keeps.
+    FileTooLarge = "file-too-large",
+    /// The server keeps no files.
+    FilesOff = "files-off",
+    /// No space is left for it.
+    DiskFull = "disk-full",
+    /// What came is not what its hash says: it was thrown away.
+    HashMismatch = "hash-mismatch",
     /// More lines in a second than allowed; this one was not read.
     TooFast = "too-fast",
     /// A line longer than allowed; it was not read.

@@ -2,9 +2,12 @@
 
 use std::net::Ipv4Addr;
 
+use bytes::Bytes;
+
 use super::Token;
 use crate::chat::{
-    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SessionId, UserName,
+    FileHash, FileOffer, Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SessionId,
+    UserName,
 };
 
 /// A request, whichever way it was spoken. Valid once built.
@@ -88,6 +91,29 @@ pub enum Request {
     MakeRoom(NewRoom),
     /// A room's end.
     DeleteRoom(RoomName),
+    /// A piece of a file that the server keeps, or gets.
+    GetFile {
+        /// Which file.
+        hash: FileHash,
+        /// Where in it.
+        offset: u64,
+    },
+    /// A piece of a file that the server is to keep; without bytes only a question how much of it is there.
+    PutFile {
+        /// Which file.
+        offer: FileOffer,
+        /// Where in it: a whole number of pieces.
+        offset: u64,
+        /// A whole piece, or the rest.
+        bytes: Bytes,
+    },
+    /// A file that the server keeps is for these.
+    OfferFile {
+        /// Who is to hear of it.
+        to: FileFor,
+        /// Which file.
+        offer: FileOffer,
+    },
     /// A sign of life.
     Ping,
     /// The end of the connection.
@@ -104,6 +130,23 @@ impl Request {
             _ => None,
         }
     }
+
+    /// The raw bytes that follow its line.
+    pub fn raw_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::PutFile { bytes, .. } => Some(bytes).filter(|bytes| !bytes.is_empty()),
+            _ => None,
+        }
+    }
+}
+
+/// Who hears of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFor {
+    /// All in a room; the lobby is the only one that the server takes files for.
+    Room(RoomName),
+    /// One person alone.
+    Person(UserName),
 }
 
 /// How a room's lines reach somebody.
@@ -192,6 +235,9 @@ request_kinds! {
     GetDirectory = "get-directory",
     MakeRoom = "make-room",
     DeleteRoom = "delete-room",
+    GetFile = "get-file",
+    PutFile = "put-file",
+    OfferFile = "offer-file",
     Ping = "ping",
     Bye = "bye",
 }

@@ -61,7 +61,7 @@ pub enum FileError {
 
 impl FileError {
     /// What the system said about a path, told apart by what can be done about it.
-    pub(super) fn of(path: &Path, source: io::Error) -> Self {
+    pub fn of(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull

@@ -9,8 +9,8 @@ mod source_file;
 mod trailer;
 
 pub use error::FileError;
-pub use part_file::{PartFile, parts_in};
-pub use source_file::SourceFile;
+pub use part_file::{FoundPart, PartFile, parts_in};
+pub use source_file::{SourceFile, hash_of};
 
 /// What is read at once where a file is read for its hash, in bytes.
 const READ_BYTES: usize = 64 * 1024;

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::trailer::{self, Layout, THERE};
@@ -36,7 +38,7 @@ pub struct PartFile {
     layout: Layout,
     /// One byte for each block, as in the file.
     map: Vec<u8>,
-    received_bytes: u64,
+    received_bytes: Arc<AtomicU64>,
     /// So many blocks from the first on are there without a gap.
     run_blocks: u64,
     hasher: blake3::Hasher,
@@ -69,8 +71,7 @@ impl PartFile {
             return Err(FileError::DiskFull(folder.to_owned()));
         }
         let map = map_before(&file, offer, layout).map_err(failed)?;
-        let received = (0..layout.blocks()).filter(|block| map[index(*block)] == THERE);
-        let received_bytes = received.map(|block| layout.bytes_of(block)).sum();
+        let received_bytes = received(layout, &map);
         trailer::write(&file, offer, layout, &map).map_err(failed)?;
         let mut part = Self {
             file,
@@ -79,7 +80,7 @@ impl PartFile {
             offer: offer.clone(),
             layout,
             map,
-            received_bytes,
+            received_bytes: Arc::new(AtomicU64::new(received_bytes)),
             run_blocks: 0,
             hasher: blake3::Hasher::new(),
             hashed_blocks: 0,
@@ -115,7 +116,12 @@ impl PartFile {
 
     /// How much of the file is there.
     pub fn received_bytes(&self) -> u64 {
-        self.received_bytes
+        self.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The same for somebody else to look at, while it grows.
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received_bytes)
     }
 
     /// How much of it is there from its beginning on, without a gap.
@@ -123,6 +129,11 @@ impl PartFile {
         self.layout
             .size_bytes
             .min(self.layout.block_at(self.run_blocks))
+    }
+
+    /// Whether all that is there without a gap went through the hash.
+    pub fn is_hashed(&self) -> bool {
+        self.hashed_blocks == self.run_blocks
     }
 
     /// Whether all of it is there. Its hash is looked at by [`PartFile::publish`].
@@ -171,7 +182,8 @@ impl PartFile {
         }
         self.write_at(self.layout.size_bytes + block, &[THERE])?;
         self.map[index(block)] = THERE;
-        self.received_bytes += self.layout.bytes_of(block);
+        let bytes = self.layout.bytes_of(block);
+        self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.extend_run();
         Ok(())
     }
@@ -212,7 +224,7 @@ impl PartFile {
             self.hashed_blocks += 1;
             read_bytes += block_bytes;
         }
-        Ok(self.hashed_blocks < self.run_blocks)
+        Ok(!self.is_hashed())
     }
 
     /// Makes it a file under its name, or with a number if that is taken, and tells where. With a wrong hash it is
@@ -224,7 +236,7 @@ impl PartFile {
         if !self.is_whole() {
             return Err(FileError::NotWhole {
                 name: self.offer.name.clone(),
-                have_bytes: self.received_bytes,
+                have_bytes: self.received_bytes(),
                 size_bytes: self.offer.size_bytes,
             });
         }
@@ -260,6 +272,12 @@ impl PartFile {
 /// A block's place in the map, which is in memory.
 fn index(block: u64) -> usize {
     usize::try_from(block).unwrap_or(usize::MAX)
+}
+
+/// How much of the file is there.
+fn received(layout: Layout, map: &[u8]) -> u64 {
+    let there = (0..layout.blocks()).filter(|block| map[index(*block)] == THERE);
+    there.map(|block| layout.bytes_of(block)).sum()
 }
 
 /// Opens and locks the first part file of this offer that no other program has.
@@ -349,12 +367,22 @@ fn has_space(folder: &Path, file: &File, size_bytes: u64) -> io::Result<bool> {
     Ok(size_bytes <= free_bytes.saturating_add(there_bytes))
 }
 
-/// What is on its way in a folder: parts of files, and how long the block of each is. Removes those that nobody has
-/// gone on with for this long.
+/// A part file that nobody has open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPart {
+    /// What it is a part of.
+    pub offer: FileOffer,
+    /// The length of its blocks but the last.
+    pub block_bytes: u32,
+    /// How much of the file is there.
+    pub received_bytes: u64,
+}
+
+/// What is on its way in a folder. Removes what nobody has gone on with for this long.
 ///
 /// # Errors
 /// The folder cannot be read. One that is not there has none.
-pub fn parts_in(folder: &Path, idle_max: Duration) -> Result<Vec<(FileOffer, u32)>, FileError> {
+pub fn parts_in(folder: &Path, idle_max: Duration) -> Result<Vec<FoundPart>, FileError> {
     let failed = |error| FileError::of(folder, error);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -375,8 +403,12 @@ pub fn parts_in(folder: &Path, idle_max: Duration) -> Result<Vec<(FileOffer, u32
         let idle = idle.ok().and_then(|at| at.elapsed().ok());
         if idle.is_some_and(|idle| idle >= idle_max) {
             let _ = fs::remove_file(&path);
-        } else if let Ok(Some((offer, layout, _))) = trailer::read(&file) {
-            parts.push((offer, layout.block_bytes));
+        } else if let Ok(Some((offer, layout, map))) = trailer::read(&file) {
+            parts.push(FoundPart {
+                offer,
+                block_bytes: layout.block_bytes,
+                received_bytes: received(layout, &map),
+            });
         }
     }
     Ok(parts)

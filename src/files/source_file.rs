@@ -88,7 +88,11 @@ fn state(metadata: &Metadata) -> (u64, i64, i64) {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn hash_of(file: &File, size_bytes: u64) -> io::Result<FileHash> {
+/// The hash of the first so many bytes of a file.
+///
+/// # Errors
+/// It cannot be read, or has fewer.
+pub fn hash_of(file: &File, size_bytes: u64) -> io::Result<FileHash> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ_BYTES];
     let mut offset = 0;

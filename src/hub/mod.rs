@@ -189,6 +189,7 @@ impl Hub {
             Request::Leave(room) => Ok(Done::telling(self.leave(client, &room))),
             Request::Say { room, text } => self.say(client, room, text, directory, at),
             Request::Whisper { to, text } => self.whisper(client, &to, text),
+            Request::OfferFile { to, offer } => self.offer_file(client, to, offer, directory, at),
             Request::GroupSet { group, members } => self.group_set(client, group, members),
             Request::GroupSend(text) => self.group_send(client, &text),
             Request::GroupLeave(group) => self.group_leave(client, &group),
@@ -201,7 +202,9 @@ impl Hub {
                 self.present_mut(client)?.away = reason;
                 Ok(Done::new(Reply::Done))
             }
-            Request::Ping
+            Request::GetFile { .. }
+            | Request::PutFile { .. }
+            | Request::Ping
             | Request::Bye
             | Request::Hello { .. }
             | Request::Topic { .. }

@@ -43,6 +43,7 @@ impl World {
                 dialect: Dialect::Reliable,
                 limit: limit.map(|limit| MemberLimit::new(limit).unwrap()),
                 topic: None,
+                history: None,
             };
             let origin = Origin {
                 name: None,

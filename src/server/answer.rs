@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::chat::FileHash;
 use crate::control::{self, Refusal, RefusalCode, Reply, plain_words};
 
 /// How a line was spoken, and so is answered.
@@ -23,6 +24,11 @@ pub(super) enum Answer {
     Asked(oneshot::Receiver<Result<Reply, Refusal>>),
     /// As [`Answer::Asked`]; if it is done, somebody is online at this connection.
     Online(oneshot::Receiver<Result<Reply, Refusal>>),
+    /// A piece of a file, read when it is written.
+    Piece {
+        hash: FileHash,
+        offset: u64,
+    },
     /// Rendered already, in the form that the speech wants.
     Directory(oneshot::Receiver<Arc<str>>),
 }
@@ -52,6 +58,8 @@ impl Answer {
                 Ok(text) => return directory_text(speech, &text),
                 Err(_) => Err(stopping()),
             },
+            // Written by the connection, which has the files.
+            Self::Piece { .. } => return String::new(),
             Self::Help => return framed(speech, plain_words::answer_to_help()),
         };
         match (speech, &result) {

@@ -529,6 +529,7 @@ mod tests {
                 dialect: Dialect::Plain,
                 limit: None,
                 topic: None,
+                history: None,
             };
             self.ask(1, Request::MakeRoom(new)).await
         }

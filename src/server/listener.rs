@@ -15,14 +15,15 @@ use tokio_util::task::TaskTracker;
 
 use super::bridge::{SEAT_FILES, SEATS_MAX};
 use super::connection::Connection;
+use super::files::Files;
 use super::hub_task::{self, HubHandle, Owners};
 use super::job::Caller;
 use super::socket::close_gently;
 use super::{Config, Limits, ServeError, Shutdown};
-use crate::control::{Group, Refusal, RefusalCode, plain_words};
+use crate::control::{FILE_PIECE_BYTES, Group, Refusal, RefusalCode, plain_words};
 use crate::directory::{self, Directory};
 use crate::hub::{self, ClientId, Hub};
-use crate::store::Store;
+use crate::store::{FileStore, KeepLimits, PARTS_MAX, Store};
 
 /// How long connections get to end by themselves when the server stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ const BACKLOG: i32 = 1024;
 const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
 
 /// Files that a server has open beside its connections, with some to spare.
-const FILES_OF_OUR_OWN: usize = 64;
+const FILES_OF_OUR_OWN: usize = 64 + PARTS_MAX;
 
 /// How long a client that is turned away may take to read why.
 const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);
@@ -49,6 +50,7 @@ pub struct Server {
     port: u16,
     limits: Arc<Limits>,
     hub: HubHandle,
+    files: Files,
     owners: Owners,
     shutdown: Shutdown,
 }
@@ -60,6 +62,14 @@ impl Server {
     /// See [`ServeError`].
     pub fn bind(config: Config, shutdown: Shutdown) -> Result<Self, ServeError> {
         let (store, kept) = Store::open(&config.data)?;
+        let keep = KeepLimits {
+            total_bytes: config.limits.keep_bytes_max,
+            file_bytes_max: config.limits.keep_file_bytes_max,
+        };
+        let files = (keep.total_bytes > 0)
+            .then(|| FileStore::open(&config.data, keep, FILE_PIECE_BYTES))
+            .transpose()?;
+        let files = Files::spawn(files, &shutdown);
         allow_files(config.limits.connections_max);
         let listener = listen(config.listen, config.port)?;
         let port = match listener.local_addr() {
@@ -87,6 +97,7 @@ impl Server {
             port,
             limits: Arc::new(config.limits),
             hub,
+            files,
             owners,
             shutdown,
         })
@@ -176,6 +187,7 @@ impl Server {
             caller,
             Arc::clone(&self.limits),
             self.hub.clone(),
+            self.files.clone(),
             self.shutdown.clone(),
         );
         connections.spawn(async move {

@@ -5,6 +5,7 @@ mod answer;
 mod bridge;
 mod connection;
 mod delivery;
+mod files;
 mod hub_task;
 mod job;
 mod line_budget;
@@ -54,6 +55,10 @@ pub struct Limits {
     pub line_bytes_max: usize,
     /// Rooms in the directory.
     pub rooms_max: usize,
+    /// Files that are kept, all together in bytes; 0 to keep none.
+    pub keep_bytes_max: u64,
+    /// The largest file that is kept, in bytes.
+    pub keep_file_bytes_max: u64,
     /// People online at once; none for as many as there are connections.
     pub people_max: Option<usize>,
     /// How long a connection may say nothing before it is asked, and then closed.
@@ -69,6 +74,9 @@ impl Default for Limits {
             lines_per_second_max: 500,
             line_bytes_max: crate::control::LINE_BYTES_MAX,
             rooms_max: 10_000,
+            keep_bytes_max: 10 << 30,
+            // A file of 4 GiB passes, and one a little over.
+            keep_file_bytes_max: 5 << 30,
             people_max: None,
             idle_max: Duration::from_secs(3600),
             heartbeat: Duration::from_secs(10),

@@ -16,6 +16,7 @@ mod repl;
 mod report;
 mod saver;
 mod send_file;
+mod transfers;
 
 pub use console::Console;
 pub use render::Style;

@@ -156,6 +156,9 @@ impl Link {
         self.last_id += 1;
         let line = request_line(self.last_id, &request);
         self.stream.queue(line.as_bytes());
+        if let Some(bytes) = request.raw_bytes() {
+            self.stream.queue(bytes);
+        }
         self.asked.insert(self.last_id, Asked { request, by });
     }
 

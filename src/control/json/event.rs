@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Carried, CarriedError, JsonError, carried, line, parsed, parsed_if_there, required};
+use super::{
+    Carried, CarriedError, JsonError, carried, line, offer, parsed, parsed_if_there, required,
+};
 use crate::chat::MessageText;
 use crate::control::Event;
 
@@ -29,6 +31,10 @@ struct WireEvent {
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
 }
@@ -102,6 +108,19 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.from = Some(from.clone());
             wire.at = Some(*at);
         }
+        Event::File {
+            room,
+            from,
+            offer,
+            at,
+        } => {
+            wire.room = room.as_ref().map(ToString::to_string);
+            wire.from = Some(from.to_string());
+            wire.name = Some(offer.name.to_string());
+            wire.size = Some(offer.size_bytes);
+            wire.hash = Some(offer.hash.to_string());
+            wire.at = Some(*at);
+        }
         Event::Whisper { from, .. } => wire.from = Some(from.to_string()),
         Event::GroupLine { group, from, .. } => {
             wire.group = Some(group.to_string());
@@ -139,6 +158,16 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
             room: room()?,
             from: from()?.to_owned(),
             text: text()?,
+            at: required(wire.at, "at")?,
+        },
+        "file" => Event::File {
+            room: parsed_if_there(wire.room.as_deref())?,
+            from: parsed(from()?)?,
+            offer: offer(
+                required(wire.name.as_deref(), "name")?,
+                required(wire.size, "size")?,
+                required(wire.hash.as_deref(), "hash")?,
+            )?,
             at: required(wire.at, "at")?,
         },
         "entered" => Event::Entered {

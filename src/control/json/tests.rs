@@ -1,8 +1,11 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{Dialect, MemberLimit, NewRoom, Origin, Room, SessionId};
-use crate::control::{Group, LineBuffer, Online, Request, RequestKind, Token, VERSION, Via};
+use crate::chat::{Dialect, FileName, FileOffer, MemberLimit, NewRoom, Origin, Room, SessionId};
+use crate::control::{
+    FileFor, Group, LineBuffer, Online, Request, RequestKind, Token, VERSION, Via,
+};
 
 fn room(made_by: Option<&str>) -> Room {
     Room {
@@ -11,6 +14,7 @@ fn room(made_by: Option<&str>) -> Room {
         dialect: Dialect::Plain,
         limit: made_by.map(|_| MemberLimit::new(7).unwrap()),
         topic: made_by.map(|name| name.parse().unwrap()),
+        history: made_by.map(|_| "1000,7d".parse().unwrap()),
         made_by: Origin {
             name: made_by.map(|name| name.parse().unwrap()),
             address: "[::1]:5".parse().unwrap(),
@@ -29,6 +33,22 @@ fn texts() -> [MessageText; 3] {
     .map(|t| t.parse().unwrap())
 }
 
+fn offered() -> FileOffer {
+    FileOffer {
+        name: FileName::of("notes.txt"),
+        size_bytes: u64::MAX,
+        hash: "0123456789abcdef".repeat(4).parse().unwrap(),
+    }
+}
+
+fn put_file(bytes: &'static [u8]) -> Request {
+    Request::PutFile {
+        offer: offered(),
+        offset: 0,
+        bytes: Bytes::from_static(bytes),
+    }
+}
+
 fn requests() -> Vec<Request> {
     let make = |address: Option<&str>, limit: Option<i64>| {
         Request::MakeRoom(NewRoom {
@@ -37,6 +57,7 @@ fn requests() -> Vec<Request> {
             dialect: Dialect::Plain,
             limit: limit.map(|limit| MemberLimit::new(limit).unwrap()),
             topic: limit.map(|_| "tea".parse().unwrap()),
+            history: limit.map(|_| "off".parse().unwrap()),
         })
     };
     let enter = |member| Request::Enter {
@@ -81,6 +102,20 @@ fn requests() -> Vec<Request> {
         make(None, None),
         make(Some("239.1.1.1:6000"), Some(30)),
         Request::DeleteRoom("r1".parse().unwrap()),
+        Request::GetFile {
+            hash: offered().hash,
+            offset: 65_536,
+        },
+        put_file(b"not \xff UTF-8"),
+        put_file(b""),
+        Request::OfferFile {
+            to: FileFor::Room("lobby".parse().unwrap()),
+            offer: offered(),
+        },
+        Request::OfferFile {
+            to: FileFor::Person("John".parse().unwrap()),
+            offer: offered(),
+        },
         Request::Ping,
         Request::Bye,
     ];
@@ -116,6 +151,12 @@ fn replies() -> Vec<Reply> {
     vec![
         hello(None),
         hello(Some("John")),
+        file_piece(b"\xff\n\n"),
+        file_piece(b""),
+        Reply::FileState {
+            have_bytes: 65_536,
+            is_kept: true,
+        },
         Reply::Done,
         Reply::Names(vec!["John".parse().unwrap(), "Émile".parse().unwrap()]),
         Reply::Report(vec![online(None), online(Some("r1"))]),
@@ -132,6 +173,22 @@ fn replies() -> Vec<Reply> {
         Reply::RoomMade(room(None)),
         Reply::RoomDeleted(room(Some("Mel"))),
     ]
+}
+
+fn file_event(room: Option<&str>) -> Event {
+    Event::File {
+        room: room.map(|room| room.parse().unwrap()),
+        from: "John".parse().unwrap(),
+        offer: offered(),
+        at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+    }
+}
+
+fn file_piece(bytes: &'static [u8]) -> Reply {
+    Reply::FilePiece {
+        size_bytes: 3,
+        bytes: Bytes::from_static(bytes),
+    }
 }
 
 fn events() -> Vec<Event> {
@@ -183,6 +240,8 @@ fn events() -> Vec<Event> {
         },
         Event::Idle("still there?".into()),
         Event::Notice("soon".into()),
+        file_event(None),
+        file_event(Some("lobby")),
         Event::ServerStopping,
     ];
     for text in texts() {
@@ -212,8 +271,15 @@ fn events() -> Vec<Event> {
 
 /// The line with its raw bytes, as the other side cuts it out. Nothing is left over.
 fn received(sent: &str) -> crate::control::Framed {
+    received_with(sent, None)
+}
+
+fn received_with(sent: &str, raw_bytes: Option<&Bytes>) -> crate::control::Framed {
     let mut buffer = LineBuffer::new(65_536);
     buffer.space().extend_from_slice(sent.as_bytes());
+    buffer
+        .space()
+        .extend_from_slice(raw_bytes.map_or(&[], |bytes| bytes));
     let framed = buffer.next_framed().unwrap().unwrap();
     assert!(buffer.is_empty());
     framed
@@ -226,7 +292,9 @@ fn every_request_that_is_written_reads_back() {
         assert!(requests.iter().any(|r| r.kind() == *kind), "{kind:?}");
     }
     for request in requests {
-        let framed = received(&request_line(7, &request));
+        let framed = received_with(&request_line(7, &request), request.raw_bytes());
+        let is_piece = matches!(request, Request::GetFile { .. } | Request::PutFile { .. });
+        assert_eq!(asks_for_piece(&framed.line), is_piece);
         let read = parse_request(&framed.line, framed.bulk.as_deref());
         assert_eq!(read, (Some(7), Ok(request)));
     }
@@ -244,7 +312,8 @@ fn every_answer_that_is_written_reads_back() {
             let array = directory_array(rooms.iter());
             assert_eq!(reply_line_with_directory(3, &array), line);
         }
-        let read = parse_server_line(line.trim_end(), None).unwrap();
+        let framed = received_with(&line, reply.raw_bytes());
+        let read = parse_server_line(&framed.line, framed.bulk.as_deref()).unwrap();
         assert_eq!(read, ServerLine::Answer(Some(3), Ok(reply)));
     }
     for &code in RefusalCode::ALL {

@@ -233,7 +233,12 @@ fn parts_are_found_and_old_ones_removed() {
     drop(part);
     fs::write(folder.path().join("other.txt"), "").unwrap();
     let parts = parts_in(folder.path(), Duration::MAX).unwrap();
-    assert_eq!(parts, [(offer, BLOCK)]);
+    let found = FoundPart {
+        offer,
+        block_bytes: BLOCK,
+        received_bytes: 100,
+    };
+    assert_eq!(parts, [found]);
     assert_eq!(parts_in(folder.path(), Duration::ZERO).unwrap(), []);
     assert_eq!(names_in(folder.path()), ["other.txt"]);
 }

@@ -390,6 +390,7 @@ mod tests {
             made_at: jiff::Timestamp::UNIX_EPOCH,
             limit: None,
             topic: None,
+            history: None,
         };
         let (jobs, _) = mpsc::channel(1);
         let (bridge, _pieces) = RoomBridge::new(room, jobs.downgrade()).unwrap();

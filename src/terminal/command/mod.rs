@@ -7,6 +7,8 @@ mod table;
 pub(super) use at::{AtLine, parse_at};
 pub(super) use table::COMMANDS;
 
+use std::path::PathBuf;
+
 use unicode_width::UnicodeWidthStr;
 
 use crate::chat::{
@@ -56,6 +58,14 @@ pub(super) enum Parsed {
     /// None to list who is ignored.
     Ignore(Option<String>),
     Unignore(String),
+    /// To one person, or to the room.
+    Send {
+        to: Option<UserName>,
+        path: PathBuf,
+    },
+    Receive(u32),
+    Transfers,
+    Cancel(u32),
     Clear,
     Help(Option<&'static str>),
     Quit,

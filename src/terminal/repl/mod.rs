@@ -1,6 +1,7 @@
 //! The interactive client: reads an input, does it, and shows what happens meanwhile.
 
 mod failure;
+mod files;
 mod in_room;
 mod online;
 mod server;
@@ -18,12 +19,13 @@ use super::command::{self, AtLine, Parsed};
 use super::console::{Console, Input};
 use super::mode::Mode;
 use super::render::Style;
+use super::transfers::Transfers;
 use failure::Failure;
 use in_room::{Seat, next_in_room};
 use server::next_from_server;
 
 use crate::chat::{
-    BitRate, GroupName, Room as DirectoryRoom, ServerAddress, TransportChoice, UserName,
+    BitRate, ByteSize, GroupName, Room as DirectoryRoom, ServerAddress, TransportChoice, UserName,
 };
 use crate::cli::Bell;
 use crate::client::Connection;
@@ -45,6 +47,10 @@ pub struct Settings {
     pub transport: TransportChoice,
     /// The folder for what a program that was killed leaves for the next; none to leave nothing.
     pub state: Option<PathBuf>,
+    /// Where files that others send are saved.
+    pub downloads: PathBuf,
+    /// Files up to this size are fetched without being asked for.
+    pub auto_accept: ByteSize,
     /// How to show.
     pub style: Style,
     /// When to ring.
@@ -60,6 +66,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         console,
         name: settings.name.clone(),
         server: settings.server.clone(),
+        transfers: Transfers::new(settings.downloads.clone(), settings.auto_accept),
         settings,
         connection: None,
         is_lost: false,
@@ -92,6 +99,10 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
             Err(error) => break Err(error),
         }
     };
+    let is_script = !repl.console.is_terminal();
+    if is_script && result.is_ok() {
+        repl.finish_transfers().await?;
+    }
     let seat = repl.seat.take();
     repl.leaving.extend(seat.and_then(Seat::leave));
     for room in repl.leaving {
@@ -134,6 +145,8 @@ struct Repl {
     ignored: BTreeMap<String, String>,
     /// Who last spoke to us alone.
     whispered_by: Option<UserName>,
+    /// Files, offered, on their way or done.
+    transfers: Transfers,
     /// A command was not carried out.
     failed: bool,
 }
@@ -155,6 +168,10 @@ impl Repl {
         tokio::select! {
             input = self.console.answer() => return self.handle(input).await,
             event = next_in_room(&mut self.seat) => self.show_room_event(event).await?,
+            ended = self.transfers.next() => {
+                let told = self.transfers.end(ended);
+                self.show_transfer(told)?;
+            }
             event = next_from_server(&mut self.connection) => self.show_connection_event(event).await?,
         }
         Ok(ControlFlow::Continue(()))
@@ -229,6 +246,13 @@ impl Repl {
             Parsed::SetTopic(topic) => self.set_topic(topic).await,
             Parsed::Ignore(name) => Ok(self.ignore(name)),
             Parsed::Unignore(name) => self.unignore(&name),
+            Parsed::Send { to, path } => self.send_file(to, path),
+            Parsed::Receive(id) => self.receive_file(id),
+            Parsed::Transfers => Ok(self.show_transfers()),
+            Parsed::Cancel(id) => match self.transfers.cancel(id) {
+                Ok(()) => Ok(Vec::new()),
+                Err(text) => Err(Failure::Text(text)),
+            },
             online => self.carry_out_online(online).await,
         };
         match done {

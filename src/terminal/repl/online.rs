@@ -104,6 +104,9 @@ impl Repl {
                 let mark = format!("in {room}");
                 self.show_private_line(&style.marked(&mark, &from, text.as_str()))
             }
+            ServerEvent::File {
+                room, from, offer, ..
+            } => self.offered(room, from, offer),
             event => match self.notice_of(event) {
                 Some(text) => self.notice(&text),
                 None => Ok(()),
@@ -160,6 +163,7 @@ impl Repl {
             | ServerEvent::Left { name, .. }
             | ServerEvent::GroupLeft { by: name, .. }
             | ServerEvent::Whisper { from: name, .. }
+            | ServerEvent::File { from: name, .. }
             | ServerEvent::GroupLine { from: name, .. } => ignored(name),
             ServerEvent::Line { from, .. } | ServerEvent::Followed { from, .. } => {
                 self.is_ignored(from)
@@ -210,7 +214,7 @@ impl Repl {
             .print_ringing(line, self.settings.bell == Bell::All)
     }
 
-    fn show_private_line(&mut self, line: &str) -> io::Result<()> {
+    pub(super) fn show_private_line(&mut self, line: &str) -> io::Result<()> {
         self.console
             .print_ringing(line, self.settings.bell != Bell::Off)
     }
