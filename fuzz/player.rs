@@ -125,7 +125,7 @@ impl Player {
             match self.session.poll_output() {
                 Output::Transmit(datagram) => answer += self.answer_bytes(&datagram[..]),
                 Output::Event(Event::Message { .. }) => self.seen.lines += 1,
-                Output::Event(Event::Gap(..)) => self.seen.gaps += 1,
+                Output::Event(Event::Gap { .. }) => self.seen.gaps += 1,
                 Output::Event(_) => {}
                 Output::Wait(until) => {
                     assert!(answer <= ANSWER_BYTES_MAX, "{answer} bytes for one input");

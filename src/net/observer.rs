@@ -35,6 +35,7 @@ impl Observer {
             rate_max: None,
             replaces: None,
             role: Role::Observer,
+            past: None,
         };
         let id = MemberId(new_member()?);
         let session = Session::new(id, config, getrandom::u64()?, clock.now());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Interface;
-use crate::chat::{FileOffer, Message};
+use crate::chat::{FileOffer, Message, RecordRange};
 use crate::multicast::session::MessageId;
 
 /// What the person in a room is told. Names and texts of others are not safe to show as they are.
@@ -47,6 +47,8 @@ pub enum RoomEvent {
         from: String,
         /// How many records it was: lines, or pieces of long ones.
         records: u64,
+        /// Which: a server's history may have them.
+        range: RecordRange,
     },
     /// What we say goes out as slowly as this member takes it.
     Slow(String),

@@ -87,6 +87,7 @@ impl Member {
             rate_max: options.rate_max,
             replaces: options.replaces.map(MemberId),
             role: Role::Member,
+            past: None,
         };
         let id = MemberId(id.map_or_else(new_member, Ok)?);
         let seed = getrandom::u64()?;

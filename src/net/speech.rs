@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
 use super::seat::{Member, Outlet, SeatOptions};
-use crate::chat::{Message, MessageText, RoomAddress, UserName};
+use crate::chat::{Message, MessageText, RecordRange, RoomAddress, SessionId, UserName};
 use crate::multicast::content::{self, Content, UnknownContent};
 use crate::multicast::packet::MemberId;
 use crate::multicast::plain;
@@ -349,9 +349,18 @@ fn translate(
             }
         }
         Event::Slow(id) => RoomEvent::Slow(name(session, id)),
-        Event::Gap(id, records) => RoomEvent::Gap {
-            from: name(session, id),
+        Event::Gap {
+            origin,
+            first,
             records,
+        } => RoomEvent::Gap {
+            from: name(session, origin),
+            records,
+            range: RecordRange {
+                origin: SessionId(origin.0),
+                first,
+                end: first + records,
+            },
         },
     })
 }

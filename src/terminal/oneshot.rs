@@ -396,7 +396,7 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         RoomEvent::Renamed { before, now } => {
             json!({ "event": "renamed", "before": before, "name": now })
         }
-        RoomEvent::Gap { from, records } => {
+        RoomEvent::Gap { from, records, .. } => {
             json!({ "event": "gap", "from": from, "records": records })
         }
         RoomEvent::Slow(name) => json!({ "event": "slow", "name": name }),

@@ -95,7 +95,7 @@ pub(super) fn notice(event: &RoomEvent) -> Option<String> {
         RoomEvent::Left(name) => format!("{name} left"),
         RoomEvent::Renamed { before, now } => format!("{before} is called {now} now"),
         RoomEvent::ShownAs(name) => format!("the others see you as {name}"),
-        RoomEvent::Gap { from, records } => {
+        RoomEvent::Gap { from, records, .. } => {
             let what = if *records == 1 { "line" } else { "lines" };
             format!("{records} {what} of {from} got lost and cannot be had from anyone")
         }
