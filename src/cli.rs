@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
-    BitRate, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress, TransportChoice, UserName,
+    BitRate, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress,
+    TransportChoice, UserName,
 };
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
@@ -140,6 +141,10 @@ pub struct ServeArgs {
     /// The folder for what must survive a restart [default: crds in the XDG data folder]
     #[arg(long, env = "CRDS_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// How much to keep of what is said in each room: off, or entries, an age, a size, or several; a room may have
+    /// less. Without a size it is 64mib
+    #[arg(long, env = "CRDS_HISTORY", value_name = "LIMIT", default_value_t = HistoryLimit::DEFAULT)]
+    pub history: HistoryLimit,
     /// The log file [default: server.log in the data folder]
     #[arg(long, env = "CRDS_LOG", value_name = "FILE")]
     pub log: Option<PathBuf>,

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, Followed, FollowedError, GroupName, HistoryLimitError, MemberLimitError,
-    MessageText, MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError,
-    RoomName, SearchWordsError, SessionId, UserName,
+    DialectError, Followed, FollowedError, Found, GroupName, HistoryLimitError, HistoryPage,
+    MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError, Room,
+    RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
 };
 
 macro_rules! words {
@@ -54,6 +54,15 @@ pub enum Reply {
     Groups(Vec<Group>),
     /// To `following`: what I follow.
     Following(Vec<Followed>),
+    /// To `history`: a part of a room's.
+    History(HistoryPage),
+    /// To `search`: what holds the words, in order.
+    Found {
+        /// Of what fits, the newest.
+        found: Vec<Found>,
+        /// Ask for what stands before this place for more; none if there is no more.
+        before: Option<u64>,
+    },
     /// To `get-directory`: all rooms in the order of making.
     Directory(Vec<Room>),
     /// To `make-room`: the room with the address it got.
@@ -71,6 +80,8 @@ words! {
     Entered = "entered",
     Groups = "groups",
     Following = "following",
+    History = "history",
+    Found = "found",
     Directory = "directory",
     RoomMade = "room-made",
     RoomDeleted = "room-deleted",
@@ -128,6 +139,8 @@ pub enum Event {
         text: MessageText,
         /// When the server heard it.
         at: Timestamp,
+        /// Counts what happens in the room, as its history does.
+        number: u64,
     },
     /// Somebody is in my room now.
     Entered {
@@ -135,6 +148,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// As in [`Event::Line`].
+        number: u64,
     },
     /// Somebody is in my room no more.
     Left {
@@ -142,6 +157,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// As in [`Event::Line`].
+        number: u64,
     },
     /// A line for me alone.
     Whisper {
@@ -382,6 +399,8 @@ refusal_codes! {
     WhichGroup = "which-group",
     /// The limit on what one client may follow is reached.
     TooManyFollowed = "too-many-followed",
+    /// The server keeps no history, or none of this room; or it cannot be read.
+    NoHistory = "no-history",
     /// The change could not be written to disk, so it was not made.
     NotSaved = "not-saved",
     /// More lines in a second than allowed; this one was not read.

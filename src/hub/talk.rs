@@ -35,6 +35,7 @@ impl Hub {
                 from,
                 text,
                 at,
+                number: self.count_in_lobby(),
             },
         };
         let events = std::iter::once(line).chain(followed).collect();

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
+use super::room_seat::KnownPast;
 use super::seat::{Member, Outlet, SeatOptions};
 use crate::chat::{Message, MessageText, RecordRange, RoomAddress, SessionId, UserName};
 use crate::multicast::content::{self, Content, UnknownContent};
@@ -90,10 +91,11 @@ impl Reliable {
         room: RoomAddress,
         options: &SeatOptions,
         id: Option<u64>,
+        past: Option<KnownPast>,
     ) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            member: Member::new(room, options, id)?,
+            member: Member::new(room, options, id, past)?,
             rate_max: options.rate_max,
             wake: now,
             present: Some((now + GATHER, Vec::new())),
@@ -366,7 +368,7 @@ fn translate(
 }
 
 /// Of who was never heard of by name, what tells it from others.
-fn name(session: &Session, id: MemberId) -> String {
+pub(super) fn name(session: &Session, id: MemberId) -> String {
     let member = session.member(id);
     member.map_or_else(|| format!("?{:04x}", id.0 as u16), |member| member.name)
 }

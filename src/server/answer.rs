@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::control::{self, Refusal, RefusalCode, Reply, plain_words};
+use crate::control::{self, Refusal, RefusalCode, Reply, Request, plain_words};
 
 /// How a line was spoken, and so is answered.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub(super) enum Speech {
 pub(super) enum Answer {
     Ready(Result<Reply, Refusal>),
     Help,
+    /// To be looked up, which the owner of the hub has no part in.
+    Past(Box<Request>),
     Asked(oneshot::Receiver<Result<Reply, Refusal>>),
     /// As [`Answer::Asked`]; if it is done, somebody is online at this connection.
     Online(oneshot::Receiver<Result<Reply, Refusal>>),
@@ -52,6 +54,8 @@ impl Answer {
                 Ok(text) => return directory_text(speech, &text),
                 Err(_) => Err(stopping()),
             },
+            // It is looked up before.
+            Self::Past(_) => Err(stopping()),
             Self::Help => return framed(speech, plain_words::answer_to_help()),
         };
         match (speech, &result) {

@@ -12,6 +12,7 @@ mod listener;
 pub mod log;
 mod outbox;
 mod outcome;
+mod past;
 mod rendered;
 mod shutdown;
 mod socket;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use listener::Server;
 pub use shutdown::Shutdown;
 
+use crate::chat::HistoryLimit;
 use crate::store;
 
 /// What a server is told when it starts.
@@ -39,6 +41,8 @@ pub struct Config {
     /// The interface for the server's own seats in rooms, by name or address; none for those that its clients
     /// are on.
     pub interface: Option<String>,
+    /// How much of each room's talk is kept; a room may have less.
+    pub history: HistoryLimit,
     /// What clients may use up.
     pub limits: Limits,
 }

@@ -301,6 +301,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     match place {
         Place::Group(address, dialect) => {

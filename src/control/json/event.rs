@@ -30,6 +30,8 @@ struct WireEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
 }
 
@@ -62,13 +64,10 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.before = Some(before.to_string());
             wire.name = Some(name.to_string());
         }
-        Event::Entered { room, name } => {
+        Event::Entered { room, name, number } | Event::Left { room, name, number } => {
             wire.room = Some(room.to_string());
             wire.name = Some(name.to_string());
-        }
-        Event::Left { room, name } => {
-            wire.room = Some(room.to_string());
-            wire.name = Some(name.to_string());
+            wire.number = Some(*number);
         }
         Event::Enrolled { group, by } => {
             wire.group = Some(group.to_string());
@@ -97,10 +96,17 @@ fn fill(wire: &mut WireEvent, event: &Event) {
         Event::Notice(text) => {
             wire.text = Some(text.clone());
         }
-        Event::Line { room, from, at, .. } => {
+        Event::Line {
+            room,
+            from,
+            at,
+            number,
+            ..
+        } => {
             wire.room = Some(room.to_string());
             wire.from = Some(from.clone());
             wire.at = Some(*at);
+            wire.number = Some(*number);
         }
         Event::Whisper { from, .. } => wire.from = Some(from.to_string()),
         Event::GroupLine { group, from, .. } => {
@@ -126,6 +132,7 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
     let group = || parsed(required(wire.group.as_deref(), "group")?);
     let by = || parsed(required(wire.by.as_deref(), "by")?);
     let from = || required(wire.from.as_deref(), "from");
+    let number = || required(wire.number, "number");
     let text = || message(wire.text.clone(), bulk);
     Ok(match wire.event.as_str() {
         "welcome" => Event::Welcome(name()?),
@@ -140,14 +147,17 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
             from: from()?.to_owned(),
             text: text()?,
             at: required(wire.at, "at")?,
+            number: number()?,
         },
         "entered" => Event::Entered {
             room: room()?,
             name: name()?,
+            number: number()?,
         },
         "left" => Event::Left {
             room: room()?,
             name: name()?,
+            number: number()?,
         },
         "whisper" => Event::Whisper {
             from: parsed(from()?)?,

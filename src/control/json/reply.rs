@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::history::{WireEntry, WirePosition};
 use super::{JsonError, ServerLine, all_parsed, line, parsed, parsed_if_there, required, written};
-use crate::chat::{MemberLimit, Origin, Room, RoomAddress};
+use crate::chat::{HistoryPage, MemberLimit, Origin, Room, RoomAddress};
 use crate::control::{Group, Online, Refusal, RefusalCode, Reply};
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +77,16 @@ struct WireAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     rooms: Option<Vec<WireRoom>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<Vec<WireEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    positions: Option<Vec<WirePosition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 
@@ -113,6 +124,17 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
         }
         Reply::Following(followed) => {
             wire.following = Some(written(followed));
+        }
+        Reply::History(page) => {
+            wire.entries = Some(page.entries.iter().map(WireEntry::from).collect());
+            wire.before = page.before;
+            wire.kept = Some(page.kept);
+            wire.positions = Some(page.positions.iter().map(WirePosition::from).collect());
+            wire.now = Some(page.now);
+        }
+        Reply::Found { found, before } => {
+            wire.entries = Some(found.iter().map(WireEntry::from).collect());
+            wire.before = *before;
         }
         Reply::Directory(rooms) => {
             wire.rooms = Some(rooms.iter().map(WireRoom::from).collect());
@@ -179,6 +201,17 @@ fn to_reply(wire: WireAnswer) -> Result<Reply, JsonError> {
         }),
         "groups" => all_read(required(wire.groups, "groups")?).map(Reply::Groups),
         "following" => all_parsed(&required(wire.following, "following")?).map(Reply::Following),
+        "history" => Ok(Reply::History(HistoryPage {
+            entries: all_read(required(wire.entries, "entries")?)?,
+            before: wire.before,
+            kept: required(wire.kept, "kept")?,
+            positions: all_read(required(wire.positions, "positions")?)?,
+            now: required(wire.now, "now")?,
+        })),
+        "found" => Ok(Reply::Found {
+            found: all_read(required(wire.entries, "entries")?)?,
+            before: wire.before,
+        }),
         "directory" => all_read(required(wire.rooms, "rooms")?).map(Reply::Directory),
         "room-made" => Ok(Reply::RoomMade(required(wire.room, "room")?.try_into()?)),
         "room-deleted" => Ok(Reply::RoomDeleted(required(wire.room, "room")?.try_into()?)),

@@ -338,6 +338,11 @@ impl Session {
         streams.map(|(&id, stream)| (id, stream.position()))
     }
 
+    /// The same of one of them, if it is heard.
+    pub fn position(&self, id: MemberId) -> Option<u64> {
+        self.streams.get(&id).map(Stream::position)
+    }
+
     /// Bytes of texts that wait to be sent.
     pub fn queued_bytes(&self) -> u64 {
         self.queued_bytes

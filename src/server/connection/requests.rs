@@ -143,6 +143,7 @@ impl Connection {
                 };
                 Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
             }
+            Request::History { .. } | Request::Search { .. } => Answer::Past(Box::new(request)),
             request => {
                 let is_name = matches!(request, Request::Name(_));
                 let job = |answer| Job::Ask {

@@ -113,6 +113,7 @@ impl Repl {
             replaces: replaces.flatten(),
             id: Some(id),
             relay,
+            past: None,
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
         if let (Dialect::Reliable, Some(former)) = (room.dialect, &mut former) {
