@@ -67,6 +67,7 @@ impl Player {
             rate_max: None,
             replaces: None,
             role: Role::Member,
+            past: None,
         };
         let mut player = Self {
             session: Session::new(MemberId(ME), config, 1, now),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
-    BitRate, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress,
+    BitRate, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress, Since,
     TransportChoice, UserName,
 };
 
@@ -243,12 +243,41 @@ pub struct ListenArgs {
     /// One JSON object a line: event, room, at, and what belongs to the event
     #[arg(long)]
     pub json: bool,
+    /// First print what was said since then, as far as the server keeps it: 10m, 2h, 7d, or a time such as
+    /// 2026-11-26T10:00
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "group")]
+    pub since: Option<Since>,
     /// End after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End after this many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub seconds: Option<std::time::Duration>,
+}
+
+fn since(given: &str) -> Result<Since, String> {
+    let units_at = given.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = given.split_at(units_at.unwrap_or(given.len()));
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    if let (Some(seconds), Ok(number)) = (seconds, number.parse::<u64>()) {
+        return Ok(Since::Ago(number.saturating_mul(seconds * 1000)));
+    }
+    if let Ok(moment) = given.parse() {
+        return Ok(Since::At(moment));
+    }
+    // Without a zone it is this machine's time.
+    let local = given.parse::<jiff::civil::DateTime>();
+    let local = local.and_then(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    let local = local.map(|time| Since::At(time.timestamp()));
+    local.map_err(|_| {
+        "write an age such as 10m, 2h or 7d, or a time such as 2026-11-26T10:00".to_owned()
+    })
 }
 
 fn seconds(given: &str) -> Result<std::time::Duration, String> {

@@ -5,13 +5,15 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod connection;
+mod overlap;
 mod room;
 
 pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
 pub use crate::net::{
-    Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
-    Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
+    Interface, InterfaceError, KnownPast, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions,
+    RoomStats, Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
 };
 pub use connection::{ConnectError, Connection, ConnectionEvent, Entry, RequestError};
+pub use overlap::Overlap;
 pub use room::Room;

@@ -1,5 +1,6 @@
 //! The server's own seat in a reliable room: it hears and repairs as a member does, and is nobody.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddrV4;
 
@@ -118,19 +119,40 @@ impl Observer {
         mut send: impl FnMut(&[u8]),
         mut on_observed: impl FnMut(Observed),
     ) -> Instant {
-        loop {
+        let mut events = VecDeque::new();
+        let wake = loop {
             match self.session.poll_output() {
                 Output::Transmit(datagram) => send(&datagram),
-                Output::Event(event) => self.notice(event, &mut on_observed),
-                Output::Wait(until) => return self.clock.system(until).into(),
+                Output::Event(event) => events.push_back(event),
+                Output::Wait(until) => break self.clock.system(until).into(),
             }
+        };
+        while let Some(event) = events.pop_front() {
+            self.notice(event, &events, &mut on_observed);
         }
+        wake
     }
 
-    fn notice(&self, event: Event, on_observed: &mut impl FnMut(Observed)) {
+    fn notice(
+        &self,
+        event: Event,
+        later: &VecDeque<Event>,
+        on_observed: &mut impl FnMut(Observed),
+    ) {
         let session = &self.session;
+        // As it was called then: it may have been renamed in the same moment.
+        let name = |id| {
+            let before = later.iter().find_map(|event| match event {
+                Event::Renamed {
+                    id: renamed,
+                    before,
+                } if *renamed == id => Some(before.clone()),
+                _ => None,
+            });
+            before.unwrap_or_else(|| name(session, id))
+        };
         let happened = |id, what| Observed::Happened {
-            from: name(session, id),
+            from: name(id),
             said_at: None,
             what,
             record: None,
@@ -142,7 +164,7 @@ impl Observer {
                     return;
                 };
                 on_observed(Observed::Happened {
-                    from: name(session, id.origin),
+                    from: name(id.origin),
                     said_at: Some(said_at),
                     what: match content {
                         Content::Text(text) => Happening::Text(text),
@@ -170,7 +192,7 @@ impl Observer {
             Event::Renamed { id, before } => on_observed(Observed::Happened {
                 from: before,
                 said_at: None,
-                what: Happening::Renamed(name(session, id)),
+                what: Happening::Renamed(name(id)),
                 record: None,
             }),
             Event::ShownAs(_) | Event::Slow(_) | Event::Gap { .. } => {}

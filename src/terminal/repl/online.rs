@@ -60,6 +60,7 @@ impl Repl {
             self.lose_name(&error.to_string())?;
         }
         self.report_seat().await;
+        self.catch_up_in_lobby().await?;
         self.learn_names().await;
         Ok(())
     }
@@ -78,6 +79,16 @@ impl Repl {
             return Ok(());
         }
         let style = self.settings.style;
+        if let (
+            Some(Seat::Lobby),
+            ServerEvent::Line { number, .. }
+            | ServerEvent::Entered { number, .. }
+            | ServerEvent::Left { number, .. },
+        ) = (&self.seat, &event)
+            && self.is_past_in_lobby(*number)
+        {
+            return Ok(());
+        }
         match event {
             ServerEvent::Line {
                 room, from, text, ..
