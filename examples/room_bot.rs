@@ -58,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     let mut room = Room::join(found.address, options)?;
     println!("in room {} ({}) on {interface}", found.name, found.address);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
-    BitRate, ByteSize, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress,
-    TransportChoice, UserName,
+    BitRate, ByteSize, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress,
+    Since, TransportChoice, UserName,
 };
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
@@ -159,6 +159,10 @@ pub struct ServeArgs {
     /// The folder for what must survive a restart [default: crds in the XDG data folder]
     #[arg(long, env = "CRDS_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// How much to keep of what is said in each room: off, or entries, an age, a size, or several; a room may have
+    /// less. Without a size it is 64mib
+    #[arg(long, env = "CRDS_HISTORY", value_name = "LIMIT", default_value_t = HistoryLimit::DEFAULT)]
+    pub history: HistoryLimit,
     /// The log file [default: server.log in the data folder]
     #[arg(long, env = "CRDS_LOG", value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -270,12 +274,41 @@ pub struct ListenArgs {
     /// One JSON object a line: event, room, at, and what belongs to the event
     #[arg(long)]
     pub json: bool,
+    /// First print what was said since then, as far as the server keeps it: 10m, 2h, 7d, or a time such as
+    /// 2026-11-26T10:00
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "group")]
+    pub since: Option<Since>,
     /// End after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End after this many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub seconds: Option<std::time::Duration>,
+}
+
+fn since(given: &str) -> Result<Since, String> {
+    let units_at = given.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = given.split_at(units_at.unwrap_or(given.len()));
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    if let (Some(seconds), Ok(number)) = (seconds, number.parse::<u64>()) {
+        return Ok(Since::Ago(number.saturating_mul(seconds * 1000)));
+    }
+    if let Ok(moment) = given.parse() {
+        return Ok(Since::At(moment));
+    }
+    // Without a zone it is this machine's time.
+    let local = given.parse::<jiff::civil::DateTime>();
+    let local = local.and_then(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    let local = local.map(|time| Since::At(time.timestamp()));
+    local.map_err(|_| {
+        "write an age such as 10m, 2h or 7d, or a time such as 2026-11-26T10:00".to_owned()
+    })
 }
 
 fn seconds(given: &str) -> Result<std::time::Duration, String> {

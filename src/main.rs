@@ -156,6 +156,7 @@ async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyErro
         port: args.port,
         data,
         interface,
+        history: args.history,
         limits: Limits {
             connections_max: limits.max_connections as usize,
             lines_per_second_max: limits.max_lines,

@@ -206,7 +206,7 @@ fn names_are_made_safe_and_nothing_is_overwritten() {
     .enumerate()
     {
         let answer = put_all(&mut client, name, &content(seed as u64, 100));
-        assert_eq!(answer["kept"], true, "{answer}");
+        assert_eq!(answer["whole"], true, "{answer}");
     }
     assert_eq!(
         names_in(&data.path().join("downloads")),
@@ -268,7 +268,7 @@ fn the_oldest_makes_room_when_the_total_would_pass() {
     let mut client = bare(server.port);
     for seed in 1..=4 {
         let answer = put_all(&mut client, &format!("{seed}.bin"), &content(seed, 300_000));
-        assert_eq!(answer["kept"], true, "{answer}");
+        assert_eq!(answer["whole"], true, "{answer}");
     }
     assert_eq!(
         names_in(&data.path().join("downloads")),
@@ -635,6 +635,6 @@ fn a_full_disk_is_told_and_nothing_half_written_is_left() {
     assert_eq!(error(&answer), "disk-full", "{answer}");
     fs::remove_file(&filler).unwrap();
     let answer = put_all(&mut client, "a.bin", &content);
-    assert_eq!(answer["kept"], true, "{answer}");
+    assert_eq!(answer["whole"], true, "{answer}");
     assert_eq!(names_in(&folder), ["a.bin"]);
 }

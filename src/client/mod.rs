@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod connection;
+mod overlap;
 mod room;
 
 pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
@@ -14,10 +15,11 @@ pub use crate::multicast::file::Layout;
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
 pub use crate::net::transfer::{Incoming, Outgoing, Received, Sent};
 pub use crate::net::{
-    Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
-    Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
+    Interface, InterfaceError, KnownPast, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions,
+    RoomStats, Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
 };
 pub use connection::{
     ConnectError, Connection, ConnectionEvent, Entry, Files, RequestError, Transfer, TransferError,
 };
+pub use overlap::Overlap;
 pub use room::Room;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, FileOffer, Followed, FollowedError, GroupName, HistoryLimitError,
-    MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError, Room,
-    RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
+    DialectError, FileOffer, Followed, FollowedError, Found, GroupName, HistoryLimitError,
+    HistoryPage, MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError,
+    Room, RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
 };
 
 macro_rules! words {
@@ -55,6 +55,15 @@ pub enum Reply {
     Groups(Vec<Group>),
     /// To `following`: what I follow.
     Following(Vec<Followed>),
+    /// To `history`: a part of a room's.
+    History(HistoryPage),
+    /// To `search`: what holds the words, in order.
+    Found {
+        /// Of what fits, the newest.
+        found: Vec<Found>,
+        /// Ask for what stands before this place for more; none if there is no more.
+        before: Option<u64>,
+    },
     /// To `get-directory`: all rooms in the order of making.
     Directory(Vec<Room>),
     /// To `make-room`: the room with the address it got.
@@ -96,6 +105,8 @@ words! {
     Entered = "entered",
     Groups = "groups",
     Following = "following",
+    History = "history",
+    Found = "found",
     Directory = "directory",
     RoomMade = "room-made",
     RoomDeleted = "room-deleted",
@@ -155,6 +166,8 @@ pub enum Event {
         text: MessageText,
         /// When the server heard it.
         at: Timestamp,
+        /// Counts what happens in the room, as its history does.
+        number: u64,
     },
     /// A file, for all in a room or for me alone. The server has it.
     File {
@@ -173,6 +186,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// As in [`Event::Line`].
+        number: u64,
     },
     /// Somebody is in my room no more.
     Left {
@@ -180,6 +195,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// As in [`Event::Line`].
+        number: u64,
     },
     /// A line for me alone.
     Whisper {
@@ -421,6 +438,8 @@ refusal_codes! {
     WhichGroup = "which-group",
     /// The limit on what one client may follow is reached.
     TooManyFollowed = "too-many-followed",
+    /// The server keeps no history, or none of this room; or it cannot be read.
+    NoHistory = "no-history",
     /// The change could not be written to disk, so it was not made.
     NotSaved = "not-saved",
     /// The server has no such file, and none on its way.

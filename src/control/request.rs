@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::Token;
 use crate::chat::{
-    FileHash, FileOffer, Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SessionId,
-    UserName,
+    FileHash, FileOffer, Followed, GroupName, HistoryQuery, MessageText, NewRoom, OneLine,
+    RoomName, SearchWords, SessionId, UserName,
 };
 
 /// A request, whichever way it was spoken. Valid once built.
@@ -84,6 +84,24 @@ pub enum Request {
         room: RoomName,
         /// Its topic.
         topic: Option<OneLine>,
+    },
+    /// What was said in a room before.
+    History {
+        /// A room of the directory, or the lobby.
+        room: RoomName,
+        /// Which part.
+        query: HistoryQuery,
+    },
+    /// What was said with these words in it.
+    Search {
+        /// In this room; none for all.
+        room: Option<RoomName>,
+        /// All of them.
+        words: SearchWords,
+        /// Only what stands before this place.
+        before: Option<u64>,
+        /// So many entries at most; the server has a limit of its own.
+        limit: Option<u32>,
     },
     /// The whole directory.
     GetDirectory,
@@ -232,6 +250,8 @@ request_kinds! {
     Following = "following",
     Away = "away",
     Topic = "topic",
+    History = "history",
+    Search = "search",
     GetDirectory = "get-directory",
     MakeRoom = "make-room",
     DeleteRoom = "delete-room",

@@ -190,6 +190,11 @@ impl Directory {
         self.rooms.get(&id)
     }
 
+    /// All rooms with their ids, in the order of making.
+    pub fn entries(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
+    }
+
     /// All rooms in the order of making.
     pub fn rooms(&self) -> impl Iterator<Item = &Room> {
         self.rooms.values()

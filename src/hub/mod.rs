@@ -37,6 +37,8 @@ pub struct ClientId(pub u64);
 pub struct Config {
     /// The most people that may be online at once.
     pub people_max: Option<usize>,
+    /// The number of the first thing that happens in the lobby.
+    pub lobby_next: u64,
 }
 
 /// An event and who is to hear it.
@@ -82,6 +84,8 @@ pub struct Hub {
     greeted: Circle,
     online: Circle,
     lobby: Circle,
+    /// Things that happen in the lobby are counted: so its history and its lines fit together.
+    lobby_next: u64,
     /// Only rooms with somebody in them.
     rooms: BTreeMap<RoomName, Circle>,
     follows: Follows,
@@ -116,6 +120,7 @@ impl Hub {
     /// Nobody is there yet.
     pub fn new(config: Config) -> Self {
         Self {
+            lobby_next: config.lobby_next,
             config,
             clients: BTreeMap::new(),
             by_token: BTreeMap::new(),
@@ -208,6 +213,8 @@ impl Hub {
             | Request::Bye
             | Request::Hello { .. }
             | Request::Topic { .. }
+            | Request::History { .. }
+            | Request::Search { .. }
             | Request::GetDirectory
             | Request::MakeRoom(_)
             | Request::DeleteRoom(_) => Ok(Done::new(Reply::Done)),
@@ -237,6 +244,13 @@ impl Hub {
     /// All that have said hello.
     pub fn greeted(&mut self) -> Audience {
         self.greeted.audience()
+    }
+
+    /// The number of what happens in the lobby now.
+    fn count_in_lobby(&mut self) -> u64 {
+        let number = self.lobby_next;
+        self.lobby_next += 1;
+        number
     }
 
     fn presence(&self, client: ClientId) -> Option<&Presence> {

@@ -26,6 +26,7 @@ impl Hub {
                 from,
                 text,
                 at,
+                number: self.count_in_lobby(),
             },
         };
         let events = std::iter::once(line).chain(followed).collect();

@@ -74,6 +74,15 @@ pub const KEPT_AGE_MAX: Micros = Micros::from_secs(60);
 /// How long a missing record is asked for before it is given up.
 pub const GIVE_UP_WAIT: Micros = Micros::from_secs(10);
 
+/// The same for records from before we came, which a history or an earlier stay left off at: who has them repairs
+/// within milliseconds, and what is said now should not wait long for what nobody has any more. Counted anew whenever
+/// one of them comes.
+pub const GIVE_UP_WAIT_PAST: Micros = Micros::from_secs(2);
+
+/// What an origin said that is so much older than the question for a history may not have reached that history yet,
+/// nor its origin's name: whom the history does not know then is heard from its first record on.
+pub const HISTORY_SLACK: Micros = Micros::from_secs(2);
+
 /// The smallest round trip that is reckoned with.
 pub const ROUND_TRIP_MIN: Micros = Micros(500);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Interface, OpenError};
-use crate::chat::Message;
+use crate::chat::{Message, RecordRange};
 use crate::multicast::content::Offer;
 use crate::multicast::session::MessageId;
 
@@ -55,6 +55,8 @@ pub enum RoomEvent {
         from: String,
         /// How many records it was: lines, or pieces of long ones.
         records: u64,
+        /// Which: a server's history may have them.
+        range: RecordRange,
     },
     /// What we say goes out as slowly as this member takes it.
     Slow(String),

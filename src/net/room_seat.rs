@@ -1,6 +1,6 @@
 //! A seat in a room as its owner has it: how it is taken, and what it can be asked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -9,7 +9,7 @@ use super::Interface;
 use super::relay::RelayLink;
 use super::room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError};
 use super::transfer::{Incoming, Outgoing};
-use crate::chat::{Dialect, MessageText, UserName};
+use crate::chat::{Dialect, MessageText, Position, UserName};
 use crate::files::{PartFile, SourceFile};
 use crate::multicast::content::Offer;
 use crate::multicast::session::Delivered;
@@ -35,6 +35,17 @@ pub struct RoomOptions {
     pub id: Option<u64>,
     /// The way through the server, if there is one.
     pub relay: Option<RelayLink>,
+    /// What a server's history has of a reliable room: it goes on from there. None to begin with what is said now.
+    pub past: Option<KnownPast>,
+}
+
+/// How far a history reaches.
+#[derive(Clone, Debug)]
+pub struct KnownPast {
+    /// As the history has them.
+    pub positions: Vec<Position>,
+    /// When it was asked for.
+    pub asked: Instant,
 }
 
 /// What the task is asked.

@@ -53,6 +53,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         replaces,
         id,
         relay,
+        past,
     } = options;
     // Who can be relayed needs no multicast.
     let can_relay = relay
@@ -71,7 +72,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
                 rate_max,
                 replaces,
             };
-            let reliable = Reliable::new(room, &options, id);
+            let reliable = Reliable::new(room, &options, id, past);
             let reliable = reliable.map_err(|error| OpenError::new(room, &interface, error))?;
             Speech::Reliable(Box::new(reliable))
         }

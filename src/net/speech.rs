@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
+use super::room_seat::KnownPast;
 use super::seat::{Member, Outlet, SeatOptions};
-use crate::chat::{FileHash, Message, MessageText, RoomAddress, UserName};
+use crate::chat::{FileHash, Message, MessageText, RecordRange, RoomAddress, SessionId, UserName};
 use crate::multicast::config::OFFERS_KNOWN_MAX;
 use crate::multicast::content::{self, Content, Offer, UnknownContent};
 use crate::multicast::file::{self, Announcement, FileDatagram};
@@ -94,10 +95,11 @@ impl Reliable {
         room: RoomAddress,
         options: &SeatOptions,
         id: Option<u64>,
+        past: Option<KnownPast>,
     ) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            member: Member::new(room, options, id)?,
+            member: Member::new(room, options, id, past)?,
             rate_max: options.rate_max,
             wake: now,
             present: Some((now + GATHER, Vec::new())),
@@ -417,15 +419,24 @@ fn translate(
             }
         }
         Event::Slow(id) => RoomEvent::Slow(name(session, id)),
-        Event::Gap(id, records) => RoomEvent::Gap {
-            from: name(session, id),
+        Event::Gap {
+            origin,
+            first,
             records,
+        } => RoomEvent::Gap {
+            from: name(session, origin),
+            records,
+            range: RecordRange {
+                origin: SessionId(origin.0),
+                first,
+                end: first + records,
+            },
         },
     })
 }
 
 /// Of who was never heard of by name, what tells it from others.
-fn name(session: &Session, id: MemberId) -> String {
+pub(super) fn name(session: &Session, id: MemberId) -> String {
     let member = session.member(id);
     member.map_or_else(|| format!("?{:04x}", id.0 as u16), |member| member.name)
 }

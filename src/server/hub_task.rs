@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Shutdown;
 use super::bridge::{Bridge, Guest, Overheard};
 use super::delivery::Delivery;
 use super::job::{Answer, Caller, Job};
 use super::outbox::{LetGo, Outbox};
-use super::outcome::{Outcome, Pending, Undo};
+use super::outcome::{Entering, Outcome, Pending, Undo};
 use super::rendered::Rendered;
 use super::told::Told;
-use crate::chat::{NewRoom, OneLine, Origin, Room, RoomName};
+use super::{Shutdown, past};
+use crate::chat::{NewRoom, OneLine, Origin, RoomName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
 use crate::hub::{Addressed, ClientId, Hub};
-use crate::store::{Change, Store};
+use crate::store::{Change, History, KeptRoom, Store};
 
 /// Requests that may wait; who comes after them waits to ask.
 const JOBS_WAITING_MAX: usize = 1024;
@@ -32,6 +32,14 @@ const COMMIT_JOBS_MAX: usize = 1024;
 pub(super) struct HubHandle {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) bridge: Bridge,
+    /// What was said before; none where nothing is kept.
+    pub(super) history: Option<History>,
+}
+
+/// What the owner keeps on disk.
+pub(super) struct Stores {
+    pub(super) store: Store,
+    pub(super) history: Option<History>,
 }
 
 /// The owner's thread, and the task with the server's seats.
@@ -46,16 +54,18 @@ pub(super) struct Owners {
 pub(super) fn spawn(
     hub: Hub,
     directory: Directory,
-    store: Store,
+    stores: Stores,
     interface: Option<String>,
     shutdown: Shutdown,
 ) -> (HubHandle, Owners) {
     let (jobs, jobs_in) = mpsc::channel(JOBS_WAITING_MAX);
-    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade());
+    let Stores { store, history } = stores;
+    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade(), history.clone());
     let task = HubTask {
         hub,
         directory,
         store,
+        history: history.clone(),
         delivery: Delivery::default(),
         rendered: Rendered::default(),
         bridge: bridge.clone(),
@@ -72,13 +82,19 @@ pub(super) fn spawn(
         hub: thread,
         bridge: bridge_task,
     };
-    (HubHandle { jobs, bridge }, owners)
+    let handle = HubHandle {
+        jobs,
+        bridge,
+        history,
+    };
+    (handle, owners)
 }
 
 struct HubTask {
     hub: Hub,
     directory: Directory,
     store: Store,
+    history: Option<History>,
     delivery: Delivery,
     rendered: Rendered,
     bridge: Bridge,
@@ -401,8 +417,11 @@ impl HubTask {
                 }
             }
         }
+        for pending in &outcome.pending {
+            self.note_room(&pending.change);
+        }
         for addressed in &outcome.events {
-            self.delivery.deliver(addressed);
+            self.tell(addressed);
         }
         match (outcome.answer, outcome.entering, &outcome.result) {
             (Some(answer), Some(entering), Ok(_)) => {
@@ -414,8 +433,32 @@ impl HubTask {
         }
     }
 
+    /// What the history has to know of the rooms.
+    fn note_room(&self, change: &Change) {
+        let Some(history) = &self.history else {
+            return;
+        };
+        match change {
+            Change::Made(id, room) => history.add_room(KeptRoom {
+                id: *id,
+                name: room.name.clone(),
+                limit: room.history,
+            }),
+            Change::Deleted(id) => history.drop_room(*id),
+            Change::Topic(..) | Change::Group(..) => {}
+        }
+    }
+
+    /// First kept, then told: who hears it and asks for the history finds it there.
+    fn tell(&mut self, addressed: &Addressed) {
+        if let Some(history) = &self.history {
+            past::keep_lobby(history, &addressed.event);
+        }
+        self.delivery.deliver(addressed);
+    }
+
     /// Who asks to be in a room of the directory, for the server's seat there.
-    fn guest(&self, caller: Caller, request: &Request) -> Option<(ClientId, Room, Guest)> {
+    fn guest(&self, caller: Caller, request: &Request) -> Option<Entering> {
         let Request::Enter {
             room,
             via,
@@ -426,7 +469,8 @@ impl HubTask {
         else {
             return None;
         };
-        let room = self.directory.find(room)?.clone();
+        let id = self.directory.id_of(room)?;
+        let room = self.directory.get(id)?.clone();
         let name = self.hub.name_of(caller.client).or(name.as_ref())?;
         let guest = Guest {
             member: member.map(|member| member.0),
@@ -436,7 +480,7 @@ impl HubTask {
             interface: *interface,
             outbox: self.delivery.outbox(caller.client)?,
         };
-        Some((caller.client, room, guest))
+        Some((caller.client, (id, room), guest))
     }
 
     /// Has the seats listen in all rooms while somebody follows.
@@ -446,8 +490,9 @@ impl HubTask {
         }
         let was_followed = std::mem::replace(&mut self.is_followed, self.hub.is_followed());
         if was_followed || self.is_followed {
-            let rooms = self.directory.rooms().filter(|_| self.is_followed);
-            self.bridge.follow(rooms.cloned().collect());
+            let rooms = self.directory.entries().filter(|_| self.is_followed);
+            let rooms = rooms.map(|(id, room)| (id, room.clone()));
+            self.bridge.follow(rooms.collect());
         }
     }
 
@@ -460,7 +505,7 @@ impl HubTask {
             }
             for client in slow {
                 for addressed in self.end(client) {
-                    self.delivery.deliver(&addressed);
+                    self.tell(&addressed);
                 }
             }
         }
@@ -498,7 +543,11 @@ mod tests {
             seed: 1,
         });
         let hub = Hub::new(hub::Config::default());
-        let (handle, _owners) = spawn(hub, directory, store, None, Shutdown::default());
+        let stores = Stores {
+            store,
+            history: None,
+        };
+        let (handle, _owners) = spawn(hub, directory, stores, None, Shutdown::default());
         Running {
             handle,
             _folder: folder,

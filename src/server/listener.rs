@@ -16,14 +16,14 @@ use tokio_util::task::TaskTracker;
 use super::bridge::{SEAT_FILES, SEATS_MAX};
 use super::connection::Connection;
 use super::files::Files;
-use super::hub_task::{self, HubHandle, Owners};
+use super::hub_task::{self, HubHandle, Owners, Stores};
 use super::job::Caller;
 use super::socket::close_gently;
-use super::{Config, Limits, ServeError, Shutdown};
+use super::{Config, Limits, ServeError, Shutdown, past};
 use crate::control::{FILE_PIECE_BYTES, Group, Refusal, RefusalCode, plain_words};
 use crate::directory::{self, Directory};
 use crate::hub::{self, ClientId, Hub};
-use crate::store::{FileStore, KeepLimits, PARTS_MAX, Store};
+use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store};
 
 /// How long connections get to end by themselves when the server stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -81,17 +81,30 @@ impl Server {
             port_picked: port,
             seed: getrandom::u64().map_err(ServeError::Random)?,
         });
+        let history = match config.history.is_off() {
+            true => None,
+            false => {
+                let rooms = kept.rooms.iter().map(|(id, room)| KeptRoom {
+                    id: *id,
+                    name: room.name.clone(),
+                    limit: room.history,
+                });
+                Some(History::open(&config.data, config.history, rooms)?)
+            }
+        };
         for (id, room) in kept.rooms {
             directory.restore(id, room);
         }
         let mut hub = Hub::new(hub::Config {
             people_max: config.limits.people_max,
+            lobby_next: past::lobby_next(history.as_ref()),
         });
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });
         }
+        let kept = Stores { store, history };
         let (hub, owners) =
-            hub_task::spawn(hub, directory, store, config.interface, shutdown.clone());
+            hub_task::spawn(hub, directory, kept, config.interface, shutdown.clone());
         Ok(Self {
             listener,
             port,
@@ -151,6 +164,10 @@ impl Server {
         connections.close();
         if timeout(STOP_WAIT, connections.wait()).await.is_err() {
             tracing::warn!("{} connections did not end in time", connections.len());
+        }
+        // What was said last is written, whatever still holds the history open.
+        if let Some(history) = self.hub.history.clone() {
+            let _ = tokio::task::spawn_blocking(move || history.flush()).await;
         }
         drop(self.hub);
         // Connections that did not end in time still hold the owner; the process's end closes both.

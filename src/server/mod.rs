@@ -13,6 +13,7 @@ mod listener;
 pub mod log;
 mod outbox;
 mod outcome;
+mod past;
 mod rendered;
 mod shutdown;
 mod socket;
@@ -26,6 +27,7 @@ use std::time::Duration;
 pub use listener::Server;
 pub use shutdown::Shutdown;
 
+use crate::chat::HistoryLimit;
 use crate::store;
 
 /// What a server is told when it starts.
@@ -40,6 +42,8 @@ pub struct Config {
     /// The interface for the server's own seats in rooms, by name or address; none for those that its clients
     /// are on.
     pub interface: Option<String>,
+    /// How much of each room's talk is kept; a room may have less.
+    pub history: HistoryLimit,
     /// What clients may use up.
     pub limits: Limits,
 }

@@ -16,13 +16,13 @@ use super::saver::{Saved, Saver};
 use super::send_file::{SendFileError, send_file};
 use super::{Settings, Style};
 use crate::chat::{
-    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
-    is_printable, printable,
+    BitRate, Dialect, Happening, HistoryEntry, HistoryQuery, MemberLimit, MessageTextError,
+    OneLine, RecordRange, RoomAddress, RoomName, Since, UserName, is_printable, printable,
 };
 use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Interface, InterfaceError, OpenError, RequestError, Room,
-    RoomEvent, RoomOptions, Said, Towards, new_member,
+    ConnectError, Connection, Delivered, Interface, InterfaceError, KnownPast, OpenError, Overlap,
+    RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -90,6 +90,7 @@ pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotErr
                 "dialect": room.dialect.as_str(),
                 "limit": room.limit.map(MemberLimit::get),
                 "topic": room.topic.as_ref().map(OneLine::as_str),
+                "history": room.history.map(|history| history.to_string()),
                 "made_by": room.made_by.name.as_ref().map(|name| name.as_str()),
                 "made_from": room.made_by.address,
                 "made_at": room.made_at,
@@ -130,7 +131,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         dialect,
         connection,
         ..
-    } = join(&place, &settings).await?;
+    } = join(&place, None, &settings).await?;
     let joined = Instant::now();
     // What nobody reads would hold the room up.
     tokio::spawn(tell_of_room(room.take_events()));
@@ -231,8 +232,17 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         mut room,
         label,
         connection,
+        past,
+        mut overlap,
         ..
-    } = join(&place, &settings).await?;
+    } = join(&place, args.since, &settings).await?;
+    let mut output = Listener {
+        label,
+        is_json: args.json,
+        style: settings.style,
+        left: args.count,
+    };
+    output.tell_past(&past, false)?;
     let end = async {
         match args.seconds {
             Some(time) => tokio::time::sleep(time).await,
@@ -242,14 +252,12 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     // Made once: a signal that came while nobody waited for it would be lost.
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(end, interrupted);
-    let mut left = args.count;
     let mut saver = args.save.as_deref().map(Saver::new);
-    while left != Some(0) {
+    while !output.has_enough() {
         let event = tokio::select! {
             event = room.next_event() => event,
             saved = next_saved(&mut saver) => {
-                left = left.map(|left| left - 1);
-                show_saved(&saved, args.json.then_some(label.as_str()))?;
+                output.tell_saved(&saved)?;
                 continue;
             }
             () = &mut end => break,
@@ -259,16 +267,18 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         if let (Some(saver), RoomEvent::Offered { from, offer, .. }) = (&mut saver, &event) {
             saver.take(&room, from.clone(), offer.clone()).await;
         }
-        if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
-            left = left.map(|left| left - 1);
+        if let RoomEvent::Message(message) = &event
+            && overlap.has(&message.from, message.text.as_str())
+        {
+            continue;
         }
-        if args.json {
-            let line = json_line(&label, &event);
-            writeln!(io::stdout(), "{line}")?;
-        } else {
-            show(&event, settings.style)?;
+        output.tell(&event)?;
+        if let (RoomEvent::Gap { range, .. }, Place::Room(name), Some(connection)) =
+            (&event, &place, &connection)
+        {
+            let late = late(connection, name, *range).await;
+            output.tell_past(&late, true)?;
         }
-        io::stdout().flush()?;
     }
     room.leave().await;
     if let Some(connection) = connection {
@@ -318,6 +328,92 @@ fn show_saved(saved: &Saved, room: Option<&str>) -> io::Result<()> {
     io::stdout().flush()
 }
 
+/// Records that no member has any more: what the server has kept of them.
+async fn late(connection: &Connection, room: &RoomName, of: RecordRange) -> Vec<HistoryEntry> {
+    let query = HistoryQuery {
+        of: Some(of),
+        ..HistoryQuery::default()
+    };
+    let kept = connection.whole_history(room.clone(), query, None).await;
+    kept.map_or_else(|_| Vec::new(), |kept| kept.entries)
+}
+
+/// What `crds listen` prints.
+struct Listener {
+    /// What the room is called.
+    label: String,
+    is_json: bool,
+    style: Style,
+    /// Messages that may still come, if they are counted.
+    left: Option<u64>,
+}
+
+impl Listener {
+    fn has_enough(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn count(&mut self) {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+    }
+
+    fn tell(&mut self, event: &RoomEvent) -> io::Result<()> {
+        if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
+            self.count();
+        }
+        match self.is_json {
+            true => writeln!(io::stdout(), "{}", json_line(&self.label, event))?,
+            false => show(event, self.style)?,
+        }
+        io::stdout().flush()
+    }
+
+    fn tell_saved(&mut self, saved: &Saved) -> io::Result<()> {
+        self.count();
+        show_saved(saved, self.is_json.then_some(self.label.as_str()))
+    }
+
+    /// What was said before; or late, if what was said after it was told already.
+    fn tell_past(&mut self, entries: &[HistoryEntry], is_late: bool) -> io::Result<()> {
+        for entry in entries {
+            if self.has_enough() {
+                break;
+            }
+            if matches!(entry.what, Happening::Text(_)) {
+                self.count();
+            }
+            let line = match self.is_json {
+                true => Some(past_json_line(&self.label, entry, is_late)),
+                false => show_past(entry, self.style),
+            };
+            line.map_or(Ok(()), |line| writeln!(io::stdout(), "{line}"))?;
+        }
+        io::stdout().flush()
+    }
+}
+
+/// A message as it reads on standard output; anything else goes to standard error.
+fn show_past(entry: &HistoryEntry, style: Style) -> Option<String> {
+    match &entry.what {
+        Happening::Text(text) => {
+            let text = text.as_str().replace("\r\n", "\n").replace('\n', "⏎");
+            let entry = HistoryEntry {
+                what: Happening::Text(text.parse().ok()?),
+                ..entry.clone()
+            };
+            Some(style.past(&entry, None))
+        }
+        _ => {
+            let plain = Style {
+                color: false,
+                ..style
+            };
+            tell(&plain.past(entry, None));
+            None
+        }
+    }
+}
+
 /// Messages on standard output, everything else on standard error.
 fn show(event: &RoomEvent, style: Style) -> io::Result<()> {
     let line = match event {
@@ -347,10 +443,18 @@ struct Joined {
     dialect: Dialect,
     /// To the server that would relay.
     connection: Option<Connection>,
+    /// What was said before.
+    past: Vec<HistoryEntry>,
+    /// What of it may be heard too.
+    overlap: Overlap,
 }
 
-/// Joins the room, and says so on standard error.
-async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError> {
+/// Joins the room, and says so on standard error. With what was said there since then.
+async fn join(
+    place: &Place,
+    since: Option<Since>,
+    settings: &Settings,
+) -> Result<Joined, OneshotError> {
     let name = settings.name.clone().unwrap_or_else(default_name);
     let options = |interface: &Interface, dialect| RoomOptions {
         interface: interface.clone(),
@@ -361,6 +465,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     match place {
         Place::Group(address, dialect) => {
@@ -372,6 +477,8 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
                 label: address.to_string(),
                 dialect: *dialect,
                 connection: None,
+                past: Vec::new(),
+                overlap: Overlap::default(),
             })
         }
         Place::Room(room_name) => {
@@ -388,7 +495,34 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
             let name = Some(options.name.clone());
             let relay = ask_for_relay(&connection, choice, &entry, id, &interface, name).await;
             options.relay = relay.map_err(RequestError::from)?;
+            let query = HistoryQuery {
+                since,
+                ..HistoryQuery::default()
+            };
+            let ask = async || {
+                let asked = connection.whole_history(entry.name.clone(), query.clone(), None);
+                match since {
+                    Some(_) => asked.await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (mut past, mut overlap) = (None, Overlap::default());
+            let asked = std::time::Instant::now();
+            if entry.dialect == Dialect::Reliable {
+                // It is joined where its history ends.
+                past = ask().await?;
+                options.past = past.as_ref().map(|page| KnownPast {
+                    positions: page.positions.clone(),
+                    asked,
+                });
+            }
             let room = Room::join(entry.address, options)?;
+            if entry.dialect == Dialect::Plain {
+                // What is heard meanwhile waits, and is held against the history.
+                past = ask().await?;
+                let page = past.as_ref();
+                overlap = page.map_or(overlap, |page| Overlap::new(page, asked));
+            }
             tell(&format!(
                 "in room {} ({}) on {interface}",
                 entry.name, entry.address
@@ -399,6 +533,8 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
                 label: entry.name.to_string(),
                 dialect: entry.dialect,
                 connection: Some(connection),
+                past: past.map_or_else(Vec::new, |page| page.entries),
+                overlap,
             })
         }
     }
@@ -445,7 +581,12 @@ fn lines_of_input() -> mpsc::Receiver<io::Result<String>> {
 fn json_line(room: &str, event: &RoomEvent) -> String {
     let mut object = match event {
         RoomEvent::Message(message) | RoomEvent::Stranger(message) => {
-            json!({ "event": "message", "from": message.from, "text": message.text.as_str() })
+            let mut object =
+                json!({ "event": "message", "from": message.from, "text": message.text.as_str() });
+            if let Some(said_at) = message.said_at {
+                object["said_at"] = Value::from(said_at.to_string());
+            }
+            object
         }
         RoomEvent::Offered { from, offer, .. } => json!({
             "event": "file",
@@ -466,7 +607,7 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         RoomEvent::Renamed { before, now } => {
             json!({ "event": "renamed", "before": before, "name": now })
         }
-        RoomEvent::Gap { from, records } => {
+        RoomEvent::Gap { from, records, .. } => {
             json!({ "event": "gap", "from": from, "records": records })
         }
         RoomEvent::Slow(name) => json!({ "event": "slow", "name": name }),
@@ -482,6 +623,36 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
     }
     object["room"] = Value::from(room);
     object["at"] = Value::from(Timestamp::now().to_string());
+    one_line(&object)
+}
+
+/// The same for what was said before; with the time when it was said.
+fn past_json_line(room: &str, entry: &HistoryEntry, is_late: bool) -> String {
+    let mut object = match &entry.what {
+        Happening::Text(text) => json!({ "event": "message", "text": text.as_str() }),
+        Happening::File(file) => json!({
+            "event": "file",
+            "name": file.name.as_str(),
+            "bytes": file.size_bytes,
+            "hash": file.hash.to_string(),
+        }),
+        Happening::Joined => json!({ "event": "joined" }),
+        Happening::Left => json!({ "event": "left" }),
+        Happening::Renamed(name) => {
+            json!({ "event": "renamed", "before": entry.from, "name": name })
+        }
+    };
+    match entry.what {
+        Happening::Text(_) | Happening::File(_) => object["from"] = Value::from(&*entry.from),
+        Happening::Joined | Happening::Left => object["name"] = Value::from(&*entry.from),
+        Happening::Renamed(_) => {}
+    }
+    object["room"] = Value::from(room);
+    object["at"] = Value::from(entry.said_at.to_string());
+    object["history"] = Value::from(true);
+    if is_late {
+        object["late"] = Value::from(true);
+    }
     one_line(&object)
 }
 

@@ -36,6 +36,8 @@ struct WireEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
 }
 
@@ -68,13 +70,10 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.before = Some(before.to_string());
             wire.name = Some(name.to_string());
         }
-        Event::Entered { room, name } => {
+        Event::Entered { room, name, number } | Event::Left { room, name, number } => {
             wire.room = Some(room.to_string());
             wire.name = Some(name.to_string());
-        }
-        Event::Left { room, name } => {
-            wire.room = Some(room.to_string());
-            wire.name = Some(name.to_string());
+            wire.number = Some(*number);
         }
         Event::Enrolled { group, by } => {
             wire.group = Some(group.to_string());
@@ -103,10 +102,17 @@ fn fill(wire: &mut WireEvent, event: &Event) {
         Event::Notice(text) => {
             wire.text = Some(text.clone());
         }
-        Event::Line { room, from, at, .. } => {
+        Event::Line {
+            room,
+            from,
+            at,
+            number,
+            ..
+        } => {
             wire.room = Some(room.to_string());
             wire.from = Some(from.clone());
             wire.at = Some(*at);
+            wire.number = Some(*number);
         }
         Event::File {
             room,
@@ -145,6 +151,7 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
     let group = || parsed(required(wire.group.as_deref(), "group")?);
     let by = || parsed(required(wire.by.as_deref(), "by")?);
     let from = || required(wire.from.as_deref(), "from");
+    let number = || required(wire.number, "number");
     let text = || message(wire.text.clone(), bulk);
     Ok(match wire.event.as_str() {
         "welcome" => Event::Welcome(name()?),
@@ -159,6 +166,7 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
             from: from()?.to_owned(),
             text: text()?,
             at: required(wire.at, "at")?,
+            number: number()?,
         },
         "file" => Event::File {
             room: parsed_if_there(wire.room.as_deref())?,
@@ -173,10 +181,12 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
         "entered" => Event::Entered {
             room: room()?,
             name: name()?,
+            number: number()?,
         },
         "left" => Event::Left {
             room: room()?,
             name: name()?,
+            number: number()?,
         },
         "whisper" => Event::Whisper {
             from: parsed(from()?)?,

@@ -2,6 +2,7 @@
 //! A text that is too long for a line follows it as raw bytes, whose number stands in the line.
 
 mod event;
+mod history;
 mod reply;
 mod request;
 #[cfg(test)]

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::history::{WireEntry, WirePosition};
 use super::{JsonError, ServerLine, all_parsed, line, parsed, parsed_if_there, required, written};
-use crate::chat::{MemberLimit, Origin, Room, RoomAddress};
+use crate::chat::{HistoryPage, MemberLimit, Origin, Room, RoomAddress};
 use crate::control::{Group, Online, Refusal, RefusalCode, Reply};
 
 #[derive(Serialize, Deserialize)]
@@ -77,13 +78,23 @@ struct WireAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     rooms: Option<Vec<WireRoom>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<Vec<WireEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    positions: Option<Vec<WirePosition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     have: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    kept: Option<bool>,
+    whole: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
 }
@@ -123,6 +134,17 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
         Reply::Following(followed) => {
             wire.following = Some(written(followed));
         }
+        Reply::History(page) => {
+            wire.entries = Some(page.entries.iter().map(WireEntry::from).collect());
+            wire.before = page.before;
+            wire.kept = Some(page.kept);
+            wire.positions = Some(page.positions.iter().map(WirePosition::from).collect());
+            wire.now = Some(page.now);
+        }
+        Reply::Found { found, before } => {
+            wire.entries = Some(found.iter().map(WireEntry::from).collect());
+            wire.before = *before;
+        }
         Reply::Directory(rooms) => {
             wire.rooms = Some(rooms.iter().map(WireRoom::from).collect());
         }
@@ -141,7 +163,7 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
             is_kept,
         } => {
             wire.have = Some(*have_bytes);
-            wire.kept = Some(*is_kept);
+            wire.whole = Some(*is_kept);
         }
     }
     line(&wire, None)
@@ -199,6 +221,17 @@ fn to_reply(wire: WireAnswer, bulk: Option<&[u8]>) -> Result<Reply, JsonError> {
         }),
         "groups" => all_read(required(wire.groups, "groups")?).map(Reply::Groups),
         "following" => all_parsed(&required(wire.following, "following")?).map(Reply::Following),
+        "history" => Ok(Reply::History(HistoryPage {
+            entries: all_read(required(wire.entries, "entries")?)?,
+            before: wire.before,
+            kept: required(wire.kept, "kept")?,
+            positions: all_read(required(wire.positions, "positions")?)?,
+            now: required(wire.now, "now")?,
+        })),
+        "found" => Ok(Reply::Found {
+            found: all_read(required(wire.entries, "entries")?)?,
+            before: wire.before,
+        }),
         "directory" => all_read(required(wire.rooms, "rooms")?).map(Reply::Directory),
         "room-made" => Ok(Reply::RoomMade(required(wire.room, "room")?.try_into()?)),
         "room-deleted" => Ok(Reply::RoomDeleted(required(wire.room, "room")?.try_into()?)),
@@ -208,7 +241,7 @@ fn to_reply(wire: WireAnswer, bulk: Option<&[u8]>) -> Result<Reply, JsonError> {
         }),
         "file-state" => Ok(Reply::FileState {
             have_bytes: required(wire.have, "have")?,
-            is_kept: required(wire.kept, "kept")?,
+            is_kept: required(wire.whole, "whole")?,
         }),
         other => Err(JsonError::Field(format!("unknown reply `{other}`"))),
     }

@@ -2,12 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
 use super::{Carried, CarriedError, carried, line, offer, written};
-use crate::chat::{FileOffer, MemberLimit, MessageText, NewRoom, RoomAddress, printable};
+use crate::chat::{
+    FileOffer, HistoryQuery, MemberLimit, MessageText, NewRoom, RecordRange, RoomAddress, Since,
+    printable,
+};
 use crate::control::{FileFor, Refusal, RefusalCode, Request, RequestKind};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A request as it is written; which fields it has depends on `request`.
 #[derive(Default, Serialize, Deserialize)]
@@ -58,6 +61,20 @@ struct WireRequest {
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ago: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<u64>,
 }
 
 /// The number alone, for the answer to a request that cannot be read whole.
@@ -147,6 +164,30 @@ fn fill(wire: &mut WireRequest, request: &Request) {
         Request::Topic { room, topic } => {
             wire.room = Some(room.to_string());
             wire.text = topic.as_ref().map(ToString::to_string);
+        }
+        Request::History { room, query } => {
+            wire.room = Some(room.to_string());
+            match query.since {
+                Some(Since::Ago(millis)) => wire.ago = Some(millis),
+                Some(Since::At(moment)) => wire.since = Some(moment),
+                None => {}
+            }
+            wire.before = query.before;
+            wire.origin = query.of.map(|of| of.origin.to_string());
+            wire.first = query.of.map(|of| of.first);
+            wire.end = query.of.map(|of| of.end);
+            wire.limit = query.limit.map(i64::from);
+        }
+        Request::Search {
+            room,
+            words,
+            before,
+            limit,
+        } => {
+            wire.room = room.as_ref().map(ToString::to_string);
+            wire.words = Some(words.to_string());
+            wire.before = *before;
+            wire.limit = limit.map(i64::from);
         }
         Request::MakeRoom(new) => {
             wire.name = Some(new.name.to_string());
@@ -274,6 +315,20 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
             room: room()?.parse()?,
             topic: short_text()?,
         },
+        RequestKind::History => Request::History {
+            room: room()?.parse()?,
+            query: history_query(&wire)?,
+        },
+        RequestKind::Search => Request::Search {
+            room: wire.room.as_deref().map(str::parse).transpose()?,
+            words: wire
+                .words
+                .as_deref()
+                .ok_or_else(|| missing("words"))?
+                .parse()?,
+            before: wire.before,
+            limit: page_limit(&wire)?,
+        },
         RequestKind::GetDirectory => Request::GetDirectory,
         RequestKind::MakeRoom => Request::MakeRoom(NewRoom {
             name: name()?.parse()?,
@@ -321,6 +376,43 @@ fn offer_of(wire: &WireRequest, missing: &impl Fn(&str) -> Refusal) -> Result<Fi
     let size_bytes = wire.size.ok_or_else(|| missing("size"))?;
     let hash = wire.hash.as_deref().ok_or_else(|| missing("hash"))?;
     offer(name, size_bytes, hash).map_err(|error| malformed(error.to_string()))
+}
+
+fn history_query(wire: &WireRequest) -> Result<HistoryQuery, Refusal> {
+    let since = match (wire.since, wire.ago) {
+        (None, None) => None,
+        (Some(moment), None) => Some(Since::At(moment)),
+        (None, Some(millis)) => Some(Since::Ago(millis)),
+        (Some(_), Some(_)) => {
+            let text = "request `history` takes `since` or `ago`, not both";
+            return Err(malformed(text.to_owned()));
+        }
+    };
+    let of = match (&wire.origin, wire.first, wire.end) {
+        (None, None, None) => None,
+        (Some(origin), Some(first), Some(end)) => Some(RecordRange {
+            origin: word(origin)?,
+            first,
+            end,
+        }),
+        _ => {
+            let text = "request `history` takes `origin`, `first` and `end` together";
+            return Err(malformed(text.to_owned()));
+        }
+    };
+    Ok(HistoryQuery {
+        since,
+        before: wire.before,
+        of,
+        limit: page_limit(wire)?,
+    })
+}
+
+fn page_limit(wire: &WireRequest) -> Result<Option<u32>, Refusal> {
+    let limit = wire.limit.map(|limit| u32::try_from(limit.max(1)));
+    limit
+        .transpose()
+        .map_err(|_| malformed("the field `limit` is too large".to_owned()))
 }
 
 fn kind_of(given: &str) -> Result<RequestKind, Refusal> {

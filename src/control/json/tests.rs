@@ -2,7 +2,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{Dialect, FileName, FileOffer, MemberLimit, NewRoom, Origin, Room, SessionId};
+use crate::chat::{
+    Dialect, FileHash, FileName, FileOffer, Found, Happening, HistoryEntry, HistoryPage,
+    HistoryQuery, MemberLimit, NewRoom, Origin, Position, RecordId, RecordRange, Room, SessionId,
+    Since,
+};
 use crate::control::{
     FileFor, Group, LineBuffer, Online, Request, RequestKind, Token, VERSION, Via,
 };
@@ -75,6 +79,16 @@ fn requests() -> Vec<Request> {
         room: "r1".parse().unwrap(),
         topic: topic.map(|topic| topic.parse().unwrap()),
     };
+    let history = |query| Request::History {
+        room: "r1".parse().unwrap(),
+        query,
+    };
+    let search = |room: Option<&str>| Request::Search {
+        room: room.map(|room| room.parse().unwrap()),
+        words: "free printer".parse().unwrap(),
+        before: room.map(|_| 70),
+        limit: room.map(|_| 5),
+    };
     let mut requests = vec![
         hello(None),
         hello(Some(Token::from_random([9; 16]))),
@@ -98,6 +112,23 @@ fn requests() -> Vec<Request> {
         Request::Away(Some("at lunch".parse().unwrap())),
         topic(None),
         topic(Some("tea")),
+        history(HistoryQuery::default()),
+        history(HistoryQuery {
+            since: Some(Since::Ago(600_000)),
+            before: Some(u64::MAX),
+            of: Some(RecordRange {
+                origin: SessionId(7),
+                first: 5,
+                end: u64::MAX,
+            }),
+            limit: Some(100),
+        }),
+        history(HistoryQuery {
+            since: Some(Since::At("2026-01-02T03:04:05.678Z".parse().unwrap())),
+            ..HistoryQuery::default()
+        }),
+        search(None),
+        search(Some("r1")),
         Request::GetDirectory,
         make(None, None),
         make(Some("239.1.1.1:6000"), Some(30)),
@@ -148,7 +179,53 @@ fn replies() -> Vec<Reply> {
         via: room.map(|_| Via::Multicast),
         away: room.map(|_| "at lunch".parse().unwrap()),
     };
+    let entry = |what| HistoryEntry {
+        number: 5,
+        said_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        heard_at: "2026-01-02T03:04:06Z".parse().unwrap(),
+        from: "another program".into(),
+        what,
+        record: None,
+    };
+    let text = |text: &MessageText| HistoryEntry {
+        record: Some(RecordId {
+            origin: SessionId(u64::MAX),
+            sequence: u64::MAX,
+        }),
+        ..entry(Happening::Text(text.clone()))
+    };
+    let file = FileOffer {
+        name: "notes.txt".to_owned().into(),
+        size_bytes: u64::MAX,
+        hash: FileHash([9; 32]),
+    };
+    let entries = [
+        Happening::File(file),
+        Happening::Joined,
+        Happening::Left,
+        Happening::Renamed("Jon".into()),
+    ];
+    let entries = entries.map(entry).into_iter();
+    let entries: Vec<HistoryEntry> = entries.chain(texts().iter().map(text)).collect();
+    let found = entries.iter().map(|entry| Found {
+        room: "r1".parse().unwrap(),
+        entry: entry.clone(),
+    });
     vec![
+        Reply::Found {
+            found: found.collect(),
+            before: Some(7),
+        },
+        Reply::History(HistoryPage {
+            entries,
+            before: None,
+            kept: 12,
+            positions: vec![Position {
+                origin: SessionId(0),
+                next: 8,
+            }],
+            now: "2026-01-02T03:04:07Z".parse().unwrap(),
+        }),
         hello(None),
         hello(Some("John")),
         file_piece(b"\xff\n\n"),
@@ -215,10 +292,12 @@ fn events() -> Vec<Event> {
         Event::Entered {
             room: room(),
             name: name(),
+            number: 7,
         },
         Event::Left {
             room: room(),
             name: name(),
+            number: 8,
         },
         Event::Enrolled {
             group: group(),
@@ -250,6 +329,7 @@ fn events() -> Vec<Event> {
             from: "another program".into(),
             text: text.clone(),
             at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            number: u64::MAX,
         });
         events.push(Event::Whisper {
             from: name(),
@@ -379,6 +459,18 @@ fn a_bad_request_is_refused_under_its_number() {
             RefusalCode::TextNotAllowed,
         ),
         (
+            r#""request":"history","room":"r1","origin":"0000000000000007""#,
+            RefusalCode::Malformed,
+        ),
+        (
+            r#""request":"history","room":"r1","ago":5,"since":"2026-01-02T03:04:05Z""#,
+            RefusalCode::Malformed,
+        ),
+        (
+            r#""request":"search","words":"?!""#,
+            RefusalCode::TextNotAllowed,
+        ),
+        (
             r#""request":"away","text":"a\nb""#,
             RefusalCode::TextNotAllowed,
         ),
@@ -401,6 +493,7 @@ fn a_bad_request_is_refused_under_its_number() {
         (r#","limit":0"#, RefusalCode::LimitNotAllowed),
         (r#","limit":10001"#, RefusalCode::LimitNotAllowed),
         (r#","topic":"""#, RefusalCode::TextNotAllowed),
+        (r#","history":"some""#, RefusalCode::LimitNotAllowed),
     ] {
         assert_eq!(refused(&make(rest)), (Some(4), code), "{rest}");
     }

@@ -18,10 +18,11 @@ use super::hub_task::HubHandle;
 use super::job::{Caller, Job};
 use super::line_budget::LineBudget;
 use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
+use super::past::{self, Asker};
 use super::socket::{close_gently, prepare};
 use super::{Limits, Shutdown};
 use crate::chat::FileHash;
-use crate::control::{self, Event, Framed, LineBuffer, plain_words};
+use crate::control::{self, Event, Framed, LineBuffer, Refusal, Reply, Request, plain_words};
 
 /// How long a command without a line end waits for more: a person's program sends a command whole.
 const UNFRAMED_WAIT: Duration = Duration::from_millis(100);
@@ -327,6 +328,10 @@ impl Connection {
             }
             let (answer, is_online) = answer.settled().await;
             self.is_online |= is_online;
+            let answer = match answer {
+                Answer::Past(request) => Answer::Ready(self.look_back(*request).await),
+                answer => answer,
+            };
             text.push_str(&answer.text(speech).await);
             if text.len() >= WRITE_BYTES {
                 self.write(std::mem::take(&mut text).into()).await?;
@@ -352,6 +357,15 @@ impl Connection {
         let line = Answer::Ready(result).text(speech).await;
         let chunks = std::iter::once(line.into()).chain(bytes);
         self.write_all(chunks.collect()).await
+    }
+
+    /// Answered when its turn comes: by then it is known who asks.
+    async fn look_back(&self, request: Request) -> Result<Reply, Refusal> {
+        let asker = Asker {
+            client: self.caller.client,
+            is_online: self.is_online,
+        };
+        past::answer(self.hub.history.clone(), &self.hub.bridge, asker, request).await
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), End> {

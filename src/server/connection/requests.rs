@@ -160,6 +160,7 @@ impl Connection {
                 Ok(answered) => Answer::Asked(answered),
                 Err(refusal) => Answer::Ready(Err(refusal)),
             },
+            Request::History { .. } | Request::Search { .. } => Answer::Past(Box::new(request)),
             request => {
                 if let Request::OfferFile { offer, .. } = &request
                     && let Err(refusal) = self.files.check(offer).await

@@ -182,6 +182,11 @@ impl History {
             .map(|(id, _)| *id)
     }
 
+    /// Whether there is a room of this name, kept or not.
+    pub fn is_known(&self, name: &RoomName) -> bool {
+        self.rooms().values().any(|known| known.name == *name)
+    }
+
     /// Whether anything of this room is kept.
     pub fn keeps(&self, room: RoomId) -> bool {
         let rooms = self.rooms();

@@ -164,6 +164,20 @@ pub(super) fn group(text: &str) -> Result<Parsed, Mistake> {
     }
 }
 
+pub(super) fn history(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
+    match given.words() {
+        [] => Ok(Parsed::History(None)),
+        [number] => match number.parse() {
+            Ok(number) if number > 0 => Ok(Parsed::History(Some(number))),
+            _ => {
+                let text = "how many? Write a number, such as `/history 200`";
+                Err(Mistake::Argument(text.to_owned()))
+            }
+        },
+        _ => Err(Mistake::Count),
+    }
+}
+
 pub(super) fn topic(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
     match given.text() {
         "" => Ok(Parsed::ShowTopic),

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
 use crate::chat::{
-    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, ServerAddress, UserName,
-    printable,
+    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SearchWords, ServerAddress,
+    UserName, printable,
 };
 use arguments::Arguments;
 
@@ -54,6 +54,9 @@ pub(super) enum Parsed {
     ShowTopic,
     /// None to take it away.
     SetTopic(Option<OneLine>),
+    /// So many entries of the room's history.
+    History(Option<usize>),
+    Search(SearchWords),
     Away(Option<OneLine>),
     /// None to list who is ignored.
     Ignore(Option<String>),

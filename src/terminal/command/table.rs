@@ -1,6 +1,6 @@
 //! The table itself.
 
-use super::arguments::{argument, group, ignore, make_room, send, topic, whisper};
+use super::arguments::{argument, group, history, ignore, make_room, send, topic, whisper};
 use super::{Command, Completes, Mistake, Parsed, Place, find, unknown};
 
 pub(in crate::terminal) const COMMANDS: &[Command] = &[
@@ -175,6 +175,25 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
         place: Place::Room,
         completes: Completes::Nothing,
         parse: topic,
+    },
+    Command {
+        name: "history",
+        arguments: "[N]",
+        summary: "show what was said here before, the last N",
+        place: Place::Room,
+        completes: Completes::Nothing,
+        parse: history,
+    },
+    Command {
+        name: "search",
+        arguments: "WORDS",
+        summary: "find what was said with all these words; `print*` finds printer too",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |given| match given.text() {
+            "" => Err(Mistake::Count),
+            words => Ok(Parsed::Search(argument(words)?)),
+        },
     },
     Command {
         name: "away",

@@ -5,12 +5,15 @@ use std::ops::ControlFlow;
 
 use tokio::task::JoinHandle;
 
+use super::past::latest;
 use super::{Failure, Repl};
 use crate::chat::{
     BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
     UserName,
 };
-use crate::client::{Interface, Room, RoomEvent, RoomOptions, Towards, new_member};
+use crate::client::{
+    Interface, KnownPast, Overlap, Room, RoomEvent, RoomOptions, Towards, new_member,
+};
 use crate::terminal::former_seat::FormerSeat;
 use crate::terminal::relay::ask_for_relay;
 use crate::terminal::render::notice;
@@ -35,6 +38,8 @@ pub(super) struct RoomSeat {
     pub(super) room: Room,
     /// The server knows that we are here.
     pub(super) is_reported: bool,
+    /// What a plain room's history has and may still be heard.
+    overlap: Overlap,
 }
 
 impl Seat {
@@ -84,9 +89,11 @@ impl Repl {
             "in the lobby of {}; Ctrl-] or /leave leaves it",
             connection.server()
         );
+        let past = self.lobby_past().await;
         self.seat = Some(Seat::Lobby);
         self.console.teach(|words| words.set_in_room(true));
-        Ok(vec![self.settings.style.notice(&line)])
+        let line = self.settings.style.notice(&line);
+        Ok(std::iter::once(line).chain(past).collect())
     }
 
     async fn enter_room(&mut self, room: RoomName, name: UserName) -> Result<Vec<String>, Failure> {
@@ -102,8 +109,13 @@ impl Repl {
             }
             None => None,
         };
-        let (mut former, replaces) = self.former_seat(room.address).unzip();
         let is_reported = relay.is_some();
+        // A reliable room is joined where its history ends.
+        let mut past = match room.dialect {
+            Dialect::Reliable if is_reported => latest(self.connection.as_ref(), &room.name).await,
+            _ => None,
+        };
+        let (mut former, replaces) = self.former_seat(room.address).unzip();
         let options = RoomOptions {
             interface: interface.clone(),
             ttl: self.settings.ttl,
@@ -113,11 +125,24 @@ impl Repl {
             replaces: replaces.flatten(),
             id: Some(id),
             relay,
+            past: past.as_ref().map(|(page, asked)| KnownPast {
+                positions: page.positions.clone(),
+                asked: *asked,
+            }),
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
         if let (Dialect::Reliable, Some(former)) = (room.dialect, &mut former) {
             // Without it others see a second one of this name for some seconds, if this is killed.
             let _ = former.remember(id);
+        }
+        // What is heard in a plain room meanwhile waits, and is held against the history.
+        let mut overlap = Overlap::default();
+        if room.dialect == Dialect::Plain && is_reported {
+            past = latest(self.connection.as_ref(), &room.name).await;
+            let found = past.as_ref();
+            overlap = found
+                .map(|(page, joined)| Overlap::new(page, *joined))
+                .unwrap_or_default();
         }
         let style = self.settings.style;
         let mut lines = vec![style.notice(&format!(
@@ -129,6 +154,7 @@ impl Repl {
                 .as_ref()
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
+        lines.extend(past.iter().flat_map(|(page, _)| self.past_lines(page)));
         self.seat = Some(Seat::Room(Box::new(RoomSeat {
             entry: room,
             id,
@@ -136,6 +162,7 @@ impl Repl {
             former,
             room: joined,
             is_reported,
+            overlap,
         })));
         self.console.teach(|words| words.set_in_room(true));
         Ok(lines)
@@ -277,6 +304,11 @@ impl Repl {
         let style = self.settings.style;
         match event {
             Some(RoomEvent::Message(message)) => {
+                if let Some(Seat::Room(seat)) = &mut self.seat
+                    && seat.overlap.has(&message.from, message.text.as_str())
+                {
+                    return Ok(());
+                }
                 if !self.is_ignored(&message.from) {
                     self.console.teach(|words| words.add_name(&message.from));
                     self.show_line(&style.message(&message.from, message.text.as_str()))?;
@@ -286,6 +318,10 @@ impl Repl {
                 if !self.is_ignored(&message.from) {
                     self.show_line(&style.stranger(&message.from, message.text.as_str()))?;
                 }
+            }
+            Some(event @ RoomEvent::Gap { range, .. }) => {
+                self.fill_gap(&notice(&event).unwrap_or_default(), range)
+                    .await?;
             }
             Some(event) => {
                 self.console.teach(|words| words.add_names(&event));

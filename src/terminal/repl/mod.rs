@@ -4,6 +4,7 @@ mod failure;
 mod files;
 mod in_room;
 mod online;
+mod past;
 mod server;
 mod talk;
 
@@ -78,6 +79,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         seat: None,
         leaving: Vec::new(),
         typed_rows: None,
+        lobby_next: 0,
         groups: Vec::new(),
         ignored: BTreeMap::new(),
         whispered_by: None,
@@ -139,6 +141,8 @@ struct Repl {
     leaving: Vec<JoinHandle<()>>,
     /// Rows of the screen that the line which is being said takes.
     typed_rows: Option<usize>,
+    /// The number of what happens next in the lobby, as far as it was shown; 0 if that is not known.
+    lobby_next: u64,
     /// As far as heard of: the groups that we are in.
     groups: Vec<GroupName>,
     /// Names as they were given, by the form in which they are compared.
@@ -244,6 +248,8 @@ impl Repl {
             Parsed::Me(text) => self.say_action(&text).await,
             Parsed::ShowTopic => self.show_topic().await,
             Parsed::SetTopic(topic) => self.set_topic(topic).await,
+            Parsed::History(entries) => self.show_history(entries).await,
+            Parsed::Search(words) => self.search(words).await,
             Parsed::Ignore(name) => Ok(self.ignore(name)),
             Parsed::Unignore(name) => self.unignore(&name),
             Parsed::Send { to, path } => self.send_file(to, path),

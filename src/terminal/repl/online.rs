@@ -60,6 +60,7 @@ impl Repl {
             self.lose_name(&error.to_string())?;
         }
         self.report_seat().await;
+        self.catch_up_in_lobby().await?;
         self.learn_names().await;
         Ok(())
     }
@@ -78,6 +79,16 @@ impl Repl {
             return Ok(());
         }
         let style = self.settings.style;
+        if let (
+            Some(Seat::Lobby),
+            ServerEvent::Line { number, .. }
+            | ServerEvent::Entered { number, .. }
+            | ServerEvent::Left { number, .. },
+        ) = (&self.seat, &event)
+            && self.is_past_in_lobby(*number)
+        {
+            return Ok(());
+        }
         match event {
             ServerEvent::Line {
                 room, from, text, ..
@@ -121,8 +132,8 @@ impl Repl {
             ServerEvent::Joined(name) => format!("{name} joined"),
             ServerEvent::Exited(name) => format!("{name} exited"),
             ServerEvent::Renamed { before, name } => format!("{before} is now known as {name}"),
-            ServerEvent::Entered { room, name } => format!("{name} is in the {room}"),
-            ServerEvent::Left { room, name } => format!("{name} left the {room}"),
+            ServerEvent::Entered { room, name, .. } => format!("{name} is in the {room}"),
+            ServerEvent::Left { room, name, .. } => format!("{name} left the {room}"),
             ServerEvent::Enrolled { group, .. } => format!("You are enrolled in the {group} group"),
             ServerEvent::GroupLeft { group, by } => format!("{by} left the {group} group"),
             ServerEvent::GroupDeleted { group, by } => format!("{by} deleted the {group} group"),
