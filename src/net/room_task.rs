@@ -17,7 +17,7 @@ use super::room_event::{RoomEvent, RoomStats, Said, SayError};
 use super::room_seat::{RoomCommand, RoomOptions, Seated};
 use super::seat::{Outlet, SeatOptions};
 use super::speech::{Plain, Reliable};
-use super::transfer::{self, Incoming, Outgoing, ReceivingOptions, SendingOptions};
+use super::transfer::{self, Incoming, Outgoing, Publish, ReceivingOptions, SendingOptions};
 use super::watched_socket::{WatchedSocket, receive};
 use super::{Interface, InterfaceError};
 use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
@@ -326,7 +326,7 @@ impl RoomTask {
             interface: self.interface.clone(),
             ttl: self.ttl,
         };
-        Ok(transfer::receive(&options, offer, part)?)
+        Ok(transfer::receive(&options, offer, part, Box::new(Publish))?)
     }
 
     /// Tells once that sending fails, and once that it works again.

@@ -19,7 +19,7 @@ use crate::chat::{NewRoom, OneLine, Origin, RoomName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
 use crate::hub::{Addressed, ClientId, Hub};
-use crate::store::{Change, History, KeptRoom, Store};
+use crate::store::{Change, History, Store};
 
 /// Requests that may wait; who comes after them waits to ask.
 const JOBS_WAITING_MAX: usize = 1024;
@@ -317,7 +317,7 @@ impl HubTask {
             request,
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
         );
-        let at = to_the_millisecond(Timestamp::now());
+        let at = past::to_the_millisecond(Timestamp::now());
         let done = self.hub.request(client, request, &self.directory, at)?;
         let told = done
             .events
@@ -418,7 +418,8 @@ impl HubTask {
             }
         }
         for pending in &outcome.pending {
-            self.note_room(&pending.change);
+            let history = self.history.iter();
+            history.for_each(|history| past::note_room(history, &pending.change));
         }
         for addressed in &outcome.events {
             self.tell(addressed);
@@ -430,22 +431,6 @@ impl HubTask {
             }
             (Some(answer), ..) => _ = answer.send(outcome.result),
             (None, ..) => {}
-        }
-    }
-
-    /// What the history has to know of the rooms.
-    fn note_room(&self, change: &Change) {
-        let Some(history) = &self.history else {
-            return;
-        };
-        match change {
-            Change::Made(id, room) => history.add_room(KeptRoom {
-                id: *id,
-                name: room.name.clone(),
-                limit: room.history,
-            }),
-            Change::Deleted(id) => history.drop_room(*id),
-            Change::Topic(..) | Change::Group(..) => {}
         }
     }
 
@@ -510,11 +495,6 @@ impl HubTask {
             }
         }
     }
-}
-
-/// As precise as a reader needs it, and shorter on the wire.
-fn to_the_millisecond(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::chat::{
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request};
 use crate::directory::NoSuchRoom;
 use crate::hub::ClientId;
-use crate::store::{History, LOBBY, NewEntry, ReadError};
+use crate::store::{Change, History, KeptRoom, LOBBY, NewEntry, ReadError};
 
 /// Whom the server's seat has forgotten may have been heard within this: its last words may still be on their way to
 /// who comes now.
@@ -31,6 +31,19 @@ pub(super) fn lobby_next(history: Option<&History>) -> u64 {
     let counted = positions.unwrap_or_default().into_iter();
     let next = counted.filter(|p| p.origin == LOBBY_ORIGIN).map(|p| p.next);
     next.max().map_or(1, |next| next + LOBBY_NUMBERS_LEFT_OUT)
+}
+
+/// What the history has to know of the rooms.
+pub(super) fn note_room(history: &History, change: &Change) {
+    match change {
+        Change::Made(id, room) => history.add_room(KeptRoom {
+            id: *id,
+            name: room.name.clone(),
+            limit: room.history,
+        }),
+        Change::Deleted(id) => history.drop_room(*id),
+        Change::Topic(..) | Change::Group(..) => {}
+    }
 }
 
 /// Keeps what happens in the lobby.
@@ -132,8 +145,13 @@ async fn page(
         entries: page.entries,
         before: page.before,
         kept: page.kept,
-        now,
+        now: to_the_millisecond(now),
     }))
+}
+
+/// As precise as a reader needs it, and shorter on the wire.
+pub(super) fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 fn after(record: RecordId) -> Position {

@@ -14,8 +14,6 @@ mod relay;
 mod render;
 mod repl;
 mod report;
-mod saver;
-mod send_file;
 mod transfers;
 
 pub use console::Console;

@@ -50,7 +50,7 @@ pub(super) enum By {
 
 /// What came from the server.
 pub(super) enum Incoming {
-    Answer(Asked, Result<Reply, Refusal>),
+    Answer(Box<Asked>, Result<Reply, Refusal>),
     Event(Event),
     /// A piece of datagrams of this room.
     Datagrams(RoomName, Bytes),
@@ -220,7 +220,7 @@ impl Link {
                     refusal.text = printable(&refusal.text).into_owned();
                     refusal
                 });
-                Ok(asked.map(|asked| Incoming::Answer(asked, result)))
+                Ok(asked.map(|asked| Incoming::Answer(Box::new(asked), result)))
             }
             Err(error) => Err(printable(&error.to_string()).into_owned()),
         }

@@ -6,5 +6,5 @@ mod receiving;
 mod sending;
 mod stop;
 
-pub use receiving::{Incoming, Received, ReceivingOptions, receive};
+pub use receiving::{Incoming, Keeper, Publish, Received, ReceivingOptions, receive};
 pub use sending::{Outgoing, SendingOptions, Sent, send};

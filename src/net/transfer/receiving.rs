@@ -45,6 +45,31 @@ pub struct ReceivingOptions {
     pub ttl: u8,
 }
 
+/// What becomes of a part file when there is nothing more to do.
+pub trait Keeper: Send {
+    /// All is there: it gets its name, if its hash is right.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn finish(&mut self, part: PartFile) -> Result<PathBuf, String>;
+
+    /// It is not gone on with here.
+    fn abandon(&mut self, part: PartFile);
+}
+
+/// A file that is received appears in the folder of its part.
+#[derive(Clone, Copy, Debug)]
+pub struct Publish;
+
+impl Keeper for Publish {
+    fn finish(&mut self, part: PartFile) -> Result<PathBuf, String> {
+        part.publish().map_err(|error| error.to_string())
+    }
+
+    /// What came stays for the next time.
+    fn abandon(&mut self, _part: PartFile) {}
+}
+
 /// How far a file that is received has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
@@ -84,6 +109,7 @@ pub fn receive(
     options: &ReceivingOptions,
     offer: &Offer,
     part: PartFile,
+    keeper: Box<dyn Keeper>,
 ) -> Result<Incoming, OpenError> {
     let object = ObjectId::of(&offer.file.hash);
     let (room, interface) = (options.room, &options.interface);
@@ -120,6 +146,7 @@ pub fn receive(
         receiver,
         layout,
         part: Some(part),
+        keeper,
         heard: clock.now(),
         told,
         tell_due: Instant::START,
@@ -143,6 +170,7 @@ struct Receiving {
     layout: Layout,
     /// None when it has its name.
     part: Option<PartFile>,
+    keeper: Box<dyn Keeper>,
     /// When something last came, or it was begun.
     heard: Instant,
     told: watch::Sender<Received>,
@@ -156,11 +184,17 @@ enum ReceiveError {
     File(#[from] FileError),
     #[error("the interface is gone ({0}): ask for the file again when it is back")]
     Network(#[from] io::Error),
+    #[error("{0}")]
+    NotKept(String),
 }
 
 impl Receiving {
     fn run(mut self, stopped: &Stopped) {
-        if let Err(error) = self.serve(stopped) {
+        let served = self.serve(stopped);
+        if let Some(part) = self.part.take() {
+            self.keeper.abandon(part);
+        }
+        if let Err(error) = served {
             self.receiver.leave();
             self.answer();
             let failed = Received::Failed(error.to_string());
@@ -239,7 +273,8 @@ impl Receiving {
 
     fn publish(&mut self) -> Result<(), ReceiveError> {
         if let Some(part) = self.part.take() {
-            let path = part.publish()?;
+            let path = self.keeper.finish(part);
+            let path = path.map_err(ReceiveError::NotKept)?;
             self.told.send_replace(Received::Whole(path));
         }
         Ok(())

@@ -14,6 +14,9 @@ pub(super) struct Reader {
     connection: Connection,
 }
 
+/// Entries of rooms in order, and the place before which there is more.
+type Part = (Vec<(RoomId, HistoryEntry)>, Option<u64>);
+
 /// What a page has so far, the newest first.
 #[derive(Default)]
 struct Filling {
@@ -92,7 +95,7 @@ impl Reader {
         words: &SearchWords,
         before: Option<u64>,
         limit: Option<u32>,
-    ) -> Result<(Vec<(RoomId, HistoryEntry)>, Option<u64>), rusqlite::Error> {
+    ) -> Result<Part, rusqlite::Error> {
         let mut rows = self.connection.prepare_cached(concat!(
             "SELECT ",
             columns!(),
@@ -137,7 +140,7 @@ impl Filling {
     }
 
     /// In order, and where the rest ends.
-    fn done(self) -> (Vec<(RoomId, HistoryEntry)>, Option<u64>) {
+    fn done(self) -> Part {
         let mut entries = self.entries;
         entries.reverse();
         let first = entries.first().map(|(_, entry)| entry.number);

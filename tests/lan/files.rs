@@ -1,21 +1,13 @@
 //! Files on a local network that loses datagrams: five hosts on one switch.
-#![allow(clippy::disallowed_methods)]
-
-#[path = "common/lan.rs"]
-mod lan;
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/running.rs"]
-mod running;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lan::{Lan, in_lossy_namespaces};
-use program::crds;
-use running::Running;
+use crate::lan::{Lan, in_lossy_namespaces};
+use crate::program::crds;
+use crate::running::Running;
 
 const HOSTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const GROUP: [&str; 2] = ["--group", "239.77.2.1:6000"];
@@ -27,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 #[test]
 fn a_file_reaches_all_hosts_through_loss_while_they_talk() {
-    let name = "a_file_reaches_all_hosts_through_loss_while_they_talk";
+    let name = "files::a_file_reaches_all_hosts_through_loss_while_they_talk";
     in_lossy_namespaces(name, || {
         let home = tempfile::tempdir().unwrap();
         let (lan, file) = lossy_lan_with_file(home.path());
@@ -60,30 +52,33 @@ fn a_file_reaches_all_hosts_through_loss_while_they_talk() {
 
 #[test]
 fn a_receiver_that_was_killed_goes_on_where_it_was() {
-    in_lossy_namespaces("a_receiver_that_was_killed_goes_on_where_it_was", || {
-        let home = tempfile::tempdir().unwrap();
-        let (lan, file) = lossy_lan_with_file(home.path());
-        let others = HOSTS[2..]
-            .iter()
-            .map(|host| receiver(&lan, home.path(), host));
-        let others: Vec<_> = others.collect();
-        let mut killed = receiver(&lan, home.path(), "b");
-        let sender = send(&lan, home.path(), &file);
-        wait_until(|| part_bytes(home.path(), "b") > FILE_BYTES as u64 / 2);
-        killed.child.kill().unwrap();
-        killed.child.wait().unwrap();
-        assert!(!saved(home.path(), "b").exists());
-        let again = receiver(&lan, home.path(), "b");
-        wait_until(|| saved(home.path(), "b").exists());
-        again.wait_for("going on with big.bin");
-        for host in &HOSTS[1..] {
-            wait_until(|| saved(home.path(), host).exists());
-            assert_same(&file, &saved(home.path(), host));
-        }
-        // Nothing is left of the part.
-        assert_eq!(part_bytes(home.path(), "b"), 0);
-        drop((others, sender));
-    });
+    in_lossy_namespaces(
+        "files::a_receiver_that_was_killed_goes_on_where_it_was",
+        || {
+            let home = tempfile::tempdir().unwrap();
+            let (lan, file) = lossy_lan_with_file(home.path());
+            let others = HOSTS[2..]
+                .iter()
+                .map(|host| receiver(&lan, home.path(), host));
+            let others: Vec<_> = others.collect();
+            let mut killed = receiver(&lan, home.path(), "b");
+            let sender = send(&lan, home.path(), &file);
+            wait_until(|| part_bytes(home.path(), "b") > FILE_BYTES as u64 / 2);
+            killed.child.kill().unwrap();
+            killed.child.wait().unwrap();
+            assert!(!saved(home.path(), "b").exists());
+            let again = receiver(&lan, home.path(), "b");
+            wait_until(|| saved(home.path(), "b").exists());
+            again.wait_for("going on with big.bin");
+            for host in &HOSTS[1..] {
+                wait_until(|| saved(home.path(), host).exists());
+                assert_same(&file, &saved(home.path(), host));
+            }
+            // Nothing is left of the part.
+            assert_eq!(part_bytes(home.path(), "b"), 0);
+            drop((others, sender));
+        },
+    );
 }
 
 fn lossy_lan_with_file(home: &Path) -> (Lan, PathBuf) {

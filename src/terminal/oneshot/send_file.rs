@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::lines::tell;
-use super::progress::{FileProgress, described};
 use crate::client::{Delivered, FileError, Outgoing, Room, SayError, SourceFile};
+use crate::terminal::lines::tell;
+use crate::terminal::progress::{FileProgress, described};
 
 /// Who takes a file has said so after this; who takes it later is not waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::lines::tell;
-use super::progress::FileProgress;
 use crate::chat::printable;
 use crate::client::{FileError, Incoming, Layout, Offer, PartFile, Received, Room, SayError};
+use crate::terminal::lines::tell;
+use crate::terminal::progress::FileProgress;
 
 /// What became of a file.
 pub(super) struct Saved {
