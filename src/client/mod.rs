@@ -7,6 +7,7 @@
 mod connection;
 mod overlap;
 mod room;
+mod room_files;
 
 pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::files::{FileError, PartFile, SourceFile};
@@ -23,3 +24,4 @@ pub use connection::{
 };
 pub use overlap::Overlap;
 pub use room::Room;
+pub use room_files::{Fetched, RoomFileError, RoomFiles, Shared};

@@ -5,11 +5,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::{Files, RoomFiles};
 use crate::chat::{MessageText, RoomAddress, UserName};
-use crate::files::{PartFile, SourceFile};
-use crate::multicast::content::Offer;
 use crate::multicast::session::Delivered;
-use crate::net::transfer::{Incoming, Outgoing};
 use crate::net::{
     OpenError, RelayLink, RoomCommand, RoomEvent, RoomMember, RoomOptions, RoomStats, Said,
     SayError, Seated, spawn_room,
@@ -63,26 +61,9 @@ impl Room {
             .unwrap_or(Err(SayError::Left))
     }
 
-    /// Offers a file to the room, and sends it to whoever wants it until what comes back is dropped.
-    ///
-    /// # Errors
-    /// The room is plain, or the interface is down.
-    pub async fn send_file(&self, source: SourceFile) -> Result<Outgoing, SayError> {
-        let source = Box::new(source);
-        self.ask(|answer| RoomCommand::SendFile(source, answer))
-            .await
-            .unwrap_or(Err(SayError::Left))
-    }
-
-    /// Receives a file that was offered, into its part file. Dropping what comes back ends that; what came stays.
-    ///
-    /// # Errors
-    /// The room is plain, or the interface is down.
-    pub async fn receive_file(&self, offer: Offer, part: PartFile) -> Result<Incoming, SayError> {
-        let part = Box::new(part);
-        self.ask(|answer| RoomCommand::ReceiveFile(offer, part, answer))
-            .await
-            .unwrap_or(Err(SayError::Left))
+    /// The way of files: by multicast, and by the server's if there is one, for whom multicast does not reach.
+    pub fn files(&self, server: Option<Files>) -> RoomFiles {
+        RoomFiles::new(self.commands.downgrade(), server)
     }
 
     /// Waits until every member there has reported what was said, and everything said before it; at

@@ -9,7 +9,7 @@ use super::Interface;
 use super::relay::RelayLink;
 use super::room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError};
 use super::transfer::{Incoming, Outgoing};
-use crate::chat::{Dialect, MessageText, Position, UserName};
+use crate::chat::{Dialect, FileOffer, MessageText, Position, UserName};
 use crate::files::{PartFile, SourceFile};
 use crate::multicast::content::Offer;
 use crate::multicast::session::Delivered;
@@ -55,6 +55,8 @@ pub enum RoomCommand {
     Say(MessageText, oneshot::Sender<Result<Said, SayError>>),
     /// Offer this file, and send it to whoever wants it.
     SendFile(Box<SourceFile>, oneshot::Sender<Result<Outgoing, SayError>>),
+    /// Offer this file, which the server has and sends.
+    OfferKept(FileOffer, oneshot::Sender<Result<(), SayError>>),
     /// Receive a file that was offered.
     ReceiveFile(
         Offer,

@@ -20,7 +20,7 @@ use super::speech::{Plain, Reliable};
 use super::transfer::{self, Incoming, Outgoing, Publish, ReceivingOptions, SendingOptions};
 use super::watched_socket::{WatchedSocket, receive};
 use super::{Interface, InterfaceError};
-use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
+use crate::chat::{Dialect, FileOffer, MessageText, RoomAddress, TransportChoice};
 use crate::control::datagrams;
 use crate::files::{PartFile, SourceFile};
 use crate::multicast::config::{
@@ -230,6 +230,9 @@ impl RoomTask {
             RoomCommand::SendFile(source, answer) => {
                 let _ = answer.send(self.send_file(*source));
             }
+            RoomCommand::OfferKept(file, answer) => {
+                let _ = answer.send(self.offer_kept(file));
+            }
             RoomCommand::ReceiveFile(offer, part, answer) => {
                 let _ = answer.send(self.receive_file(&offer, *part));
             }
@@ -297,10 +300,7 @@ impl RoomTask {
             return Err(SayError::InterfaceDown(self.interface.name.clone()));
         }
         let said_at = Timestamp::now();
-        let offer = Offer {
-            file: source.offer().clone(),
-            symbol_bytes: symbol_bytes(&self.interface),
-        };
+        let offer = offer(source.offer().clone(), &self.interface);
         let options = SendingOptions {
             member: reliable.id().0,
             room: self.room,
@@ -313,6 +313,15 @@ impl RoomTask {
         let outgoing = transfer::send(&options, &offer, source)?;
         reliable.offer(offer, said_at)?;
         Ok(outgoing)
+    }
+
+    fn offer_kept(&mut self, file: FileOffer) -> Result<(), SayError> {
+        match &mut self.speech {
+            Speech::Plain(_) => Err(SayError::Plain),
+            Speech::Reliable(reliable) => {
+                reliable.offer(offer(file, &self.interface), Timestamp::now())
+            }
+        }
     }
 
     fn receive_file(&self, offer: &Offer, part: PartFile) -> Result<Incoming, SayError> {
@@ -541,13 +550,16 @@ impl RoomTask {
 }
 
 /// Symbols fill what the interface carries, in whole blocks of 64 bytes, in which parity is reckoned fastest.
-fn symbol_bytes(interface: &Interface) -> u16 {
+fn offer(file: FileOffer, interface: &Interface) -> Offer {
     let room = interface
         .mtu_bytes()
         .saturating_sub(FILE_DATAGRAM_OVERHEAD_BYTES);
     let bytes =
         (room / SYMBOL_BYTES_MIN * SYMBOL_BYTES_MIN).clamp(SYMBOL_BYTES_MIN, SYMBOL_BYTES_MAX);
-    bytes as u16
+    Offer {
+        file,
+        symbol_bytes: bytes as u16,
+    }
 }
 
 /// What a look at the interface gave; never without one.

@@ -1,23 +1,65 @@
-//! How far a file has come, for a command in a terminal or in a pipe.
+//! How far a file has come.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::lines::tell;
-use crate::chat::{FileOffer, printable};
+use crate::chat::{ByteSize, FileOffer, printable};
 
-/// In a pipe a line tells it this often.
-const TELL: Duration = Duration::from_secs(3);
+/// Where there is no bar, a line tells it this often.
+pub(super) const TELL: Duration = Duration::from_secs(3);
+
+/// How far, how fast and how long still.
+#[derive(Debug)]
+pub(super) struct Meter {
+    size_bytes: u64,
+    /// What was there before.
+    first_bytes: Option<u64>,
+    started: Instant,
+}
+
+impl Meter {
+    pub(super) fn new(size_bytes: u64) -> Self {
+        Self {
+            size_bytes,
+            first_bytes: None,
+            started: Instant::now(),
+        }
+    }
+
+    /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`.
+    pub(super) fn line(&mut self, bytes: u64) -> String {
+        let first = *self.first_bytes.get_or_insert(bytes);
+        let percent = match self.size_bytes {
+            0 => 100,
+            size => u128::from(bytes.min(size)) * 100 / u128::from(size),
+        };
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let speed = bytes.saturating_sub(first) as f64 / seconds;
+        let so_far = format!(
+            "{percent} %, {} of {}",
+            ByteSize(bytes),
+            ByteSize(self.size_bytes)
+        );
+        match speed >= 1.0 {
+            false => so_far,
+            true => {
+                let left = self.size_bytes.saturating_sub(bytes) as f64 / speed;
+                let speed = ByteSize(speed as u64);
+                format!("{so_far}, {speed}/s, {left:.0} s left")
+            }
+        }
+    }
+}
 
 /// A bar on standard error where that is a terminal, else a line now and then.
 pub(super) struct FileProgress {
     what: String,
-    size_bytes: u64,
     bar: Option<ProgressBar>,
-    started: Instant,
+    meter: Meter,
     told: Instant,
 }
 
@@ -28,16 +70,15 @@ impl FileProgress {
         let what = format!("{verb} {name}");
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(file.size_bytes).with_message(what.clone());
-            let template = "{msg} [{bar:30}] {percent}% {bytes} of {total_bytes} {binary_bytes_per_sec} {eta} {prefix}";
+            let template = "{msg} [{bar:24}] {percent}% {decimal_bytes_per_sec} {eta} {prefix}";
             let style = ProgressStyle::with_template(template);
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.with_style(style.progress_chars("=> "))
         });
         Self {
             what,
-            size_bytes: file.size_bytes,
             bar,
-            started: Instant::now(),
+            meter: Meter::new(file.size_bytes),
             told: Instant::now(),
         }
     }
@@ -49,26 +90,9 @@ impl FileProgress {
             bar.set_prefix(who.to_owned());
         } else if self.told.elapsed() >= TELL {
             self.told = Instant::now();
-            tell(&self.line(bytes, who));
+            let line = format!("{}: {} {who}", self.what, self.meter.line(bytes));
+            tell(line.trim_end());
         }
-    }
-
-    fn line(&self, bytes: u64, who: &str) -> String {
-        let percent = match self.size_bytes {
-            0 => 100,
-            size => bytes.min(size) * 100 / size,
-        };
-        let speed = bytes as f64 / self.started.elapsed().as_secs_f64().max(0.001);
-        let left = self.size_bytes.saturating_sub(bytes) as f64 / speed.max(1.0);
-        format!(
-            "{}: {percent}%, {} of {}, {}/s, {left:.0} s left {who}",
-            self.what,
-            HumanBytes(bytes),
-            HumanBytes(self.size_bytes),
-            HumanBytes(speed as u64),
-        )
-        .trim_end()
-        .to_owned()
     }
 
     /// It is over.
@@ -79,6 +103,5 @@ impl FileProgress {
 
 /// A file as a person is told of it: `notes.txt (12 kB)`.
 pub(super) fn described(file: &FileOffer) -> String {
-    let name = printable(file.name.as_str());
-    format!("{name} ({})", HumanBytes(file.size_bytes))
+    format!("{} ({})", file.name, ByteSize(file.size_bytes))
 }

@@ -91,13 +91,21 @@ pub enum Received {
 pub struct Incoming {
     state: watch::Receiver<Received>,
     _stop: Stop,
-    _thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Incoming {
     /// How far it has come, and each change of that.
     pub fn state(&self) -> watch::Receiver<Received> {
         self.state.clone()
+    }
+
+    /// Ends it, and waits until nobody has the part file any more; some milliseconds.
+    pub fn end(mut self) {
+        let thread = self.thread.take();
+        drop(self);
+        // It has nothing to say when it has panicked.
+        let _ = thread.map(JoinHandle::join);
     }
 }
 
@@ -158,7 +166,7 @@ pub fn receive(
     Ok(Incoming {
         state,
         _stop: stop,
-        _thread: thread,
+        thread: Some(thread),
     })
 }
 

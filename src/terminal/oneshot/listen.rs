@@ -52,7 +52,8 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     // Made once: a signal that came while nobody waited for it would be lost.
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(end, interrupted);
-    let mut saver = args.save.as_deref().map(Saver::new);
+    let files = room.files(connection.as_ref().map(Connection::files));
+    let mut saver = args.save.as_deref().map(|folder| Saver::new(files, folder));
     while !output.has_enough() {
         let event = tokio::select! {
             event = room.next_event() => event,
@@ -65,7 +66,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         };
         let Some(event) = event else { break };
         if let (Some(saver), RoomEvent::Offered { from, offer, .. }) = (&mut saver, &event) {
-            saver.take(&room, from.clone(), offer.clone()).await;
+            saver.take(from.clone(), offer.clone());
         }
         if let RoomEvent::Message(message) = &event
             && overlap.has(&message.from, message.text.as_str())
