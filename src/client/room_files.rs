@@ -50,8 +50,18 @@ pub enum Shared {
 pub struct Fetched {
     /// Where.
     pub path: PathBuf,
-    /// It goes on answering who asks for some seconds, and ends by itself.
-    _incoming: Option<Incoming>,
+    /// It goes on answering who asks, see [`Fetched::linger`].
+    incoming: Option<Incoming>,
+}
+
+impl Fetched {
+    /// Goes on answering who asks whether it is here, until that ends by itself after some seconds.
+    pub async fn linger(self) {
+        if let Some(incoming) = self.incoming {
+            let mut state = incoming.state();
+            while state.changed().await.is_ok() {}
+        }
+    }
 }
 
 /// Why a file did not travel. The text says what to do.
@@ -178,7 +188,7 @@ impl RoomFiles {
                     Ok(path) => {
                         return Ok(Fetched {
                             path,
-                            _incoming: None,
+                            incoming: None,
                         });
                     }
                     // It may come by multicast still.
@@ -212,7 +222,7 @@ impl RoomFiles {
             Ok(Some(path)) => {
                 return Ok(Some(Fetched {
                     path,
-                    _incoming: Some(incoming),
+                    incoming: Some(incoming),
                 }));
             }
             Ok(None) => end(incoming).await,

@@ -74,9 +74,9 @@ impl Saver {
                 offer,
                 result,
             });
-            // Until this command ends: others may ask whether it is there.
-            let _lingering = lingering;
-            std::future::pending().await
+            if let Some(lingering) = lingering {
+                lingering.linger().await;
+            }
         });
     }
 

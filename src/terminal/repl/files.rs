@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Failure, Repl, Seat};
 use crate::chat::{FileOffer, RoomName, UserName};
-use crate::client::{Connection, FileFor};
+use crate::client::{Connection, FileFor, Offer};
 use crate::terminal::transfers::Told;
 
 impl Repl {
@@ -17,9 +17,12 @@ impl Repl {
         let to = match (to, &self.seat) {
             (Some(name), _) => FileFor::Person(name),
             (None, Some(Seat::Lobby)) => FileFor::Room(RoomName::lobby()),
-            (None, Some(Seat::Room(_))) => {
-                let text = "a file goes to one person, or to the lobby: `/send @NAME PATH`";
-                return Err(text.into());
+            (None, Some(Seat::Room(seat))) => {
+                let server = self.connection.as_ref().map(Connection::files);
+                let files = seat.room.files(server);
+                let name = seat.name();
+                self.transfers.share(files, &path, name);
+                return Ok(Vec::new());
             }
             (None, None) => return Err("to whom? Write it as `send @NAME PATH`".into()),
         };
@@ -29,12 +32,12 @@ impl Repl {
     }
 
     pub(super) fn receive_file(&mut self, id: u32) -> Result<Vec<String>, Failure> {
-        let files = self.connected()?.files();
+        let files = self.connection.as_ref().map(Connection::files);
         self.transfers.receive(id, files)?;
         Ok(Vec::new())
     }
 
-    pub(super) fn show_transfers(&self) -> Vec<String> {
+    pub(super) fn show_transfers(&mut self) -> Vec<String> {
         let lines = self.transfers.lines();
         match lines.is_empty() {
             true => vec![
@@ -60,9 +63,28 @@ impl Repl {
             return Ok(());
         }
         let files = self.connection.as_ref().map(Connection::files);
-        let told = self.transfers.offered(files, room, from, offer);
+        let told = self.transfers.offered(files, room, from.to_string(), offer);
         let told = self.settings.style.notice(&told);
         self.show_private_line(&told)
+    }
+
+    /// Somebody in the room offers a file.
+    pub(super) fn offered_in_room(&mut self, from: String, offer: Offer) -> io::Result<()> {
+        let Some(Seat::Room(seat)) = &self.seat else {
+            return Ok(());
+        };
+        let server = self.connection.as_ref().map(Connection::files);
+        let (files, room) = (seat.room.files(server), seat.name());
+        let told = self.transfers.offered_in_room(files, room, from, offer);
+        self.notice(&told)
+    }
+
+    /// How far the files are that are on their way.
+    pub(super) fn show_progress(&mut self) -> io::Result<()> {
+        for line in self.transfers.progress() {
+            self.notice(&line)?;
+        }
+        Ok(())
     }
 
     pub(super) fn show_transfer(&mut self, told: Option<Told>) -> io::Result<()> {
@@ -77,8 +99,8 @@ impl Repl {
                 saved,
             }) => {
                 let text = match is_private {
-                    true => style.marked("private", from.as_str(), &text),
-                    false => style.message(from.as_str(), &text),
+                    true => style.marked("private", &from, &text),
+                    false => style.message(&from, &text),
                 };
                 self.show_line(&text)?;
                 self.notice(&saved)
@@ -90,8 +112,8 @@ impl Repl {
     /// A script ends when its files have arrived.
     pub(super) async fn finish_transfers(&mut self) -> io::Result<()> {
         while self.transfers.is_running() {
-            let ended = self.transfers.next().await;
-            let told = self.transfers.end(ended);
+            let news = self.transfers.next().await;
+            let told = self.transfers.note(news);
             self.show_transfer(told)?;
         }
         Ok(())

@@ -42,10 +42,16 @@ pub(super) struct RoomSeat {
     overlap: Overlap,
 }
 
+impl RoomSeat {
+    pub(super) fn name(&self) -> RoomName {
+        self.entry.name.clone()
+    }
+}
+
 impl Seat {
     pub(super) fn name(&self) -> RoomName {
         match self {
-            Self::Room(seat) => seat.entry.name.clone(),
+            Self::Room(seat) => seat.name(),
             Self::Lobby => RoomName::lobby(),
         }
     }
@@ -288,6 +294,7 @@ impl Repl {
     pub(super) async fn leave(&mut self) -> io::Result<()> {
         if let Some(seat) = self.seat.take() {
             let name = seat.name();
+            self.transfers.leave(&name);
             self.leaving.retain(|room| !room.is_finished());
             self.leaving.extend(seat.leave());
             if let Some(connection) = &self.connection {
@@ -314,6 +321,11 @@ impl Repl {
                     self.show_line(&style.message(&message.from, message.text.as_str()))?;
                 }
             }
+            Some(RoomEvent::Offered { from, offer, .. }) => {
+                if !self.is_ignored(&from) {
+                    self.offered_in_room(from, offer)?;
+                }
+            }
             Some(RoomEvent::Stranger(message)) => {
                 if !self.is_ignored(&message.from) {
                     self.show_line(&style.stranger(&message.from, message.text.as_str()))?;
@@ -324,6 +336,9 @@ impl Repl {
                     .await?;
             }
             Some(event) => {
+                if let RoomEvent::Withdrawn { offer, .. } = &event {
+                    self.transfers.withdrawn(offer.file.hash);
+                }
                 self.console.teach(|words| words.add_names(&event));
                 match notice(&event) {
                     Some(text) if !self.is_about_ignored(&event) => self.notice(&text)?,

@@ -15,10 +15,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::command::{self, AtLine, Parsed};
 use super::console::{Console, Input};
 use super::mode::Mode;
+use super::progress;
 use super::render::Style;
 use super::transfers::Transfers;
 use failure::Failure;
@@ -68,6 +70,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         name: settings.name.clone(),
         server: settings.server.clone(),
         transfers: Transfers::new(settings.downloads.clone(), settings.auto_accept),
+        progress_due: progress_due(),
         settings,
         connection: None,
         is_lost: false,
@@ -151,8 +154,17 @@ struct Repl {
     whispered_by: Option<UserName>,
     /// Files, offered, on their way or done.
     transfers: Transfers,
+    /// When it is told next how far they are.
+    progress_due: Interval,
     /// A command was not carried out.
     failed: bool,
+}
+
+/// The first is due when a transfer has taken that long.
+fn progress_due() -> Interval {
+    let mut due = interval(progress::TELL);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    due
 }
 
 impl Repl {
@@ -172,10 +184,11 @@ impl Repl {
         tokio::select! {
             input = self.console.answer() => return self.handle(input).await,
             event = next_in_room(&mut self.seat) => self.show_room_event(event).await?,
-            ended = self.transfers.next() => {
-                let told = self.transfers.end(ended);
+            news = self.transfers.next() => {
+                let told = self.transfers.note(news);
                 self.show_transfer(told)?;
             }
+            _ = self.progress_due.tick(), if self.transfers.is_running() => self.show_progress()?,
             event = next_from_server(&mut self.connection) => self.show_connection_event(event).await?,
         }
         Ok(ControlFlow::Continue(()))
