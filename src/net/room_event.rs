@@ -23,6 +23,8 @@ pub enum RoomEvent {
         said_at: Timestamp,
         /// The file.
         offer: Offer,
+        /// It was offered before we came, or before we heard of it.
+        is_again: bool,
     },
     /// A file that was offered is no longer to be had from who offered it.
     Withdrawn {

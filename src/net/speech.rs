@@ -208,6 +208,7 @@ impl Reliable {
                 from,
                 said_at,
                 offer,
+                is_again: true,
             }),
         }
     }
@@ -411,6 +412,7 @@ fn translate(
                     from,
                     said_at,
                     offer,
+                    is_again: false,
                 },
                 Err(UnknownContent) => {
                     *ignored += 1;

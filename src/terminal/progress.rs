@@ -30,6 +30,11 @@ impl Meter {
         }
     }
 
+    /// Whether it takes so long that a person wants to know how far it is.
+    pub(super) fn is_worth_telling(&self) -> bool {
+        self.started.elapsed() >= TELL
+    }
+
     /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`.
     pub(super) fn line(&mut self, bytes: u64) -> String {
         let first = *self.first_bytes.get_or_insert(bytes);

@@ -69,14 +69,23 @@ impl Repl {
     }
 
     /// Somebody in the room offers a file.
-    pub(super) fn offered_in_room(&mut self, from: String, offer: Offer) -> io::Result<()> {
+    pub(super) fn offered_in_room(
+        &mut self,
+        from: String,
+        offer: Offer,
+        is_again: bool,
+    ) -> io::Result<()> {
         let Some(Seat::Room(seat)) = &self.seat else {
             return Ok(());
         };
         let server = self.connection.as_ref().map(Connection::files);
         let (files, room) = (seat.room.files(server), seat.name());
-        let told = self.transfers.offered_in_room(files, room, from, offer);
-        self.notice(&told)
+        let transfers = &mut self.transfers;
+        match transfers.offered_in_room(files, room, from, offer) {
+            // What comes by itself was shown when it was offered, or with the history.
+            (_, true) if is_again => Ok(()),
+            (told, _) => self.notice(&told),
+        }
     }
 
     /// How far the files are that are on their way.

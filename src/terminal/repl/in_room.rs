@@ -321,9 +321,14 @@ impl Repl {
                     self.show_line(&style.message(&message.from, message.text.as_str()))?;
                 }
             }
-            Some(RoomEvent::Offered { from, offer, .. }) => {
+            Some(RoomEvent::Offered {
+                from,
+                offer,
+                is_again,
+                ..
+            }) => {
                 if !self.is_ignored(&from) {
-                    self.offered_in_room(from, offer)?;
+                    self.offered_in_room(from, offer, is_again)?;
                 }
             }
             Some(RoomEvent::Stranger(message)) => {

@@ -119,14 +119,14 @@ impl Transfers {
         }
     }
 
-    /// A file is offered in the room that we are in.
+    /// A file is offered in the room that we are in. What a person is told, and whether it comes by itself.
     pub(super) fn offered_in_room(
         &mut self,
         files: RoomFiles,
         room: RoomName,
         from: String,
         offer: Offer,
-    ) -> String {
+    ) -> (String, bool) {
         let file = offer.file.clone();
         let what = What::Receiving {
             room: Some(room),
@@ -155,12 +155,13 @@ impl Transfers {
         from: String,
         offer: FileOffer,
     ) -> String {
-        self.offered_by(What::Receiving { room, from, offer }, Way::Server, files)
+        let what = What::Receiving { room, from, offer };
+        self.offered_by(what, Way::Server, files).0
     }
 
-    fn offered_by(&mut self, what: What, way: Way, files: Option<Files>) -> String {
+    fn offered_by(&mut self, what: What, way: Way, files: Option<Files>) -> (String, bool) {
         let What::Receiving { room, from, offer } = &what else {
-            return String::new();
+            return (String::new(), false);
         };
         let sends = match room {
             Some(_) => "offers",
@@ -171,8 +172,8 @@ impl Transfers {
         let is_small = size <= self.auto_accept && size > ByteSize(0);
         let id = self.add(what, State::Offered, way);
         match is_small && self.receive(id, files).is_ok() {
-            true => told,
-            false => format!("{told}: /receive {id}"),
+            true => (told, true),
+            false => (format!("{told}: /receive {id}"), false),
         }
     }
 
@@ -239,6 +240,7 @@ impl Transfers {
             };
             let name = row.what.name().clone();
             if let State::Running(running) = &mut row.state
+                && running.is_worth_telling()
                 && let Some(far) = running.far()
             {
                 lines.push(format!("{verb} {name}: {far}"));

@@ -94,6 +94,10 @@ impl Row {
 }
 
 impl Running {
+    pub(super) fn is_worth_telling(&self) -> bool {
+        self.meter.as_ref().is_some_and(Meter::is_worth_telling)
+    }
+
     /// None before it goes.
     pub(super) fn far(&mut self) -> Option<String> {
         let done = *self.transfer.progress.borrow();

@@ -98,8 +98,11 @@ pub(super) async fn share(
         Shared::ByMulticast(outgoing) => outgoing,
     };
     let reached = files.all_have(&outgoing, |sent, took| {
-        transfer.progress.send_replace(sent.slowest_bytes);
-        news.tell(Happened::Who(format!("({} of {took} have it)", sent.done)));
+        // Before somebody takes it there is nothing to tell.
+        if took > 0 {
+            transfer.progress.send_replace(sent.slowest_bytes);
+            news.tell(Happened::Who(format!("({} of {took} have it)", sent.done)));
+        }
     });
     let ended = tokio::select! {
         reached = reached => match reached {
