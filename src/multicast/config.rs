@@ -298,9 +298,12 @@ pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 48;
 /// Files of one member of which is remembered that they were offered.
 pub const OFFERS_KNOWN_MAX: usize = 1024;
 
-/// Source symbols of a block, and parity symbols that can be made of it. More source symbols would need a little less
-/// parity, and more memory at who decodes.
-pub const BLOCK_SYMBOLS: u16 = 256;
+/// Source symbols of a block. Together with the parity they fill a power of two, which is what decoding costs: measured
+/// on one core, 0.85 GB/s with 768 and 256, 0.52 with 256 and 256, 0.58 with 1,024 and 512. Fewer would need more parity.
+pub const BLOCK_SYMBOLS: u16 = 768;
+
+/// Parity symbols that can be made of a block: at losses above a quarter, source symbols are sent again besides.
+pub const PARITY_SYMBOLS: u16 = 256;
 
 /// The longest file, in bytes: 1 TiB.
 pub const FILE_BYTES_MAX: u64 = 1 << 40;
@@ -317,8 +320,8 @@ pub const FILE_RECEIVERS_MAX: usize = 1024;
 /// Who sends one file at a time to one member; what more claim to do so is not counted.
 pub const FILE_FLOWS_MAX: usize = 8;
 
-/// Blocks that a member puts together at once: 17 MiB and as much parity at most. Symbols of others find no room.
-pub const BLOCKS_OPEN_MAX: usize = 48;
+/// Blocks that a member puts together at once: 17 MB and 6 MB of parity at most. Symbols of others find no room.
+pub const BLOCKS_OPEN_MAX: usize = 16;
 
 /// Symbols in a row that ask for answers: one of them arrives.
 pub const ASKING_SYMBOLS: u32 = 3;

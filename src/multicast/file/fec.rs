@@ -3,10 +3,10 @@
 
 use reed_solomon_simd::{Error, ReedSolomonDecoder, ReedSolomonEncoder};
 
-use crate::multicast::config::BLOCK_SYMBOLS;
+use crate::multicast::config;
 
 /// Parity symbols of every block: what they hold depends on how many there could be.
-const PARITY_SYMBOLS: usize = BLOCK_SYMBOLS as usize;
+const PARITY_SYMBOLS: usize = config::PARITY_SYMBOLS as usize;
 
 /// Too few symbols, or of a wrong length: a mistake of the caller's.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn any_symbols_give_the_block_back() {
         const BYTES: usize = 64;
-        for sources in [1_usize, 2, 7, 256] {
+        for sources in [1_usize, 2, 7, 256, 500] {
             let block: Vec<u8> = (0..sources * BYTES).map(|n| (n * 31 % 251) as u8).collect();
             let mut parity = Vec::new();
             let mut fec = Fec::default();

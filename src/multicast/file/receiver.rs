@@ -8,7 +8,7 @@ use super::packet::{Answer, BlockNeed, NEED_BLOCKS_MAX, Need, Symbol, encode_nee
 use crate::multicast::arrivals::Arrivals;
 use crate::multicast::config::{
     ANSWERS_AT_ONCE, BLOCK_SYMBOLS, BLOCKS_OPEN_MAX, FILE_FLOWS_MAX, NEED_RETRY_FIRST,
-    NEED_RETRY_MAX,
+    NEED_RETRY_MAX, PARITY_SYMBOLS,
 };
 use crate::multicast::packet::{
     Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime, Role,
@@ -227,7 +227,7 @@ impl Receiver {
             .or_insert_with(|| OpenBlock::new(spare.pop(), usize::from(sources) * bytes));
         match symbol.symbol.checked_sub(sources) {
             None => open.take_source(symbol),
-            Some(parity) if parity < BLOCK_SYMBOLS => {
+            Some(parity) if parity < PARITY_SYMBOLS => {
                 open.take_parity(parity, symbol, &mut self.spare_symbols);
             }
             Some(_) => {}
@@ -243,7 +243,7 @@ impl Receiver {
         };
         let symbols = open.parity.into_iter().map(|(_, bytes)| bytes);
         self.spare_symbols.extend(symbols);
-        self.spare_symbols.truncate(usize::from(BLOCK_SYMBOLS));
+        self.spare_symbols.truncate(usize::from(PARITY_SYMBOLS));
         // It fails only if the numbers were forged: the block is begun anew.
         if !is_restored {
             return None;

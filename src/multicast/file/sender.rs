@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::layout::{Layout, ObjectId};
 use super::packet::{Answer, BlockNeed, Need};
 use crate::multicast::config::{
-    ASK_RETRY_FIRST, ASKING_SYMBOLS, BLOCK_SYMBOLS, BLOCKS_INTERLEAVED, FILE_GATHER,
-    FILE_RECEIVERS_MAX, FILE_WINDOW_BYTES_MAX, LOSS_FOR_PARITY_MIN, NEED_RETRY_MAX,
-    NEED_SILENCE_MAX, STALL_MAX, WINDOW_BYTES_MIN,
+    ASK_RETRY_FIRST, ASKING_SYMBOLS, BLOCKS_INTERLEAVED, FILE_GATHER, FILE_RECEIVERS_MAX,
+    FILE_WINDOW_BYTES_MAX, LOSS_FOR_PARITY_MIN, NEED_RETRY_MAX, NEED_SILENCE_MAX, PARITY_SYMBOLS,
+    STALL_MAX, WINDOW_BYTES_MIN,
 };
 use crate::multicast::floor::Floor;
 use crate::multicast::membership::ROUND_TRIP_MAX;
@@ -343,7 +343,7 @@ impl Sender {
         let mut entry = self.owed.first_entry()?;
         let block = *entry.key();
         let sent = &mut self.blocks[block as usize];
-        let all = self.layout.symbols_in(block) + BLOCK_SYMBOLS;
+        let all = self.layout.symbols_in(block) + PARITY_SYMBOLS;
         let symbol = sent.next % all;
         sent.next = symbol + 1;
         *entry.get_mut() -= 1;
@@ -400,7 +400,7 @@ impl Sender {
             true => (f64::from(sources) * loss / (1.0 - loss)).ceil() as u16,
             false => 0,
         };
-        sources + ahead.min(BLOCK_SYMBOLS)
+        sources + ahead.min(PARITY_SYMBOLS)
     }
 
     fn worst_loss(&self) -> f64 {

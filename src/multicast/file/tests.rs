@@ -238,7 +238,7 @@ const BLOCK_BYTES: usize = 64 * BLOCK_SYMBOLS as usize;
 
 #[test]
 fn without_loss_every_symbol_is_sent_once() {
-    let mut network = Network::new(20 * BLOCK_BYTES + 1000, 8, 0.0, 1);
+    let mut network = Network::new(8 * BLOCK_BYTES + 1000, 8, 0.0, 1);
     network.run();
     assert!(network.factor() < 1.001, "{}", network.factor());
 }
@@ -247,7 +247,7 @@ fn without_loss_every_symbol_is_sent_once() {
 fn losses_cost_little_more_than_they_must() {
     // At 20 % loss 1.25 is what must be sent for one, and 1.30 for the unluckiest of eight.
     for (loss, factor) in [(0.01, 1.04), (0.05, 1.10), (0.2, 1.36)] {
-        let mut network = Network::new(100 * BLOCK_BYTES, 8, loss, 2);
+        let mut network = Network::new(34 * BLOCK_BYTES, 8, loss, 2);
         let time = network.run();
         let sent = network.factor();
         assert!(sent < factor, "{loss}: {sent} times, {time}");
@@ -272,11 +272,11 @@ fn an_empty_file_is_whole_at_once() {
 
 #[test]
 fn a_member_that_was_killed_goes_on_where_it_was() {
-    let mut network = Network::new(60 * BLOCK_BYTES, 3, 0.05, 3);
-    while network.receivers[0].receiver.have() < 30 {
+    let mut network = Network::new(20 * BLOCK_BYTES, 3, 0.05, 3);
+    while network.receivers[0].receiver.have() < 10 {
         network.step();
     }
-    let has = (0..60).map(|block| network.receivers[0].receiver.has_block(block));
+    let has = (0..20).map(|block| network.receivers[0].receiver.has_block(block));
     let has: Vec<bool> = has.collect();
     network.receivers[0].receiver = network.receiver(0, has);
     network.receivers[0].away_until = network.now + Micros::from_millis(400);
@@ -287,7 +287,7 @@ fn a_member_that_was_killed_goes_on_where_it_was() {
 
 #[test]
 fn who_comes_when_all_was_sent_gets_it_too() {
-    let mut network = Network::new(10 * BLOCK_BYTES, 2, 0.05, 4);
+    let mut network = Network::new(4 * BLOCK_BYTES, 2, 0.05, 4);
     network.receivers[1].away_until = START + Micros::from_secs(2);
     network.sender.expect(1);
     network.run();
@@ -297,7 +297,7 @@ fn who_comes_when_all_was_sent_gets_it_too() {
 
 #[test]
 fn a_large_group_is_served_by_turns() {
-    let mut network = Network::new(30 * BLOCK_BYTES, 40, 0.05, 5);
+    let mut network = Network::new(10 * BLOCK_BYTES, 40, 0.05, 5);
     network.run();
     assert!(network.factor() < 1.2, "{}", network.factor());
 }
