@@ -4,12 +4,14 @@
 
 mod error;
 mod index;
+mod lent;
 mod part;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -423,116 +425,5 @@ impl FileStore {
         self.insert(offer.clone(), name.into_owned(), self.last_used);
         noted?;
         Ok(KeptFile { path, offer })
-    }
-
-    /// Gives out the part file of what is received by another way than pieces: nobody writes it meanwhile.
-    ///
-    /// # Errors
-    /// See [`KeepError`]; [`KeepError::NotWhole`] where it is given out already.
-    pub fn begin(&mut self, offer: &FileOffer, block_bytes: u32) -> Result<Begun, KeepError> {
-        if let Some(kept) = self.find(offer.hash) {
-            return Ok(Begun::Kept(kept));
-        }
-        self.check_size(offer)?;
-        match self.parts.remove(&offer.hash) {
-            Some(lent @ Part::Lent { .. }) => {
-                let error = lent.not_whole();
-                self.parts.insert(offer.hash, lent);
-                return Err(error);
-            }
-            Some(_) => {}
-            None => self.make_place()?,
-        }
-        self.checking.retain(|hash| *hash != offer.hash);
-        self.make_room(offer.size_bytes)?;
-        let part = PartFile::open(&self.folder, offer, block_bytes)?;
-        let lent = Part::Lent {
-            size_bytes: offer.size_bytes,
-            received_bytes: part.progress(),
-        };
-        self.parts.insert(offer.hash, lent);
-        Ok(Begun::Part(Box::new(part)))
-    }
-
-    /// Keeps a file whose part was given out. It takes long unless the part has caught up with its hash.
-    ///
-    /// # Errors
-    /// See [`KeepError`].
-    pub fn finish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
-        self.parts.remove(&part.offer().hash);
-        self.publish(part)
-    }
-
-    /// Takes a part back with which nobody goes on by that way: pieces may follow.
-    pub fn abandon(&mut self, part: PartFile) {
-        let asleep = Part::Asleep {
-            offer: part.offer().clone(),
-            received_bytes: part.received_bytes(),
-        };
-        self.parts.insert(part.offer().hash, asleep);
-    }
-
-    /// Goes on with the hashes of files that did not come in one go, for some milliseconds. Tells whether there is
-    /// more to do.
-    pub fn catch_up(&mut self) -> bool {
-        let Some(hash) = self.checking.front().copied() else {
-            return false;
-        };
-        let Some(Part::Here { mut part, touched }) = self.parts.remove(&hash) else {
-            self.checking.pop_front();
-            return !self.checking.is_empty();
-        };
-        let name = part.offer().name.clone();
-        let done = match part.catch_up(CATCH_UP_BYTES) {
-            Ok(true) => {
-                self.parts.insert(hash, Part::Here { part, touched });
-                return true;
-            }
-            Ok(false) => self.publish(*part).map(drop),
-            Err(error) => Err(error.into()),
-        };
-        self.checking.pop_front();
-        if let Err(error) = done {
-            tracing::warn!("A file could not be kept: {error}");
-            if matches!(error, KeepError::File(FileError::WrongHash(_))) {
-                if self.damaged.len() >= DAMAGED_MAX {
-                    self.damaged.pop_front();
-                }
-                self.damaged.push_back((hash, name));
-            }
-        }
-        !self.checking.is_empty()
-    }
-
-    /// Closes what nobody goes on with, and removes what nobody went on with for a day. To be called now and then.
-    pub fn tidy(&mut self) {
-        self.rest();
-        match parts_in(&self.folder, PART_IDLE_MAX) {
-            Ok(found) => {
-                let there: BTreeSet<FileHash> = found.iter().map(|part| part.offer.hash).collect();
-                self.parts.retain(|hash, part| match part {
-                    Part::Asleep { .. } => there.contains(hash),
-                    _ => true,
-                });
-            }
-            Err(error) => tracing::warn!("{error}"),
-        }
-    }
-
-    fn rest(&mut self) {
-        for (hash, part) in &mut self.parts {
-            if let Part::Here {
-                part: open,
-                touched,
-            } = part
-                && touched.elapsed() >= PART_REST
-                && !self.checking.contains(hash)
-            {
-                *part = Part::Asleep {
-                    offer: open.offer().clone(),
-                    received_bytes: open.received_bytes(),
-                };
-            }
-        }
     }
 }
