@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::file::OpenError;
-use crate::chat::{FileHash, FileName, FileOffer};
+use crate::chat::{FileHash, FileOffer};
 use crate::files::{FileError, PartFile, parts_in};
 pub use error::KeepError;
 use index::Index;
@@ -38,8 +38,8 @@ const PART_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// What is read for a hash before somebody else has a turn, in bytes: some milliseconds.
 const CATCH_UP_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Files that arrived damaged, of which who sent them may not have heard yet.
-const DAMAGED_MAX: usize = 64;
+/// Files that could not be kept, of which who sent them may not have heard yet.
+const FAILED_MAX: usize = 64;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +90,8 @@ pub struct FileStore {
     parts: BTreeMap<FileHash, Part>,
     /// Whole parts whose hash is still looked at, in the order of coming.
     checking: VecDeque<FileHash>,
-    /// Told once more when asked.
-    damaged: VecDeque<(FileHash, FileName)>,
+    /// What could not be kept when it was whole: told to who asks next.
+    failed: VecDeque<(FileHash, KeepError)>,
 }
 
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl FileStore {
             last_used: rows.iter().map(|row| row.used).max().unwrap_or(0),
             parts: parts.collect(),
             checking: VecDeque::new(),
-            damaged: VecDeque::new(),
+            failed: VecDeque::new(),
         };
         store.restore(rows);
         // Less may be allowed than before.
@@ -242,14 +242,10 @@ impl FileStore {
             });
         }
         self.check_size(offer)?;
-        if let Some(at) = self
-            .damaged
-            .iter()
-            .position(|(hash, _)| *hash == offer.hash)
+        if let Some(at) = self.failed.iter().position(|(hash, _)| *hash == offer.hash)
+            && let Some((_, error)) = self.failed.remove(at)
         {
-            let name = self.damaged.remove(at).map(|(_, name)| name);
-            let name = name.unwrap_or_else(|| offer.name.clone());
-            return Err(FileError::WrongHash(name).into());
+            return Err(error);
         }
         let is_question = bytes.is_empty() && offer.size_bytes > 0;
         if is_question && !self.parts.contains_key(&offer.hash) {

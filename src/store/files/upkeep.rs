@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::part::Part;
-use super::{CATCH_UP_BYTES, DAMAGED_MAX, FileStore, KeepError, PART_IDLE_MAX, PART_REST};
+use super::{CATCH_UP_BYTES, FAILED_MAX, FileStore, KeepError, PART_IDLE_MAX, PART_REST};
 use crate::chat::FileHash;
 use crate::files::{FileError, parts_in};
 
@@ -19,7 +19,7 @@ impl FileStore {
             self.checking.pop_front();
             return !self.checking.is_empty();
         };
-        let name = part.offer().name.clone();
+        let offer = part.offer().clone();
         let done = match part.catch_up(CATCH_UP_BYTES) {
             Ok(true) => {
                 self.parts.insert(hash, Part::Here { part, touched });
@@ -31,12 +31,21 @@ impl FileStore {
         self.checking.pop_front();
         if let Err(error) = done {
             tracing::warn!("A file could not be kept: {error}");
-            if matches!(error, KeepError::File(FileError::WrongHash(_))) {
-                if self.damaged.len() >= DAMAGED_MAX {
-                    self.damaged.pop_front();
-                }
-                self.damaged.push_back((hash, name));
+            // All of it is there still, unless it is damaged, and can be kept when what is wrong is put right.
+            if !matches!(error, KeepError::File(FileError::WrongHash(_))) {
+                let received_bytes = offer.size_bytes;
+                self.parts.insert(
+                    hash,
+                    Part::Asleep {
+                        offer,
+                        received_bytes,
+                    },
+                );
             }
+            if self.failed.len() >= FAILED_MAX {
+                self.failed.pop_front();
+            }
+            self.failed.push_back((hash, error));
         }
         !self.checking.is_empty()
     }
