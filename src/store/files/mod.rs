@@ -4,12 +4,14 @@
 
 mod error;
 mod index;
+mod lent;
 mod part;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::file::OpenError;
-use crate::chat::{FileHash, FileName, FileOffer};
+use crate::chat::{FileHash, FileOffer};
 use crate::files::{FileError, PartFile, parts_in};
 pub use error::KeepError;
 use index::Index;
@@ -36,8 +38,8 @@ const PART_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// What is read for a hash before somebody else has a turn, in bytes: some milliseconds.
 const CATCH_UP_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Files that arrived damaged, of which who sent them may not have heard yet.
-const DAMAGED_MAX: usize = 64;
+/// Files that could not be kept, of which who sent them may not have heard yet.
+const FAILED_MAX: usize = 64;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +90,8 @@ pub struct FileStore {
     parts: BTreeMap<FileHash, Part>,
     /// Whole parts whose hash is still looked at, in the order of coming.
     checking: VecDeque<FileHash>,
-    /// Told once more when asked.
-    damaged: VecDeque<(FileHash, FileName)>,
+    /// What could not be kept when it was whole: told to who asks next.
+    failed: VecDeque<(FileHash, KeepError)>,
 }
 
 #[derive(Debug)]
@@ -138,7 +140,7 @@ impl FileStore {
             last_used: rows.iter().map(|row| row.used).max().unwrap_or(0),
             parts: parts.collect(),
             checking: VecDeque::new(),
-            damaged: VecDeque::new(),
+            failed: VecDeque::new(),
         };
         store.restore(rows);
         // Less may be allowed than before.
@@ -240,14 +242,10 @@ impl FileStore {
             });
         }
         self.check_size(offer)?;
-        if let Some(at) = self
-            .damaged
-            .iter()
-            .position(|(hash, _)| *hash == offer.hash)
+        if let Some(at) = self.failed.iter().position(|(hash, _)| *hash == offer.hash)
+            && let Some((_, error)) = self.failed.remove(at)
         {
-            let name = self.damaged.remove(at).map(|(_, name)| name);
-            let name = name.unwrap_or_else(|| offer.name.clone());
-            return Err(FileError::WrongHash(name).into());
+            return Err(error);
         }
         let is_question = bytes.is_empty() && offer.size_bytes > 0;
         if is_question && !self.parts.contains_key(&offer.hash) {
@@ -423,116 +421,5 @@ impl FileStore {
         self.insert(offer.clone(), name.into_owned(), self.last_used);
         noted?;
         Ok(KeptFile { path, offer })
-    }
-
-    /// Gives out the part file of what is received by another way than pieces: nobody writes it meanwhile.
-    ///
-    /// # Errors
-    /// See [`KeepError`]; [`KeepError::NotWhole`] where it is given out already.
-    pub fn begin(&mut self, offer: &FileOffer, block_bytes: u32) -> Result<Begun, KeepError> {
-        if let Some(kept) = self.find(offer.hash) {
-            return Ok(Begun::Kept(kept));
-        }
-        self.check_size(offer)?;
-        match self.parts.remove(&offer.hash) {
-            Some(lent @ Part::Lent { .. }) => {
-                let error = lent.not_whole();
-                self.parts.insert(offer.hash, lent);
-                return Err(error);
-            }
-            Some(_) => {}
-            None => self.make_place()?,
-        }
-        self.checking.retain(|hash| *hash != offer.hash);
-        self.make_room(offer.size_bytes)?;
-        let part = PartFile::open(&self.folder, offer, block_bytes)?;
-        let lent = Part::Lent {
-            size_bytes: offer.size_bytes,
-            received_bytes: part.progress(),
-        };
-        self.parts.insert(offer.hash, lent);
-        Ok(Begun::Part(Box::new(part)))
-    }
-
-    /// Keeps a file whose part was given out. It takes long unless the part has caught up with its hash.
-    ///
-    /// # Errors
-    /// See [`KeepError`].
-    pub fn finish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
-        self.parts.remove(&part.offer().hash);
-        self.publish(part)
-    }
-
-    /// Takes a part back with which nobody goes on by that way: pieces may follow.
-    pub fn abandon(&mut self, part: PartFile) {
-        let asleep = Part::Asleep {
-            offer: part.offer().clone(),
-            received_bytes: part.received_bytes(),
-        };
-        self.parts.insert(part.offer().hash, asleep);
-    }
-
-    /// Goes on with the hashes of files that did not come in one go, for some milliseconds. Tells whether there is
-    /// more to do.
-    pub fn catch_up(&mut self) -> bool {
-        let Some(hash) = self.checking.front().copied() else {
-            return false;
-        };
-        let Some(Part::Here { mut part, touched }) = self.parts.remove(&hash) else {
-            self.checking.pop_front();
-            return !self.checking.is_empty();
-        };
-        let name = part.offer().name.clone();
-        let done = match part.catch_up(CATCH_UP_BYTES) {
-            Ok(true) => {
-                self.parts.insert(hash, Part::Here { part, touched });
-                return true;
-            }
-            Ok(false) => self.publish(*part).map(drop),
-            Err(error) => Err(error.into()),
-        };
-        self.checking.pop_front();
-        if let Err(error) = done {
-            tracing::warn!("A file could not be kept: {error}");
-            if matches!(error, KeepError::File(FileError::WrongHash(_))) {
-                if self.damaged.len() >= DAMAGED_MAX {
-                    self.damaged.pop_front();
-                }
-                self.damaged.push_back((hash, name));
-            }
-        }
-        !self.checking.is_empty()
-    }
-
-    /// Closes what nobody goes on with, and removes what nobody went on with for a day. To be called now and then.
-    pub fn tidy(&mut self) {
-        self.rest();
-        match parts_in(&self.folder, PART_IDLE_MAX) {
-            Ok(found) => {
-                let there: BTreeSet<FileHash> = found.iter().map(|part| part.offer.hash).collect();
-                self.parts.retain(|hash, part| match part {
-                    Part::Asleep { .. } => there.contains(hash),
-                    _ => true,
-                });
-            }
-            Err(error) => tracing::warn!("{error}"),
-        }
-    }
-
-    fn rest(&mut self) {
-        for (hash, part) in &mut self.parts {
-            if let Part::Here {
-                part: open,
-                touched,
-            } = part
-                && touched.elapsed() >= PART_REST
-                && !self.checking.contains(hash)
-            {
-                *part = Part::Asleep {
-                    offer: open.offer().clone(),
-                    received_bytes: open.received_bytes(),
-                };
-            }
-        }
     }
 }

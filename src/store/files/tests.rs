@@ -152,6 +152,26 @@ fn a_wrong_hash_is_told_whether_found_at_once_or_later() {
 }
 
 #[test]
+fn what_cannot_be_kept_when_it_is_whole_is_told_and_tried_again() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 150);
+    let offer = offer("a.txt", &content);
+    let mut store = open(data.path());
+    // The second piece first: so it is hashed, and gets its name, afterwards.
+    store.write(&offer, 100, &content[100..]).unwrap();
+    store.write(&offer, 0, &content[..100]).unwrap();
+    let folder = data.path().join(FOLDER);
+    let away = data.path().join("away");
+    fs::rename(&folder, &away).unwrap();
+    assert!(!store.catch_up());
+    fs::rename(&away, &folder).unwrap();
+    assert!(store.write(&offer, 0, b"").is_err());
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(150, false));
+    assert!(!store.catch_up());
+    assert_eq!(get(&mut store, offer.hash).unwrap(), content);
+}
+
+#[test]
 fn the_one_longest_not_used_makes_room() {
     let data = tempfile::tempdir().unwrap();
     let contents: Vec<_> = (1..=4).map(|seed| content(seed, 300)).collect();

@@ -1,0 +1,84 @@
+//! What is done between requests: hashes of files that did not come in one go, and an end to what nobody goes on
+//! with.
+
+use std::collections::BTreeSet;
+
+use super::part::Part;
+use super::{CATCH_UP_BYTES, FAILED_MAX, FileStore, KeepError, PART_IDLE_MAX, PART_REST};
+use crate::chat::FileHash;
+use crate::files::{FileError, parts_in};
+
+impl FileStore {
+    /// Goes on with the hashes of files that did not come in one go, for some milliseconds. Tells whether there is
+    /// more to do.
+    pub fn catch_up(&mut self) -> bool {
+        let Some(hash) = self.checking.front().copied() else {
+            return false;
+        };
+        let Some(Part::Here { mut part, touched }) = self.parts.remove(&hash) else {
+            self.checking.pop_front();
+            return !self.checking.is_empty();
+        };
+        let offer = part.offer().clone();
+        let done = match part.catch_up(CATCH_UP_BYTES) {
+            Ok(true) => {
+                self.parts.insert(hash, Part::Here { part, touched });
+                return true;
+            }
+            Ok(false) => self.publish(*part).map(drop),
+            Err(error) => Err(error.into()),
+        };
+        self.checking.pop_front();
+        if let Err(error) = done {
+            tracing::warn!("A file could not be kept: {error}");
+            // All of it is there still, unless it is damaged, and can be kept when what is wrong is put right.
+            if !matches!(error, KeepError::File(FileError::WrongHash(_))) {
+                let received_bytes = offer.size_bytes;
+                self.parts.insert(
+                    hash,
+                    Part::Asleep {
+                        offer,
+                        received_bytes,
+                    },
+                );
+            }
+            if self.failed.len() >= FAILED_MAX {
+                self.failed.pop_front();
+            }
+            self.failed.push_back((hash, error));
+        }
+        !self.checking.is_empty()
+    }
+
+    /// Closes what nobody goes on with, and removes what nobody went on with for a day. To be called now and then.
+    pub fn tidy(&mut self) {
+        self.rest();
+        match parts_in(&self.folder, PART_IDLE_MAX) {
+            Ok(found) => {
+                let there: BTreeSet<FileHash> = found.iter().map(|part| part.offer.hash).collect();
+                self.parts.retain(|hash, part| match part {
+                    Part::Asleep { .. } => there.contains(hash),
+                    _ => true,
+                });
+            }
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
+    pub(super) fn rest(&mut self) {
+        for (hash, part) in &mut self.parts {
+            if let Part::Here {
+                part: open,
+                touched,
+            } = part
+                && touched.elapsed() >= PART_REST
+                && !self.checking.contains(hash)
+            {
+                *part = Part::Asleep {
+                    offer: open.offer().clone(),
+                    received_bytes: open.received_bytes(),
+                };
+            }
+        }
+    }
+}
