@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use super::NewEntry;
 use crate::chat::{Happening, HistoryLimit, Position, RoomId};
 
-/// How long the first of what is written together waits for more. With the writing itself it stays below 50 ms.
-const COMMIT_WAIT: Duration = Duration::from_millis(40);
+/// How long the first of what is written together waits for more. With the writing itself, which takes its time, it
+/// stays below 50 ms.
+const COMMIT_WAIT: Duration = Duration::from_millis(30);
 
 /// How long the writer sleeps when there is nothing to write; then it looks for what is too old.
 pub(super) const IDLE_WAIT: Duration = Duration::from_secs(60);
@@ -50,6 +51,8 @@ pub(super) struct Batch {
     pub(super) items: Vec<Item>,
     /// Entries that found no room before it.
     pub(super) lost: u64,
+    /// Somebody waits for it.
+    pub(super) is_urgent: bool,
     /// Nothing will follow.
     pub(super) is_last: bool,
 }
@@ -137,10 +140,11 @@ impl Queue {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.taken += 1;
-        state.is_urgent = false;
+        let is_urgent = std::mem::take(&mut state.is_urgent) || state.is_closed;
         state.since = None;
         state.bytes = 0;
         Batch {
+            is_urgent,
             items: std::mem::take(&mut state.items),
             lost: std::mem::take(&mut state.lost),
             is_last: state.is_closed,
