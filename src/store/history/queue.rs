@@ -15,6 +15,9 @@ const COMMIT_WAIT: Duration = Duration::from_millis(30);
 /// How long the writer sleeps when there is nothing to write; then it looks for what is too old.
 pub(super) const IDLE_WAIT: Duration = Duration::from_secs(60);
 
+/// The same while there are words to index.
+pub(super) const IDLE_WAIT_SHORT: Duration = Duration::from_millis(500);
+
 /// Bytes that may wait: what a disk that hangs for a second leaves of a flood. Beyond, entries are lost.
 const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -30,6 +33,8 @@ pub(super) enum Item {
     Position(RoomId, Position, Timestamp),
     Room(RoomId, HistoryLimit),
     Drop(RoomId),
+    /// Somebody searches: all words are to be indexed.
+    Index,
 }
 
 impl Item {
@@ -125,10 +130,10 @@ impl Queue {
         self.written.notify_all();
     }
 
-    /// What is to be written now; empty after a long time without anything.
-    pub(super) fn take(&self) -> Batch {
+    /// What is to be written now; empty after this time without anything.
+    pub(super) fn take(&self, idle_wait: Duration) -> Batch {
         let mut state = self.state();
-        let idle_until = Instant::now() + IDLE_WAIT;
+        let idle_until = Instant::now() + idle_wait;
         loop {
             let is_due = state.is_urgent || state.is_closed || state.bytes >= QUEUED_BYTES_MANY;
             let until = state.since.map_or(idle_until, |since| since + COMMIT_WAIT);
