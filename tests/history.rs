@@ -545,3 +545,62 @@ async fn the_lobby_goes_on_where_its_history_ends_also_after_the_server_was_away
         assert_eq!(times, 1, "{lines:#?}");
     }
 }
+
+/// A member that stood still while more was said than the others keep for it gets the rest from the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_away_gets_from_the_server_what_no_member_has_any_more() {
+    const LINES: usize = 1500;
+    let (folder, server) = running(&[]);
+    let watcher = connect(&server, "Eve").await;
+    let lab = make(&watcher, Dialect::Reliable, None).await;
+    let mut ana = come(&server, &lab, "Ana").await;
+    let mut listener = client(&folder, &server, "Lis", &["listen", "lab", "--json"]);
+    listener.wait_for("in room lab");
+    ana.say("line 0").await;
+    listener.wait_for("line 0");
+    signal(&listener.child, "STOP");
+    // 12 MB, of which Ana keeps 8 MiB for whoever has not reported, and others 1 MiB.
+    let padding = "x".repeat(8000);
+    for number in 1..LINES {
+        ana.say(&format!("line {number} {padding}")).await;
+    }
+    await_history(&watcher, &lab.name, |lines| {
+        lines
+            .iter()
+            .filter(|line| line.starts_with("Ana: "))
+            .count()
+            == LINES
+    })
+    .await;
+    signal(&listener.child, "CONT");
+    let end = Instant::now() + 2 * WAIT;
+    let heard = || {
+        let lines = lines_of(&listener);
+        let objects = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let messages = objects.filter(|object: &Value| object["event"] == "message");
+        messages.collect::<Vec<_>>()
+    };
+    while heard().len() < LINES {
+        assert!(
+            Instant::now() < end,
+            "{} of {LINES} lines came",
+            heard().len()
+        );
+        // Ana goes on living meanwhile.
+        let _ = timeout(Duration::from_millis(200), ana.room.next_event()).await;
+    }
+    let messages = heard();
+    assert!(messages.iter().any(|message| message["late"] == true));
+    let number = |message: &Value| {
+        let text = message["text"].as_str().unwrap();
+        let number = text.split(' ').nth(1).unwrap();
+        number.parse::<usize>().unwrap()
+    };
+    let mut numbers: Vec<usize> = messages.iter().map(number).collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..LINES));
+    signal(&listener.child, "TERM");
+    let _ = listener.child.wait();
+}

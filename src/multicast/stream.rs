@@ -28,6 +28,8 @@ pub(super) struct Stream {
     partial: Vec<u8>,
     /// The first of them.
     partial_from: u64,
+    /// A record before the next was lost, and no message has begun since.
+    is_torn: bool,
     assembly: Assembly,
     /// Since when its origin has been further ahead than can be believed.
     pub(super) far_since: Option<Instant>,
@@ -156,6 +158,7 @@ impl Stream {
             due: Instant::START,
             partial: Vec::new(),
             partial_from: start,
+            is_torn: false,
             assembly: match midway {
                 true => Assembly::Skipping,
                 false => Assembly::Between,
@@ -273,6 +276,12 @@ impl Stream {
         }
         while let Some(slot) = self.slots.get((self.next - self.base) as usize) {
             let kept = match slot {
+                // What is left of a message of which something is lost is lost with it.
+                Slot::Have(kept) if self.is_torn && !kept.is_first => {
+                    lost += 1;
+                    self.next += 1;
+                    continue;
+                }
                 Slot::Have(_) if lost > 0 => break,
                 Slot::Have(kept) => kept,
                 Slot::Missing(_) => break,
@@ -281,6 +290,7 @@ impl Stream {
                     self.next += 1;
                     self.partial.clear();
                     self.assembly = Assembly::Skipping;
+                    self.is_torn = true;
                     continue;
                 }
             };
@@ -288,6 +298,7 @@ impl Stream {
             let body = Arc::clone(&kept.body);
             if is_first {
                 self.partial_from = self.next;
+                self.is_torn = false;
             }
             self.next += 1;
             if let Some(text) = self.assemble(is_first, is_last, body) {

@@ -29,7 +29,9 @@ pub enum Command {
     Disturb(Options),
     /// A reliable room of which all are relayed, beside the other servers' rooms
     Room(Options),
-    /// All of them
+    /// A flood of 5,000 lines a second, with history and without; with few receivers, as --receivers 10
+    History(Options),
+    /// All of them but history
     All(Options),
     /// The base, as a server of its own
     #[command(hide = true)]

@@ -39,6 +39,7 @@ use cli::{Cli, Command, Options};
 use scenario::Scenario;
 use scenario::burst::Burst;
 use scenario::disturb::Disturb;
+use scenario::history::History;
 use scenario::latency::Latency;
 use scenario::memory::Memory;
 use scenario::room::Room;
@@ -66,6 +67,7 @@ fn measure(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Burst(options) => show(&Burst(options), options),
         Command::Disturb(options) => show(&Disturb(options), options),
         Command::Room(options) => show(&Room(options), options),
+        Command::History(options) => show(&History(options), options),
         Command::All(options) => {
             show(&Memory(options), options)?;
             show(&Latency(options), options)?;

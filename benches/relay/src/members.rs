@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crds::chat::{RoomAddress, RoomName};
+use crds::chat::{MessageText, RoomAddress, RoomName};
 use crds::control::datagrams::{self, NO_SOURCE};
 use crds::control::{ANSWER_BYTES_MAX, LineBuffer};
+use crds::multicast::config::CONTENT_HEADER_BYTES;
+use crds::multicast::content::{self, Content};
 use crds::multicast::packet::{MemberId, Role, room_tag};
 use crds::multicast::session::{Config, Event, Input, Output, Session};
 use crds::time::Instant as Moment;
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -277,7 +280,9 @@ impl Member {
                 },
                 stamp = next(&mut self.said) => {
                     let text = text::write(0, stamp);
-                    let said = self.session.say(text.as_bytes(), self.now());
+                    let text = text.parse::<MessageText>().map_err(io::Error::other)?;
+                    let message = content::encode(&Content::Text(text), Timestamp::now());
+                    let said = self.session.say(&message, self.now());
                     said.map_err(|error| io::Error::other(format!("{error:?}")))?;
                 }
                 () = sleep_until(wake.into()) => {
@@ -337,6 +342,7 @@ impl Member {
     fn note(&self, said: &[u8]) {
         let now = clock::now();
         self.shared.heard.fetch_add(1, Ordering::Relaxed);
+        let said = said.get(CONTENT_HEADER_BYTES..).unwrap_or_default();
         if let Some((_, stamp)) = text::read(said).filter(|(_, stamp)| *stamp != text::NO_STAMP)
             && let Ok(mut latencies) = self.shared.latencies.lock()
         {

@@ -261,6 +261,7 @@ impl History {
         limit: Option<u32>,
         now: Timestamp,
     ) -> Result<(Vec<Found>, Option<u64>), ReadError> {
+        self.inner.queue.push(Item::Index);
         self.inner.queue.flush();
         let (found, before) = self.reader().search(room, words, before, limit)?;
         let rooms = self.rooms();

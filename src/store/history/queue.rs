@@ -8,11 +8,15 @@ use jiff::Timestamp;
 use super::NewEntry;
 use crate::chat::{Happening, HistoryLimit, Position, RoomId};
 
-/// How long the first of what is written together waits for more. With the writing itself it stays below 50 ms.
-const COMMIT_WAIT: Duration = Duration::from_millis(40);
+/// How long the first of what is written together waits for more. With the writing itself, which takes its time, it
+/// stays below 50 ms.
+const COMMIT_WAIT: Duration = Duration::from_millis(30);
 
 /// How long the writer sleeps when there is nothing to write; then it looks for what is too old.
 pub(super) const IDLE_WAIT: Duration = Duration::from_secs(60);
+
+/// The same while there are words to index.
+pub(super) const IDLE_WAIT_SHORT: Duration = Duration::from_millis(500);
 
 /// Bytes that may wait: what a disk that hangs for a second leaves of a flood. Beyond, entries are lost.
 const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -29,6 +33,8 @@ pub(super) enum Item {
     Position(RoomId, Position, Timestamp),
     Room(RoomId, HistoryLimit),
     Drop(RoomId),
+    /// Somebody searches: all words are to be indexed.
+    Index,
 }
 
 impl Item {
@@ -50,6 +56,8 @@ pub(super) struct Batch {
     pub(super) items: Vec<Item>,
     /// Entries that found no room before it.
     pub(super) lost: u64,
+    /// Somebody waits for it.
+    pub(super) is_urgent: bool,
     /// Nothing will follow.
     pub(super) is_last: bool,
 }
@@ -122,10 +130,10 @@ impl Queue {
         self.written.notify_all();
     }
 
-    /// What is to be written now; empty after a long time without anything.
-    pub(super) fn take(&self) -> Batch {
+    /// What is to be written now; empty after this time without anything.
+    pub(super) fn take(&self, idle_wait: Duration) -> Batch {
         let mut state = self.state();
-        let idle_until = Instant::now() + IDLE_WAIT;
+        let idle_until = Instant::now() + idle_wait;
         loop {
             let is_due = state.is_urgent || state.is_closed || state.bytes >= QUEUED_BYTES_MANY;
             let until = state.since.map_or(idle_until, |since| since + COMMIT_WAIT);
@@ -137,10 +145,11 @@ impl Queue {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.taken += 1;
-        state.is_urgent = false;
+        let is_urgent = std::mem::take(&mut state.is_urgent) || state.is_closed;
         state.since = None;
         state.bytes = 0;
         Batch {
+            is_urgent,
             items: std::mem::take(&mut state.items),
             lost: std::mem::take(&mut state.lost),
             is_last: state.is_closed,

@@ -22,7 +22,7 @@ pub(super) const HISTORY: Kind = Kind {
 };
 
 /// Times are in milliseconds since 1970. Ids of sessions and sequences are numbers of 64 bits without a sign, kept
-/// with one. The words of texts and of files' names are indexed.
+/// with one. The words of texts and of files' names are indexed, but not at once: up to which entry stands in `indexed`.
 const SCHEMA_1: &str = "
     CREATE TABLE entry (
         id INTEGER PRIMARY KEY,
@@ -50,10 +50,10 @@ const SCHEMA_1: &str = "
     CREATE VIRTUAL TABLE entry_words USING fts5 (
         text, content = 'entry', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
     );
-    CREATE TRIGGER entry_kept AFTER INSERT ON entry WHEN new.kind <= 2 BEGIN
-        INSERT INTO entry_words (rowid, text) VALUES (new.id, new.text);
-    END;
-    CREATE TRIGGER entry_gone AFTER DELETE ON entry WHEN old.kind <= 2 BEGIN
+    CREATE TABLE indexed (id INTEGER NOT NULL) STRICT;
+    INSERT INTO indexed VALUES (0);
+    CREATE TRIGGER entry_gone AFTER DELETE ON entry
+    WHEN old.kind <= 2 AND old.id <= (SELECT id FROM indexed) BEGIN
         INSERT INTO entry_words (entry_words, rowid, text) VALUES ('delete', old.id, old.text);
     END;";
 

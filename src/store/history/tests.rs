@@ -356,7 +356,7 @@ fn a_flood_is_bounded_and_what_is_lost_is_counted() {
         queue.push(Item::Keep(ROOM, entry));
     }
     queue.push(Item::Drop(ROOM));
-    let batch = queue.take();
+    let batch = queue.take(Duration::ZERO);
     assert_eq!(batch.items.len() as u64 - 1 + batch.lost, 1000);
     assert!((200..300).contains(&batch.items.len()));
     assert!(matches!(batch.items.last(), Some(Item::Drop(_))));

@@ -1,13 +1,14 @@
 //! The thread that writes: what came together in one commit, and within the limits.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use super::oldest;
-use super::queue::{Batch, IDLE_WAIT, Item, Queue};
+use super::queue::{Batch, IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
 use crate::chat::{HistoryLimit, Position, RoomId, SessionId};
 
@@ -19,12 +20,26 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time on a busy processor goes to those who talk, as far as the system lets us say so.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
+
+/// Entries whose words are indexed at once when there is nothing else to do: that takes some milliseconds.
+const INDEXED_WHEN_IDLE: i64 = 128;
+
+/// Entries that are written at a stretch, which takes about 0.1 ms. A pause follows, so that a batch, which takes
+/// milliseconds, holds up nobody who waits for the processor.
+const STRETCH_ENTRIES: usize = 2;
+
+/// The longest pause, and what all pauses of a batch may take together.
+const PAUSE: Duration = Duration::from_micros(300);
+const PAUSES_MAX: Duration = Duration::from_millis(12);
 
 pub(super) struct Writer {
     connection: Connection,
     rooms: BTreeMap<RoomId, Room>,
     next_id: u64,
+    /// The last entry whose words are indexed. That takes five times as long as keeping them, and so has time until
+    /// nothing else is to be done, or somebody searches.
+    indexed: u64,
     swept: Option<Instant>,
     lost: u64,
     complained: Option<Instant>,
@@ -55,6 +70,7 @@ impl Writer {
         let mut unknown = Vec::new();
         let last: Option<i64> =
             connection.query_row("SELECT max(id) FROM entry", [], |row| row.get(0))?;
+        let indexed: i64 = connection.query_row("SELECT id FROM indexed", [], |row| row.get(0))?;
         {
             let mut kept =
                 connection.prepare("SELECT room, count(*), sum(bytes) FROM entry GROUP BY room")?;
@@ -73,15 +89,21 @@ impl Writer {
         let mut writer = Self {
             connection,
             rooms,
-            next_id: last.unwrap_or(0) as u64 + 1,
+            // Also where the last of those that were indexed is gone.
+            next_id: last.unwrap_or(0).max(indexed) as u64 + 1,
+            indexed: indexed as u64,
             swept: None,
             lost: 0,
             complained: None,
         };
         // Rooms that were deleted when there was no time left to say so here.
         let items = unknown.into_iter().map(Item::Drop).collect();
-        writer.commit(items)?;
+        writer.commit(items, Duration::ZERO)?;
         Ok(writer)
+    }
+
+    fn is_indexed(&self) -> bool {
+        self.indexed + 1 >= self.next_id
     }
 
     /// How far each origin was heard.
@@ -111,11 +133,19 @@ impl Writer {
             let Batch {
                 items,
                 lost,
+                is_urgent,
                 is_last,
-            } = queue.take();
+            } = queue.take(match self.is_indexed() {
+                true => IDLE_WAIT,
+                false => IDLE_WAIT_SHORT,
+            });
             self.lost += lost;
             let entries = items.len() as u64;
-            if let Err(error) = self.commit(items) {
+            let pause = match is_urgent {
+                true => Duration::ZERO,
+                false => PAUSE.min(PAUSES_MAX / (items.len() / STRETCH_ENTRIES + 1) as u32),
+            };
+            if let Err(error) = self.commit(items, pause) {
                 self.lost += entries;
                 self.complain(&format!(" ({error})"));
             } else if self.lost > 0 {
@@ -141,14 +171,25 @@ impl Writer {
     }
 
     /// Writes all of it, or nothing.
-    fn commit(&mut self, items: Vec<Item>) -> Result<(), rusqlite::Error> {
+    fn commit(&mut self, items: Vec<Item>, pause: Duration) -> Result<(), rusqlite::Error> {
         let is_sweep_due = self.swept.is_none_or(|at| at.elapsed() >= IDLE_WAIT);
-        if items.is_empty() && !is_sweep_due {
+        let to_index = match items.is_empty() {
+            true => INDEXED_WHEN_IDLE,
+            false if items.iter().any(|item| matches!(item, Item::Index)) => i64::MAX,
+            false => 0,
+        };
+        if items.is_empty() && !is_sweep_due && self.is_indexed() {
             return Ok(());
         }
-        let (rooms_before, id_before) = (self.rooms.clone(), self.next_id);
+        let before = (self.rooms.clone(), self.next_id, self.indexed);
         let now = Timestamp::now();
         let transaction = self.connection.transaction()?;
+        let items = items.into_iter().enumerate().map(|(index, item)| {
+            if index % STRETCH_ENTRIES == STRETCH_ENTRIES - 1 && !pause.is_zero() {
+                thread::sleep(pause);
+            }
+            item
+        });
         let written = write(&transaction, &mut self.rooms, &mut self.next_id, items)
             .and_then(|()| match is_sweep_due {
                 true => forget_positions(&transaction, now),
@@ -165,11 +206,18 @@ impl Writer {
                     false => Ok(()),
                 })
             })
+            .and_then(|()| match to_index {
+                0 => Ok(()),
+                to_index => {
+                    let last = self.next_id - 1;
+                    index(&transaction, &mut self.indexed, last, to_index)
+                }
+            })
             .and_then(|()| transaction.commit());
         match written {
             Ok(()) if is_sweep_due => self.swept = Some(Instant::now()),
             Ok(()) => {}
-            Err(_) => (self.rooms, self.next_id) = (rooms_before, id_before),
+            Err(_) => (self.rooms, self.next_id, self.indexed) = before,
         }
         written
     }
@@ -179,7 +227,7 @@ fn write(
     transaction: &Transaction<'_>,
     rooms: &mut BTreeMap<RoomId, Room>,
     next_id: &mut u64,
-    items: Vec<Item>,
+    items: impl Iterator<Item = Item>,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(INSERT)?;
     let mut reached: BTreeMap<(RoomId, SessionId), (u64, Timestamp)> = BTreeMap::new();
@@ -207,7 +255,7 @@ fn write(
             Item::Position(id, position, at) if rooms.contains_key(&id) => {
                 reach(id, position.origin, position.next, at);
             }
-            Item::Position(..) => {}
+            Item::Position(..) | Item::Index => {}
             Item::Room(id, limit) => {
                 rooms.insert(
                     id,
@@ -235,6 +283,34 @@ fn write(
             statement.execute(params![room.0, origin, next, at.as_millisecond()])?;
         }
     }
+    Ok(())
+}
+
+/// Indexes the words of so many entries.
+fn index(
+    transaction: &Transaction<'_>,
+    indexed: &mut u64,
+    last: u64,
+    entries: i64,
+) -> Result<(), rusqlite::Error> {
+    let from = *indexed as i64;
+    let end: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT max(id) FROM (SELECT id FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2)",
+        )?
+        .query_row([from, entries], |row| row.get(0))?;
+    // Where all that was left was let go, that is all.
+    let end = end.unwrap_or(last as i64);
+    transaction
+        .prepare_cached(
+            "INSERT INTO entry_words (rowid, text)
+             SELECT id, text FROM entry WHERE id > ?1 AND id <= ?2 AND kind <= 2",
+        )?
+        .execute([from, end])?;
+    transaction
+        .prepare_cached("UPDATE indexed SET id = ?1")?
+        .execute([end])?;
+    *indexed = end as u64;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::table::{Table, number};
 
 pub mod burst;
 pub mod disturb;
+pub mod history;
 pub mod latency;
 pub mod memory;
 pub mod room;

@@ -7,7 +7,10 @@ use std::process::Command;
 use super::{Reception, Seat, Server, Setting, has};
 
 #[derive(Debug)]
-pub struct Crds;
+pub struct Crds {
+    /// It keeps what is said, as it does unless told otherwise.
+    pub keeps_history: bool,
+}
 
 impl Server for Crds {
     fn name(&self) -> &'static str {
@@ -21,6 +24,9 @@ impl Server for Crds {
         let connections = setting.connections.to_string();
         command.args(["--max-connections", &connections]);
         command.args(["--max-lines", &u32::MAX.to_string()]);
+        if !self.keeps_history {
+            command.args(["--history", "off"]);
+        }
         Ok(command)
     }
 

@@ -71,7 +71,19 @@ pub trait Server: Debug + Sync {
 }
 
 /// All of them, the one that the others are compared to first.
-pub const SERVERS: &[&dyn Server] = &[&bare::Bare, &crds::Crds, &ngircd::Ngircd, &nats::Nats];
+pub const SERVERS: &[&dyn Server] = &[
+    &bare::Bare,
+    &crds::Crds {
+        keeps_history: true,
+    },
+    &ngircd::Ngircd,
+    &nats::Nats,
+];
+
+/// Ours, without what it keeps.
+pub const WITHOUT_HISTORY: &dyn Server = &crds::Crds {
+    keeps_history: false,
+};
 
 /// The one that all others are compared to.
 pub const BASE: &dyn Server = SERVERS[0];
