@@ -35,9 +35,14 @@ impl Meter {
         self.started.elapsed() >= TELL
     }
 
+    /// So much is there; what is there at first did not come now.
+    pub(super) fn note(&mut self, bytes: u64) -> u64 {
+        *self.first_bytes.get_or_insert(bytes)
+    }
+
     /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`.
     pub(super) fn line(&mut self, bytes: u64) -> String {
-        let first = *self.first_bytes.get_or_insert(bytes);
+        let first = self.note(bytes);
         let percent = match self.size_bytes {
             0 => 100,
             size => u128::from(bytes.min(size)) * 100 / u128::from(size),
@@ -90,6 +95,7 @@ impl FileProgress {
 
     /// So much is there; `who` tells of the others.
     pub(super) fn set(&mut self, bytes: u64, who: &str) {
+        self.meter.note(bytes);
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
             bar.set_prefix(who.to_owned());
