@@ -1,0 +1,244 @@
+//! Files in reliable rooms, through the library. All traffic stays on loopback.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crds::chat::{Dialect, RoomAddress};
+use crds::client::{
+    Fetched, Interface, Offer, Room, RoomEvent, RoomFileError, RoomOptions, SayError, Shared,
+    SourceFile, Transfer,
+};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+#[path = "common/group.rs"]
+mod group;
+use group::free_group;
+
+/// Far more than anything here takes, for a machine that is busy.
+const WAIT: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_file_reaches_all_and_nothing_is_overwritten() {
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let members = ["Ana", "Mel", "Lou"].map(|name| join(address, name, None));
+    let [ana, mut mel, mut lou] = members;
+    gathered(&[&ana, &mel, &lou]).await;
+    let folder = home.path().join("downloads");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("notes.bin"), "mine").unwrap();
+    let (path, content) = file(home.path(), "notes.bin", 3_000_000);
+    let shared = share(&ana, &path).await;
+    for (member, expected) in [(&mut mel, "notes (2).bin"), (&mut lou, "notes (3).bin")] {
+        let (from, offer) = offered(member).await;
+        assert_eq!(from, "Ana");
+        let fetched = fetch(member, &offer, &folder).await;
+        assert_eq!(fetched.path, folder.join(expected));
+        assert!(std::fs::read(&fetched.path).unwrap() == content);
+    }
+    let Shared::ByMulticast(outgoing) = &shared else {
+        panic!("{shared:?}");
+    };
+    let delivered = ana.files(None).all_have(outgoing, |_, _| {}).await.unwrap();
+    assert_eq!((delivered.by, delivered.of), (2, 2));
+    assert_eq!(std::fs::read(folder.join("notes.bin")).unwrap(), b"mine");
+    // No part is left.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+#[tokio::test]
+async fn who_comes_later_is_told_and_gets_it_until_it_is_withdrawn() {
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let ana = join(address, "Ana", None);
+    let (path, content) = file(home.path(), "notes.bin", 100_000);
+    let shared = share(&ana, &path).await;
+    let mut mel = join(address, "Mel", None);
+    let (from, offer) = offered(&mut mel).await;
+    assert_eq!(
+        (from.as_str(), offer.file.name.as_str()),
+        ("Ana", "notes.bin")
+    );
+    let fetched = fetch(&mel, &offer, &home.path().join("mel")).await;
+    assert!(std::fs::read(&fetched.path).unwrap() == content);
+    drop(shared);
+    let withdrawn = next(&mut mel, |event| match event {
+        RoomEvent::Withdrawn { from, offer } => Some((from, offer)),
+        _ => None,
+    });
+    assert_eq!(withdrawn.await, ("Ana".to_owned(), offer));
+}
+
+/// At 2 Mb/s it takes some seconds, in which its sender is gone and comes back.
+#[tokio::test]
+async fn a_sender_that_is_started_again_goes_on() {
+    const BYTES: usize = 1_500_000;
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let slow = Some(250_000);
+    let ana = join(address, "Ana", slow);
+    let mut mel = join(address, "Mel", None);
+    gathered(&[&ana, &mel]).await;
+    let (path, content) = file(home.path(), "notes.bin", BYTES);
+    let shared = share(&ana, &path).await;
+    let (_, offer) = offered(&mut mel).await;
+    let transfer = Transfer::default();
+    let mut progress = transfer.progress.subscribe();
+    let files = mel.files(None);
+    let folder = home.path().join("mel");
+    let wanted = offer.clone();
+    let fetching = tokio::spawn(async move { files.fetch(&wanted, &folder, &transfer).await });
+    let some = progress.wait_for(|bytes| *bytes > 0);
+    timeout(WAIT, some).await.unwrap().unwrap();
+    drop((shared, ana));
+    let again = join(address, "Ana", None);
+    gathered(&[&again, &mel]).await;
+    let _shared = share(&again, &path).await;
+    let fetched = timeout(WAIT, fetching).await.unwrap().unwrap().unwrap();
+    assert!(std::fs::read(&fetched.path).unwrap() == content);
+}
+
+#[tokio::test]
+async fn what_is_cancelled_leaves_nothing_behind() {
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let ana = join(address, "Ana", Some(250_000));
+    let mut mel = join(address, "Mel", None);
+    gathered(&[&ana, &mel]).await;
+    let (path, _) = file(home.path(), "notes.bin", 1_500_000);
+    let _shared = share(&ana, &path).await;
+    let (_, offer) = offered(&mut mel).await;
+    let transfer = Transfer::default();
+    let (files, folder) = (mel.files(None), home.path().join("mel"));
+    let (begun, fetched) = tokio::join!(
+        async {
+            let mut progress = transfer.progress.subscribe();
+            let begun = progress.wait_for(|bytes| *bytes > 0).await.is_ok();
+            transfer.cancel.cancel();
+            begun
+        },
+        files.fetch(&offer, &folder, &transfer)
+    );
+    assert!(begun);
+    assert!(fetched.unwrap_err().is_cancelled());
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_changes_is_not_sent_any_more_and_all_are_told() {
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let ana = join(address, "Ana", None);
+    let mut mel = join(address, "Mel", None);
+    gathered(&[&ana, &mel]).await;
+    let (path, _) = file(home.path(), "notes.bin", 100_000);
+    let source = SourceFile::open(&path).unwrap();
+    std::fs::write(&path, "another").unwrap();
+    let shared = ana.files(None).share(source, &Transfer::default()).await;
+    let Ok(Shared::ByMulticast(outgoing)) = shared else {
+        panic!("{shared:?}");
+    };
+    let (_, offer) = offered(&mut mel).await;
+    let files = mel.files(None);
+    let folder = home.path().join("mel");
+    let fetching = tokio::spawn(async move {
+        let transfer = Transfer::default();
+        files.fetch(&offer, &folder, &transfer).await
+    });
+    let mut state = outgoing.state();
+    let failed = state.wait_for(|state| state.failed.is_some());
+    let failed = timeout(WAIT, failed).await.unwrap().unwrap().failed.clone();
+    assert!(failed.unwrap().contains("was changed"));
+    next(&mut mel, |event| {
+        matches!(event, RoomEvent::Withdrawn { .. }).then_some(())
+    })
+    .await;
+    fetching.abort();
+}
+
+#[tokio::test]
+async fn a_plain_room_takes_no_files() {
+    let home = TempDir::new().unwrap();
+    let options = RoomOptions {
+        dialect: Dialect::Plain,
+        ..options("Ana", None)
+    };
+    let ana = Room::join(free_group(), options).unwrap();
+    let (path, _) = file(home.path(), "notes.bin", 10);
+    let source = SourceFile::open(&path).unwrap();
+    let shared = ana.files(None).share(source, &Transfer::default()).await;
+    assert!(matches!(shared, Err(RoomFileError::Room(SayError::Plain))));
+}
+
+fn options(name: &str, rate_max: Option<u64>) -> RoomOptions {
+    RoomOptions {
+        interface: Interface::named("lo")
+            .or_else(|_| Interface::named("lo0"))
+            .unwrap(),
+        ttl: 1,
+        name: name.parse().unwrap(),
+        dialect: Dialect::Reliable,
+        rate_max,
+        replaces: None,
+        id: None,
+        relay: None,
+        past: None,
+    }
+}
+
+fn join(address: RoomAddress, name: &str, rate_max: Option<u64>) -> Room {
+    Room::join(address, options(name, rate_max)).unwrap()
+}
+
+/// Waits until all know of each other.
+async fn gathered(members: &[&Room]) {
+    let all_know = async {
+        for member in members {
+            while member.members().await.len() + 1 < members.len() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    timeout(WAIT, all_know).await.unwrap();
+}
+
+fn file(home: &Path, name: &str, bytes: usize) -> (PathBuf, Vec<u8>) {
+    let content: Vec<u8> = (0..bytes).map(|at| (at * 7 + at / 251) as u8).collect();
+    let path = home.join(name);
+    std::fs::write(&path, &content).unwrap();
+    (path, content)
+}
+
+async fn share(room: &Room, path: &Path) -> Shared {
+    let source = SourceFile::open(path).unwrap();
+    let shared = room.files(None).share(source, &Transfer::default()).await;
+    shared.unwrap()
+}
+
+async fn fetch(room: &Room, offer: &Offer, folder: &Path) -> Fetched {
+    let (files, transfer) = (room.files(None), Transfer::default());
+    let fetching = files.fetch(offer, folder, &transfer);
+    timeout(WAIT, fetching).await.unwrap().unwrap()
+}
+
+async fn offered(room: &mut Room) -> (String, Offer) {
+    next(room, |event| match event {
+        RoomEvent::Offered { from, offer, .. } => Some((from, offer)),
+        _ => None,
+    })
+    .await
+}
+
+/// The first event that this gives something for.
+async fn next<T>(room: &mut Room, mut wanted: impl FnMut(RoomEvent) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            let event = room.next_event().await.unwrap();
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+    };
+    timeout(WAIT, found).await.unwrap()
+}
