@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use crds::chat::{ServerAddress, TransportChoice};
+use crds::chat::{ByteSize, HistoryLimit, ServerAddress, TransportChoice};
 use crds::cli::Bell;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
 use crds::terminal::{Console, Settings, Style, run};
@@ -70,6 +70,7 @@ impl Stage {
             port: 0,
             data: folder.0.clone(),
             interface: None,
+            history: HistoryLimit::DEFAULT,
             limits: Limits::default(),
         };
         let shutdown = Shutdown::default();
@@ -226,6 +227,8 @@ impl Person {
             rate_max: None,
             transport: TransportChoice::Auto,
             state: None,
+            downloads: "downloads".into(),
+            auto_accept: ByteSize(0),
             style: Style {
                 color: false,
                 timestamps: false,

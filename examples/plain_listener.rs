@@ -32,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     let mut room = Room::join(address, options)?;
     println!("listening to {address} on {interface}");

@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 dialect: Dialect::Reliable,
                 limit: None,
                 topic: None,
+                history: None,
             };
             connection.make_room(room).await?
         }
@@ -57,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     let mut room = Room::join(found.address, options)?;
     println!("in room {} ({}) on {interface}", found.name, found.address);

@@ -67,6 +67,7 @@ impl Player {
             rate_max: None,
             replaces: None,
             role: Role::Member,
+            past: None,
         };
         let mut player = Self {
             session: Session::new(MemberId(ME), config, 1, now),
@@ -125,7 +126,7 @@ impl Player {
             match self.session.poll_output() {
                 Output::Transmit(datagram) => answer += self.answer_bytes(&datagram[..]),
                 Output::Event(Event::Message { .. }) => self.seen.lines += 1,
-                Output::Event(Event::Gap(..)) => self.seen.gaps += 1,
+                Output::Event(Event::Gap { .. }) => self.seen.gaps += 1,
                 Output::Event(_) => {}
                 Output::Wait(until) => {
                     assert!(answer <= ANSWER_BYTES_MAX, "{answer} bytes for one input");

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
-    BitRate, DEFAULT_PORT, Dialect, RoomAddress, RoomName, ServerAddress, TransportChoice, UserName,
+    BitRate, ByteSize, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress,
+    Since, TransportChoice, UserName,
 };
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
@@ -70,6 +71,24 @@ pub struct ClientArgs {
     /// as its members take]
     #[arg(long, global = true, env = "CRDS_RATE_MAX", value_name = "RATE")]
     pub rate_max: Option<BitRate>,
+    /// Where files that others send are saved
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_DOWNLOADS",
+        value_name = "DIR",
+        default_value = "downloads"
+    )]
+    pub downloads: PathBuf,
+    /// Files up to this size are fetched without being asked for; or off
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_AUTO_ACCEPT",
+        value_name = "SIZE",
+        default_value = "10MB"
+    )]
+    pub auto_accept: ByteSize,
     /// When to colour; NO_COLOR counts too
     #[arg(
         long,
@@ -140,6 +159,10 @@ pub struct ServeArgs {
     /// The folder for what must survive a restart [default: crds in the XDG data folder]
     #[arg(long, env = "CRDS_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// How much to keep of what is said in each room: off, or entries, an age, a size, or several; a room may have
+    /// less. Without a size it is 64mib
+    #[arg(long, env = "CRDS_HISTORY", value_name = "LIMIT", default_value_t = HistoryLimit::DEFAULT)]
+    pub history: HistoryLimit,
     /// The log file [default: server.log in the data folder]
     #[arg(long, env = "CRDS_LOG", value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -167,6 +190,13 @@ pub struct LimitArgs {
     /// Rooms in the directory
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one())]
     pub max_rooms: u32,
+    /// Files that are kept for those whom multicast does not reach and those who come later, all together;
+    /// the one longest not used makes room; or off
+    #[arg(long, value_name = "TOTAL", default_value = "10GiB")]
+    pub keep_files: ByteSize,
+    /// The largest file that is kept
+    #[arg(long, value_name = "SIZE", default_value = "5GiB")]
+    pub keep_file_max: ByteSize,
     /// Seconds that a connection may say nothing; our own client gives signs of life
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = at_least_one())]
     pub idle_timeout: u32,
@@ -211,12 +241,15 @@ impl GroupArgs {
 /// `crds send`
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "crds send ROOM [TEXT]...\n       crds send --group ADDRESS:PORT [TEXT]..."
+    override_usage = "crds send ROOM [--file PATH] [TEXT]...\n       crds send --group ADDRESS:PORT [--file PATH] [TEXT]..."
 )]
 pub struct SendArgs {
-    /// The room (unless --group is given), then what to say; without TEXT each line of standard input
+    /// The room (unless --group is given), then what to say; without TEXT or --file each line of standard input
     #[arg(value_name = "ROOM|TEXT")]
     pub words: Vec<String>,
+    /// A file to send to all who are there; they must be there before
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
     /// Where to say it.
     #[command(flatten)]
     pub group: GroupArgs,
@@ -235,15 +268,47 @@ pub struct ListenArgs {
     /// Where to listen.
     #[command(flatten)]
     pub group: GroupArgs,
+    /// Save the files that are offered into this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
     /// One JSON object a line: event, room, at, and what belongs to the event
     #[arg(long)]
     pub json: bool,
+    /// First print what was said since then, as far as the server keeps it: 10m, 2h, 7d, or a time such as
+    /// 2026-11-26T10:00
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "group")]
+    pub since: Option<Since>,
     /// End after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End after this many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub seconds: Option<std::time::Duration>,
+}
+
+fn since(given: &str) -> Result<Since, String> {
+    let units_at = given.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = given.split_at(units_at.unwrap_or(given.len()));
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    if let (Some(seconds), Ok(number)) = (seconds, number.parse::<u64>()) {
+        return Ok(Since::Ago(number.saturating_mul(seconds * 1000)));
+    }
+    if let Ok(moment) = given.parse() {
+        return Ok(Since::At(moment));
+    }
+    // Without a zone it is this machine's time.
+    let local = given.parse::<jiff::civil::DateTime>();
+    let local = local.and_then(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    let local = local.map(|time| Since::At(time.timestamp()));
+    local.map_err(|_| {
+        "write an age such as 10m, 2h or 7d, or a time such as 2026-11-26T10:00".to_owned()
+    })
 }
 
 fn seconds(given: &str) -> Result<std::time::Duration, String> {

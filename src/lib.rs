@@ -13,6 +13,7 @@
 //!
 //! Around them, the drivers that touch the world:
 //!
+//! - [`files`]: files on their way to the disk and from it: parts that survive a crash, names that are safe.
 //! - [`net`]: interfaces, multicast sockets, control lines over TCP.
 //! - [`store`]: what must survive a restart.
 //! - [`server`]: the directory server, one task a connection and one owner of hub and directory.
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod client;
 pub mod control;
 pub mod directory;
+pub mod files;
 pub mod hub;
 pub mod multicast;
 pub mod net;

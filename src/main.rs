@@ -98,6 +98,8 @@ fn settings(args: &ClientArgs) -> Settings {
         rate_max: args.rate_max,
         transport: args.transport,
         state: state_folder(),
+        downloads: args.downloads.clone(),
+        auto_accept: args.auto_accept,
         style,
         bell: args.bell,
     }
@@ -154,11 +156,14 @@ async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyErro
         port: args.port,
         data,
         interface,
+        history: args.history,
         limits: Limits {
             connections_max: limits.max_connections as usize,
             lines_per_second_max: limits.max_lines,
             line_bytes_max: limits.max_line_bytes as usize,
             rooms_max: limits.max_rooms as usize,
+            keep_bytes_max: limits.keep_files.0,
+            keep_file_bytes_max: limits.keep_file_max.0,
             people_max: limits.limit.map(|people| people as usize),
             idle_max: Duration::from_secs(limits.idle_timeout.into()),
             heartbeat: Duration::from_secs(limits.heartbeat.into()),

@@ -10,10 +10,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["chat"]),
     ("directory", &["chat"]),
     ("control", &["chat"]),
-    ("store", &["chat"]),
+    ("files", &["chat"]),
+    ("store", &["chat", "files"]),
     ("hub", &["chat", "time", "directory", "control"]),
     ("multicast", &["chat", "time"]),
-    ("net", &["chat", "time", "control", "multicast"]),
+    ("net", &["chat", "time", "control", "multicast", "files"]),
     ("sim", &["chat", "multicast", "time"]),
     (
         "server",
@@ -25,10 +26,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "hub",
             "multicast",
             "net",
+            "files",
         ],
     ),
-    ("client", &["chat", "control", "multicast", "net"]),
-    ("terminal", &["chat", "cli", "client"]),
+    ("client", &["chat", "control", "multicast", "net", "files"]),
+    ("terminal", &["chat", "cli", "client", "files"]),
 ];
 
 #[test]

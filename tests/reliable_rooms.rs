@@ -188,6 +188,7 @@ fn join(address: RoomAddress, name: &str) -> Room {
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     Room::join(address, options).unwrap()
 }

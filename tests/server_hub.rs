@@ -235,7 +235,7 @@ fn all_in_the_lobby_hear_what_is_said_there_and_nobody_else() {
     let mut ann = Person::in_lobby(server.port, "Ann");
     let mut bob = Person::in_lobby(server.port, "Bob");
     let mut cleo = Person::named(server.port, "Cleo");
-    let entered = json!({"event": "entered", "room": "lobby", "name": "Bob"});
+    let entered = json!({"event": "entered", "room": "lobby", "name": "Bob", "number": 2});
     assert_eq!(ann.event_of("entered"), entered);
     let refusal = cleo.refused(json!({"request": "say", "room": "lobby", "text": "hi"}));
     assert_eq!(refusal.0, "enter-first");
@@ -249,11 +249,11 @@ fn all_in_the_lobby_hear_what_is_said_there_and_nobody_else() {
         line,
         json!({
             "event": "line", "room": "lobby", "from": "Ann",
-            "text": "Hello \"all\"\n of you", "at": line["at"],
+            "text": "Hello \"all\"\n of you", "at": line["at"], "number": 3,
         })
     );
     bob.done(json!({"request": "leave", "room": "Lobby"}));
-    let left = json!({"event": "left", "room": "lobby", "name": "Bob"});
+    let left = json!({"event": "left", "room": "lobby", "name": "Bob", "number": 4});
     assert_eq!(ann.event_of("left"), left);
     ann.say("alone");
     assert!(!bob.events_so_far().iter().any(|e| e["event"] == "line"));

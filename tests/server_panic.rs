@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use client::Client;
+use crds::chat::HistoryLimit;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -22,6 +23,7 @@ fn a_panic_is_told_to_the_clients_and_ends_the_server() {
         port: 0,
         data: folder.path().to_owned(),
         interface: None,
+        history: HistoryLimit::DEFAULT,
         limits: Limits::default(),
     };
     let shutdown = Shutdown::default();

@@ -65,6 +65,7 @@ impl Origin {
             rate_max: None,
             replaces: None,
             role: Role::Member,
+            past: None,
         };
         let number = self.index as u64 + 1;
         // Spread over all 64 bits, as random ids are.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+
 /// A text that can be said: 1 byte to 64 KiB of UTF-8, not blank. It may have several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageText(String);
@@ -59,6 +61,8 @@ pub struct Message {
     pub from: String,
     /// What is said.
     pub text: MessageText,
+    /// When, by the clock of who says it; none where that is not told, as in a plain room.
+    pub said_at: Option<Timestamp>,
 }
 
 #[cfg(test)]

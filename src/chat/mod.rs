@@ -1,8 +1,11 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
 mod bit_rate;
+mod byte_size;
 mod file;
 mod followed;
+mod history;
+mod history_limit;
 mod message;
 mod name;
 mod one_line;
@@ -14,8 +17,14 @@ mod session_id;
 mod transport_choice;
 
 pub use bit_rate::{BitRate, BitRateError};
+pub use byte_size::{ByteSize, ByteSizeError};
 pub use file::{FileHash, FileHashError, FileName, FileOffer};
 pub use followed::{Followed, FollowedError, TopicWord};
+pub use history::{
+    Found, Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RecordRange,
+    SearchWords, SearchWordsError, Since,
+};
+pub use history_limit::{HistoryLimit, HistoryLimitError};
 pub use message::{Message, MessageText, MessageTextError};
 pub use name::{GroupName, NameError, RoomName, UserName};
 pub use one_line::{OneLine, OneLineError};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::{OneLine, RoomAddress, RoomName, UserName, printable};
+use super::{HistoryLimit, OneLine, RoomAddress, RoomName, UserName, printable};
 
 /// The order of making, from 1. It is also the room's key in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,8 @@ pub struct Room {
     pub limit: Option<MemberLimit>,
     /// What it is about.
     pub topic: Option<OneLine>,
+    /// How much of its talk the server keeps; none for as much as that keeps of any.
+    pub history: Option<HistoryLimit>,
     /// Who made it.
     pub made_by: Origin,
     /// When it was made.
@@ -104,6 +106,8 @@ pub struct NewRoom {
     pub limit: Option<MemberLimit>,
     /// What it is about.
     pub topic: Option<OneLine>,
+    /// How much of its talk the server keeps; none for as much as that keeps of any.
+    pub history: Option<HistoryLimit>,
 }
 
 /// How many members the server lets into a room: 1 to 10,000.

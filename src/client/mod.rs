@@ -5,13 +5,23 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod connection;
+mod overlap;
 mod room;
+mod room_files;
 
-pub use crate::control::{Event as ServerEvent, Group, Online, Refusal, RefusalCode, Via};
+pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
+pub use crate::files::{FileError, PartFile, SourceFile};
+pub use crate::multicast::content::Offer;
+pub use crate::multicast::file::Layout;
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};
+pub use crate::net::transfer::{Incoming, Outgoing, Received, Sent};
 pub use crate::net::{
-    Interface, InterfaceError, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions, RoomStats,
-    Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
+    Interface, InterfaceError, KnownPast, OpenError, RelayLink, RoomEvent, RoomMember, RoomOptions,
+    RoomStats, Said, SayError, Seat, SeatOptions, Towards, Traffic, new_member,
 };
-pub use connection::{ConnectError, Connection, ConnectionEvent, Entry, RequestError};
+pub use connection::{
+    ConnectError, Connection, ConnectionEvent, Entry, Files, RequestError, Transfer, TransferError,
+};
+pub use overlap::Overlap;
 pub use room::Room;
+pub use room_files::{Fetched, RoomFileError, RoomFiles, Shared};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::{Files, RoomFiles};
 use crate::chat::{MessageText, RoomAddress, UserName};
 use crate::multicast::session::Delivered;
 use crate::net::{
@@ -58,6 +59,11 @@ impl Room {
         self.ask(|done| RoomCommand::Say(text, done))
             .await
             .unwrap_or(Err(SayError::Left))
+    }
+
+    /// The way of files: by multicast, and by the server's if there is one, for whom multicast does not reach.
+    pub fn files(&self, server: Option<Files>) -> RoomFiles {
+        RoomFiles::new(self.commands.downgrade(), server)
     }
 
     /// Waits until every member there has reported what was said, and everything said before it; at

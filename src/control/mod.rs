@@ -11,12 +11,12 @@ mod request;
 mod token;
 
 pub use json::{
-    JsonError, ServerLine, directory_array, event_line, parse_request, parse_server_line,
-    refusal_line, reply_line, reply_line_with_directory, request_line,
+    JsonError, ServerLine, asks_for_piece, directory_array, event_line, parse_request,
+    parse_server_line, refusal_line, reply_line, reply_line_with_directory, request_line,
 };
 pub use line_buffer::{Framed, LineBuffer, LineError};
 pub use reply::{Event, Group, Online, Refusal, RefusalCode, Reply};
-pub use request::{Request, RequestKind, Via, ViaError};
+pub use request::{FileFor, Request, RequestKind, Via, ViaError};
 pub use token::{Token, TokenError};
 
 /// The version of the JSON lines; `hello` settles it.
@@ -32,6 +32,9 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most raw bytes that follow a line which says so: a file is sent in pieces, so that it never
 /// holds up a line for long.
 pub const BULK_BYTES_MAX: usize = 65_536;
+
+/// How a file travels: in pieces of this many bytes, the last one shorter. The most that may follow a line.
+pub const FILE_PIECE_BYTES: u32 = 65_536;
 
 /// A longer text follows its line as raw bytes, so that no line with it passes the limit however
 /// much of it must be escaped.

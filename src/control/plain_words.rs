@@ -91,6 +91,7 @@ fn make_room(name: &str, address: Option<(&&str, &&str)>) -> Result<Request, Ref
         dialect: Dialect::Plain,
         limit: None,
         topic: None,
+        history: None,
     }))
 }
 
@@ -171,6 +172,7 @@ mod tests {
             dialect: Dialect::Plain,
             limit: None,
             topic: None,
+            history: None,
             made_by: Origin {
                 name: None,
                 address: "10.0.0.2:5".parse().unwrap(),
@@ -196,6 +198,7 @@ mod tests {
                 dialect: Dialect::Plain,
                 limit: None,
                 topic: None,
+                history: None,
             }))
         );
         assert_eq!(

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, Followed, FollowedError, GroupName, MemberLimitError, MessageText,
-    MessageTextError, NameError, OneLine, OneLineError, Room, RoomAddressError, RoomName,
-    SessionId, UserName,
+    DialectError, FileOffer, Followed, FollowedError, Found, GroupName, HistoryLimitError,
+    HistoryPage, MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError,
+    Room, RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
 };
 
 macro_rules! words {
@@ -54,12 +55,45 @@ pub enum Reply {
     Groups(Vec<Group>),
     /// To `following`: what I follow.
     Following(Vec<Followed>),
+    /// To `history`: a part of a room's.
+    History(HistoryPage),
+    /// To `search`: what holds the words, in order.
+    Found {
+        /// Of what fits, the newest.
+        found: Vec<Found>,
+        /// Ask for what stands before this place for more; none if there is no more.
+        before: Option<u64>,
+    },
     /// To `get-directory`: all rooms in the order of making.
     Directory(Vec<Room>),
     /// To `make-room`: the room with the address it got.
     RoomMade(Room),
     /// To `delete-room`: what it was.
     RoomDeleted(Room),
+    /// To `get-file`: a piece of it.
+    FilePiece {
+        /// How long the whole file is.
+        size_bytes: u64,
+        /// As many of its bytes as a piece has, or the rest; none at its end.
+        bytes: Bytes,
+    },
+    /// To `put-file`: how much of it the server has.
+    FileState {
+        /// So many bytes from the beginning on, without a gap.
+        have_bytes: u64,
+        /// All is there, and its hash is right.
+        is_kept: bool,
+    },
+}
+
+impl Reply {
+    /// The raw bytes that follow its line.
+    pub fn raw_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::FilePiece { bytes, .. } => Some(bytes).filter(|bytes| !bytes.is_empty()),
+            _ => None,
+        }
+    }
 }
 
 words! {
@@ -71,9 +105,13 @@ words! {
     Entered = "entered",
     Groups = "groups",
     Following = "following",
+    History = "history",
+    Found = "found",
     Directory = "directory",
     RoomMade = "room-made",
     RoomDeleted = "room-deleted",
+    FilePiece = "file-piece",
+    FileState = "file-state",
 }
 
 /// Somebody who is online.
@@ -128,6 +166,19 @@ pub enum Event {
         text: MessageText,
         /// When the server heard it.
         at: Timestamp,
+        /// Counts what happens in the room, as its history does.
+        number: u64,
+    },
+    /// A file, for all in a room or for me alone. The server has it.
+    File {
+        /// The room; none for me alone.
+        room: Option<RoomName>,
+        /// Who offers it.
+        from: UserName,
+        /// Which file.
+        offer: FileOffer,
+        /// When the server heard of it.
+        at: Timestamp,
     },
     /// Somebody is in my room now.
     Entered {
@@ -135,6 +186,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// As in [`Event::Line`].
+        number: u64,
     },
     /// Somebody is in my room no more.
     Left {
@@ -142,6 +195,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// As in [`Event::Line`].
+        number: u64,
     },
     /// A line for me alone.
     Whisper {
@@ -227,6 +282,7 @@ words! {
     Exited = "exited",
     Renamed = "renamed",
     Line = "line",
+    File = "file",
     Entered = "entered",
     Left = "left",
     Whisper = "whisper",
@@ -301,6 +357,8 @@ refused_as! {
     OneLineError => TextNotAllowed,
     FollowedError => TextNotAllowed,
     MemberLimitError => LimitNotAllowed,
+    HistoryLimitError => LimitNotAllowed,
+    SearchWordsError => TextNotAllowed,
     RoomAddressError => AddressNotAllowed,
     DialectError => UnknownDialect,
 }
@@ -342,7 +400,7 @@ refusal_codes! {
     NameFirst = "name-first",
     /// A text that is blank or too long, or has a line break where there may be none.
     TextNotAllowed = "text-not-allowed",
-    /// A limit that no room may have.
+    /// A limit that no room may have: of members, or of what is kept.
     LimitNotAllowed = "limit-not-allowed",
     /// No address, outside 239.0.0.0/8, or a port outside 1 to 65535.
     AddressNotAllowed = "address-not-allowed",
@@ -380,8 +438,22 @@ refusal_codes! {
     WhichGroup = "which-group",
     /// The limit on what one client may follow is reached.
     TooManyFollowed = "too-many-followed",
+    /// The server keeps no history, or none of this room; or it cannot be read.
+    NoHistory = "no-history",
     /// The change could not be written to disk, so it was not made.
     NotSaved = "not-saved",
+    /// The server has no such file, and none on its way.
+    NoSuchFile = "no-such-file",
+    /// Not all of the file is there, or its hash is still looked at.
+    FileNotWhole = "file-not-whole",
+    /// Larger than the server keeps.
+    FileTooLarge = "file-too-large",
+    /// The server keeps no files.
+    FilesOff = "files-off",
+    /// No space is left for it.
+    DiskFull = "disk-full",
+    /// What came is not what its hash says: it was thrown away.
+    HashMismatch = "hash-mismatch",
     /// More lines in a second than allowed; this one was not read.
     TooFast = "too-fast",
     /// A line longer than allowed; it was not read.

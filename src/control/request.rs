@@ -2,9 +2,12 @@
 
 use std::net::Ipv4Addr;
 
+use bytes::Bytes;
+
 use super::Token;
 use crate::chat::{
-    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SessionId, UserName,
+    FileHash, FileOffer, Followed, GroupName, HistoryQuery, MessageText, NewRoom, OneLine,
+    RoomName, SearchWords, SessionId, UserName,
 };
 
 /// A request, whichever way it was spoken. Valid once built.
@@ -82,12 +85,53 @@ pub enum Request {
         /// Its topic.
         topic: Option<OneLine>,
     },
+    /// What was said in a room before.
+    History {
+        /// A room of the directory, or the lobby.
+        room: RoomName,
+        /// Which part.
+        query: HistoryQuery,
+    },
+    /// What was said with these words in it.
+    Search {
+        /// In this room; none for all.
+        room: Option<RoomName>,
+        /// All of them.
+        words: SearchWords,
+        /// Only what stands before this place.
+        before: Option<u64>,
+        /// So many entries at most; the server has a limit of its own.
+        limit: Option<u32>,
+    },
     /// The whole directory.
     GetDirectory,
     /// A new room.
     MakeRoom(NewRoom),
     /// A room's end.
     DeleteRoom(RoomName),
+    /// A piece of a file that the server keeps, or gets.
+    GetFile {
+        /// Which file.
+        hash: FileHash,
+        /// Where in it.
+        offset: u64,
+    },
+    /// A piece of a file that the server is to keep; without bytes only a question how much of it is there.
+    PutFile {
+        /// Which file.
+        offer: FileOffer,
+        /// Where in it: a whole number of pieces.
+        offset: u64,
+        /// A whole piece, or the rest.
+        bytes: Bytes,
+    },
+    /// A file that the server keeps is for these.
+    OfferFile {
+        /// Who is to hear of it.
+        to: FileFor,
+        /// Which file.
+        offer: FileOffer,
+    },
     /// A sign of life.
     Ping,
     /// The end of the connection.
@@ -104,6 +148,23 @@ impl Request {
             _ => None,
         }
     }
+
+    /// The raw bytes that follow its line.
+    pub fn raw_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::PutFile { bytes, .. } => Some(bytes).filter(|bytes| !bytes.is_empty()),
+            _ => None,
+        }
+    }
+}
+
+/// Who hears of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFor {
+    /// All in a room; the lobby is the only one that the server takes files for.
+    Room(RoomName),
+    /// One person alone.
+    Person(UserName),
 }
 
 /// How a room's lines reach somebody.
@@ -189,9 +250,14 @@ request_kinds! {
     Following = "following",
     Away = "away",
     Topic = "topic",
+    History = "history",
+    Search = "search",
     GetDirectory = "get-directory",
     MakeRoom = "make-room",
     DeleteRoom = "delete-room",
+    GetFile = "get-file",
+    PutFile = "put-file",
+    OfferFile = "offer-file",
     Ping = "ping",
     Bye = "bye",
 }

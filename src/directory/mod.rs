@@ -92,6 +92,7 @@ impl Directory {
             dialect,
             limit,
             topic,
+            history,
         } = new;
         if name.is_lobby() {
             return Err(MakeRoomError::Lobby(name));
@@ -124,6 +125,7 @@ impl Directory {
             dialect,
             limit,
             topic,
+            history,
             made_by,
             made_at,
         };
@@ -178,9 +180,19 @@ impl Directory {
         self.by_name.get(name).and_then(|id| self.rooms.get(id))
     }
 
+    /// The id of the room of this name.
+    pub fn id_of(&self, name: &RoomName) -> Option<RoomId> {
+        self.by_name.get(name).copied()
+    }
+
     /// The room with this id.
     pub fn get(&self, id: RoomId) -> Option<&Room> {
         self.rooms.get(&id)
+    }
+
+    /// All rooms with their ids, in the order of making.
+    pub fn entries(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
     }
 
     /// All rooms in the order of making.
@@ -215,6 +227,7 @@ mod tests {
                 dialect: Dialect::Plain,
                 limit: None,
                 topic: None,
+                history: None,
             },
             Origin {
                 name: None,

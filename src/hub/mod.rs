@@ -37,6 +37,8 @@ pub struct ClientId(pub u64);
 pub struct Config {
     /// The most people that may be online at once.
     pub people_max: Option<usize>,
+    /// The number of the first thing that happens in the lobby.
+    pub lobby_next: u64,
 }
 
 /// An event and who is to hear it.
@@ -82,6 +84,8 @@ pub struct Hub {
     greeted: Circle,
     online: Circle,
     lobby: Circle,
+    /// Things that happen in the lobby are counted: so its history and its lines fit together.
+    lobby_next: u64,
     /// Only rooms with somebody in them.
     rooms: BTreeMap<RoomName, Circle>,
     follows: Follows,
@@ -116,6 +120,7 @@ impl Hub {
     /// Nobody is there yet.
     pub fn new(config: Config) -> Self {
         Self {
+            lobby_next: config.lobby_next,
             config,
             clients: BTreeMap::new(),
             by_token: BTreeMap::new(),
@@ -189,6 +194,7 @@ impl Hub {
             Request::Leave(room) => Ok(Done::telling(self.leave(client, &room))),
             Request::Say { room, text } => self.say(client, room, text, directory, at),
             Request::Whisper { to, text } => self.whisper(client, &to, text),
+            Request::OfferFile { to, offer } => self.offer_file(client, to, offer, directory, at),
             Request::GroupSet { group, members } => self.group_set(client, group, members),
             Request::GroupSend(text) => self.group_send(client, &text),
             Request::GroupLeave(group) => self.group_leave(client, &group),
@@ -201,10 +207,14 @@ impl Hub {
                 self.present_mut(client)?.away = reason;
                 Ok(Done::new(Reply::Done))
             }
-            Request::Ping
+            Request::GetFile { .. }
+            | Request::PutFile { .. }
+            | Request::Ping
             | Request::Bye
             | Request::Hello { .. }
             | Request::Topic { .. }
+            | Request::History { .. }
+            | Request::Search { .. }
             | Request::GetDirectory
             | Request::MakeRoom(_)
             | Request::DeleteRoom(_) => Ok(Done::new(Reply::Done)),
@@ -234,6 +244,13 @@ impl Hub {
     /// All that have said hello.
     pub fn greeted(&mut self) -> Audience {
         self.greeted.audience()
+    }
+
+    /// The number of what happens in the lobby now.
+    fn count_in_lobby(&mut self) -> u64 {
+        let number = self.lobby_next;
+        self.lobby_next += 1;
+        number
     }
 
     fn presence(&self, client: ClientId) -> Option<&Presence> {

@@ -80,10 +80,10 @@ impl Hub {
     fn enter_lobby(&mut self, id: ClientId, name: UserName) -> Done {
         let mut done = entered();
         if self.lobby.insert(id) {
-            let room = RoomName::lobby();
+            let (room, number) = (RoomName::lobby(), self.count_in_lobby());
             done.events.push(Addressed {
                 to: self.lobby.audience().but(id),
-                event: Event::Entered { room, name },
+                event: Event::Entered { room, name, number },
             });
         }
         done
@@ -99,10 +99,10 @@ impl Hub {
             if !self.lobby.remove(id) {
                 return Vec::new();
             }
-            let room = RoomName::lobby();
+            let (room, number) = (RoomName::lobby(), self.count_in_lobby());
             return vec![Addressed {
                 to: self.lobby.audience(),
-                event: Event::Left { room, name },
+                event: Event::Left { room, name, number },
             }];
         }
         if presence

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Addressed, Audience, ClientId, Done, GroupChange, Hub};
-use crate::chat::{GroupName, MessageText, RoomName, UserName};
-use crate::control::{Event, Group, Refusal, RefusalCode, Reply};
+use crate::chat::{FileOffer, GroupName, MessageText, RoomName, UserName};
+use crate::control::{Event, FileFor, Group, Refusal, RefusalCode, Reply};
 use crate::directory::{Directory, NoSuchRoom};
 
 impl Hub {
@@ -16,16 +16,7 @@ impl Hub {
         directory: &Directory,
         at: Timestamp,
     ) -> Result<Done, Refusal> {
-        let from = self.present(id)?.name.to_string();
-        if !room.is_lobby() {
-            directory.find(&room).ok_or(NoSuchRoom(room))?;
-            let text = "the server takes no lines for this room: its members speak to each other";
-            return Err(Refusal::new(RefusalCode::NotRelayed, text));
-        }
-        if !self.lobby.contains(id) {
-            let text = "enter the room first: only who is in it may speak";
-            return Err(Refusal::new(RefusalCode::EnterFirst, text));
-        }
+        let from = self.may_speak(id, room, directory)?.to_string();
         let room = RoomName::lobby();
         let followed = self.overheard(&room, &from, &text);
         let line = Addressed {
@@ -35,10 +26,61 @@ impl Hub {
                 from,
                 text,
                 at,
+                number: self.count_in_lobby(),
             },
         };
         let events = std::iter::once(line).chain(followed).collect();
         Ok(Done::telling(events))
+    }
+
+    /// Who says something in a room: only in the lobby the server is told.
+    fn may_speak(
+        &self,
+        id: ClientId,
+        room: RoomName,
+        directory: &Directory,
+    ) -> Result<&UserName, Refusal> {
+        let from = &self.present(id)?.name;
+        if !room.is_lobby() {
+            directory.find(&room).ok_or(NoSuchRoom(room))?;
+            let text = "the server takes no lines for this room: its members speak to each other";
+            return Err(Refusal::new(RefusalCode::NotRelayed, text));
+        }
+        if !self.lobby.contains(id) {
+            let text = "enter the room first: only who is in it may speak";
+            return Err(Refusal::new(RefusalCode::EnterFirst, text));
+        }
+        Ok(from)
+    }
+
+    /// A file that the server keeps is for all in the lobby, or for one person.
+    pub(super) fn offer_file(
+        &mut self,
+        id: ClientId,
+        to: FileFor,
+        offer: FileOffer,
+        directory: &Directory,
+        at: Timestamp,
+    ) -> Result<Done, Refusal> {
+        let (to, room, from) = match to {
+            FileFor::Room(room) => {
+                let from = self.may_speak(id, room, directory)?.clone();
+                (self.lobby.audience(), Some(RoomName::lobby()), from)
+            }
+            FileFor::Person(name) => {
+                let from = self.present(id)?.name.clone();
+                let reader = self.by_name.get(&name.key()).copied();
+                let reader = reader.ok_or_else(|| not_online(&name))?;
+                (Audience::of([reader]), None, from)
+            }
+        };
+        let event = Event::File {
+            room,
+            from,
+            offer,
+            at,
+        };
+        Ok(Done::telling(vec![Addressed { to, event }]))
     }
 
     /// A line was heard in a room. Tells who follows it from elsewhere.

@@ -43,6 +43,7 @@ impl World {
                 dialect: Dialect::Reliable,
                 limit: limit.map(|limit| MemberLimit::new(limit).unwrap()),
                 topic: None,
+                history: None,
             };
             let origin = Origin {
                 name: None,
@@ -51,7 +52,10 @@ impl World {
             directory.make(new, origin, Timestamp::UNIX_EPOCH).unwrap();
         }
         Self {
-            hub: Hub::new(Config { people_max }),
+            hub: Hub::new(Config {
+                people_max,
+                lobby_next: 1,
+            }),
             directory,
         }
     }
@@ -235,8 +239,11 @@ fn as_many_are_online_as_the_server_lets_in() {
 fn the_lobby_hears_who_is_in_it_and_what_they_say() {
     let mut world = World::with(&["Ann", "Bob", "Cleo"]);
     assert_eq!(world.refused(1, say("hi")), RefusalCode::EnterFirst);
-    assert_eq!(world.told(1, enter("Lobby")), [(vec![], entered("Ann"))]);
-    assert_eq!(world.told(2, enter("lobby")), [(vec![1], entered("Bob"))]);
+    assert_eq!(world.told(1, enter("Lobby")), [(vec![], entered("Ann", 1))]);
+    assert_eq!(
+        world.told(2, enter("lobby")),
+        [(vec![1], entered("Bob", 2))]
+    );
     assert_eq!(world.told(2, enter("lobby")), []);
     let said = world.told(1, say("hi"));
     assert_eq!(said.len(), 1);
@@ -245,6 +252,7 @@ fn the_lobby_hears_who_is_in_it_and_what_they_say() {
     let left = Event::Left {
         room: RoomName::lobby(),
         name: user("Bob"),
+        number: 4,
     };
     let events = world.hub.gone(ClientId(2));
     assert_eq!(
@@ -259,10 +267,11 @@ fn the_lobby_hears_who_is_in_it_and_what_they_say() {
     assert_eq!(world.refused(1, elsewhere("r9")), RefusalCode::NoSuchRoom);
 }
 
-fn entered(name: &str) -> Event {
+fn entered(name: &str, number: u64) -> Event {
     Event::Entered {
         room: RoomName::lobby(),
         name: user(name),
+        number,
     }
 }
 

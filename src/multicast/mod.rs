@@ -1,11 +1,14 @@
 //! What the members of a room say to each other over UDP. Pure: bytes in, values out.
 //!
 //! [`plain`] is the dialect of programs for the lab, a datagram a line. [`session`] is one member of a
-//! reliable room, with [`packet`] for its datagrams and [`config`] for its limits.
+//! reliable room, with [`packet`] for its datagrams, [`content`] for what a message holds and [`config`] for its
+//! limits.
 
 mod arrivals;
 mod budget;
 pub mod config;
+pub mod content;
+pub mod file;
 mod floor;
 mod membership;
 mod nack;

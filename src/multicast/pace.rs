@@ -25,6 +25,7 @@ const BURST_BYTES_MIN: u64 = 4 * DATAGRAM_BYTES_MAX as u64;
 #[derive(Debug)]
 pub(super) struct Pace {
     window: u64,
+    window_max: u64,
     /// Doubling, as nothing has stood in the way yet.
     is_starting: bool,
     /// Datagrams on the way: the sequence after each, and all bytes sent up to and with it.
@@ -55,6 +56,7 @@ impl Pace {
         let budget = |rate: u64| Budget::new(rate, BURST_BYTES_MIN.max(rate / 1000), now);
         Self {
             window: WINDOW_BYTES_FIRST,
+            window_max: WINDOW_BYTES_MAX,
             is_starting: true,
             on_the_way: VecDeque::new(),
             sent_bytes: 0,
@@ -77,6 +79,12 @@ impl Pace {
         let rate = RELAYED_BYTES_PER_SECOND;
         let budget = || Budget::new(rate, BURST_BYTES_MIN.max(rate / 1000), now);
         self.relay = is_relayed.then(budget);
+    }
+
+    /// No more than this may be on the way.
+    pub(super) fn set_window_max(&mut self, bytes: u64) {
+        self.window_max = bytes.max(WINDOW_BYTES_MIN);
+        self.window = self.window.min(self.window_max);
     }
 
     /// Whether a datagram may go out now. `is_alone`: nobody is there who would report.
@@ -161,7 +169,7 @@ impl Pace {
                 (arrived as f64 * room / 8.0) as u64
             }
         };
-        self.window = (self.window + more).min(WINDOW_BYTES_MAX);
+        self.window = (self.window + more).min(self.window_max);
     }
 
     fn end_round(&mut self, now: Instant) {

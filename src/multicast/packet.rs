@@ -13,7 +13,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 //!
-//! Kinds 7 and 8 are kept for the symbols of files and for how many of them a member needs.
+//! Kinds 7 to 9 are of files: see [`file`](super::file).
 
 use bytes::{Buf, BufMut};
 
@@ -27,7 +27,7 @@ use super::config::{
 };
 
 /// The version of the datagrams.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes of the outer header.
 pub const HEADER_BYTES: usize = 30;
@@ -187,6 +187,8 @@ pub enum Malformed {
     OtherDialect,
     /// It is of another version of this one.
     OtherVersion,
+    /// It is of a file, which is no matter of the talk.
+    OfFile,
     /// It ends too early, has more than it should, or passes a limit.
     Content,
 }
@@ -197,6 +199,15 @@ const HEARTBEAT: u8 = 3;
 const REPORT: u8 = 4;
 const NACK: u8 = 5;
 const LEAVE: u8 = 6;
+
+/// The kind of a symbol of a file.
+pub const SYMBOL: u8 = 7;
+
+/// The kind of what a member needs of a file.
+pub const NEED: u8 = 8;
+
+/// The kind of what tells those who came later of a file.
+pub const ANNOUNCEMENT: u8 = 9;
 
 const FLAG_POLL: u8 = 1;
 const FLAG_WANTS_REPORT: u8 = 2;
@@ -215,6 +226,60 @@ pub const REPORT_ENTRIES_MAX: usize = (DATAGRAM_BYTES_MAX - HEADER_BYTES - 4) / 
 /// Nack entries that fit into a datagram whatever their bitmaps.
 pub const NACK_ENTRIES_MAX: usize =
     (DATAGRAM_BYTES_MAX - HEADER_BYTES) / (NACK_ENTRY_BYTES + NACK_BITMAP_BYTES_MAX);
+
+impl Header {
+    /// Writes the header of a datagram of this kind.
+    pub(super) fn write(&self, kind: u8, out: &mut Vec<u8>) {
+        let poll = if self.poll { FLAG_POLL } else { 0 };
+        let wants_report = match self.wants_report {
+            true => FLAG_WANTS_REPORT,
+            false => 0,
+        };
+        let role = match self.role {
+            Role::Member => 0,
+            Role::Relayed => FLAG_RELAYED,
+            Role::Observer => FLAG_OBSERVER,
+        };
+        let flags = poll | wants_report | role;
+        out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, flags]);
+        out.put_u32(self.room_tag);
+        out.put_u64(self.transmitter.0);
+        out.put_u32(self.number);
+        out.put_u32(self.stamp_us);
+        out.put_u32(self.age_ms);
+        out.put_slice(&[self.round_trip.0, self.group_size.0]);
+    }
+
+    /// Reads the kind and the header of a datagram, and leaves its body.
+    pub(super) fn read(input: &mut &[u8]) -> Result<(u8, Self), Malformed> {
+        if input.first() != Some(&RELIABLE_FIRST_BYTE) {
+            return Err(Malformed::OtherDialect);
+        }
+        need(input, HEADER_BYTES)?;
+        input.advance(1);
+        if input.get_u8() != VERSION {
+            return Err(Malformed::OtherVersion);
+        }
+        let (kind, flags) = (input.get_u8(), input.get_u8());
+        let header = Self {
+            room_tag: input.get_u32(),
+            transmitter: MemberId(input.get_u64()),
+            number: input.get_u32(),
+            stamp_us: input.get_u32(),
+            age_ms: input.get_u32(),
+            round_trip: QuantisedTime(input.get_u8()),
+            group_size: QuantisedSize(input.get_u8()),
+            role: match flags {
+                _ if flags & FLAG_OBSERVER != 0 => Role::Observer,
+                _ if flags & FLAG_RELAYED != 0 => Role::Relayed,
+                _ => Role::Member,
+            },
+            poll: flags & FLAG_POLL != 0,
+            wants_report: flags & FLAG_WANTS_REPORT != 0,
+        };
+        Ok((kind, header))
+    }
+}
 
 impl<'a> Record<'a> {
     /// What it takes in a datagram.
@@ -297,24 +362,7 @@ pub fn encode(header: &Header, body: &Body<'_>) -> Vec<u8> {
         Body::Nack(_) => NACK,
         Body::Leave(_) => LEAVE,
     };
-    let poll = if header.poll { FLAG_POLL } else { 0 };
-    let wants_report = match header.wants_report {
-        true => FLAG_WANTS_REPORT,
-        false => 0,
-    };
-    let role = match header.role {
-        Role::Member => 0,
-        Role::Relayed => FLAG_RELAYED,
-        Role::Observer => FLAG_OBSERVER,
-    };
-    let flags = poll | wants_report | role;
-    out.put_slice(&[RELIABLE_FIRST_BYTE, VERSION, kind, flags]);
-    out.put_u32(header.room_tag);
-    out.put_u64(header.transmitter.0);
-    out.put_u32(header.number);
-    out.put_u32(header.stamp_us);
-    out.put_u32(header.age_ms);
-    out.put_slice(&[header.round_trip.0, header.group_size.0]);
+    header.write(kind, &mut out);
     match body {
         Body::Data(records) | Body::Repair(records) => out.put_slice(records.bytes),
         Body::Heartbeat(heartbeat) => {
@@ -345,31 +393,8 @@ pub fn encode(header: &Header, body: &Body<'_>) -> Vec<u8> {
 /// # Errors
 /// [`Malformed`] says why it is dropped.
 pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
-    if datagram.first() != Some(&RELIABLE_FIRST_BYTE) {
-        return Err(Malformed::OtherDialect);
-    }
-    let mut input = &datagram[1..];
-    need(input, HEADER_BYTES - 1)?;
-    if input.get_u8() != VERSION {
-        return Err(Malformed::OtherVersion);
-    }
-    let (kind, flags) = (input.get_u8(), input.get_u8());
-    let header = Header {
-        room_tag: input.get_u32(),
-        transmitter: MemberId(input.get_u64()),
-        number: input.get_u32(),
-        stamp_us: input.get_u32(),
-        age_ms: input.get_u32(),
-        round_trip: QuantisedTime(input.get_u8()),
-        group_size: QuantisedSize(input.get_u8()),
-        role: match flags {
-            _ if flags & FLAG_OBSERVER != 0 => Role::Observer,
-            _ if flags & FLAG_RELAYED != 0 => Role::Relayed,
-            _ => Role::Member,
-        },
-        poll: flags & FLAG_POLL != 0,
-        wants_report: flags & FLAG_WANTS_REPORT != 0,
-    };
+    let mut input = datagram;
+    let (kind, header) = Header::read(&mut input)?;
     let body = match kind {
         DATA => Body::Data(Records::read(&mut input, Some(header.transmitter))?),
         REPAIR => Body::Repair(Records::read(&mut input, None)?),
@@ -382,6 +407,7 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
             let report = all(&mut input, read_report_entry)?;
             Body::Leave(Leave { next, report })
         }
+        SYMBOL | NEED | ANNOUNCEMENT => return Err(Malformed::OfFile),
         _ => return Err(Malformed::Content),
     };
     match input.is_empty() {
@@ -414,12 +440,17 @@ pub fn can_wait(datagram: &[u8]) -> bool {
     is_reliable && is_heartbeat(datagram) && !datagram.get(3).is_none_or(asks)
 }
 
+/// Whether a datagram carries a file, or answers one that does.
+pub fn carries_file(datagram: &[u8]) -> bool {
+    matches!(datagram, [RELIABLE_FIRST_BYTE, VERSION, SYMBOL | NEED, ..])
+}
+
 /// Whether a datagram of ours is a sign of life.
 pub fn is_heartbeat(datagram: &[u8]) -> bool {
     datagram.get(2) == Some(&HEARTBEAT)
 }
 
-fn need(input: &[u8], bytes: usize) -> Result<(), Malformed> {
+pub(super) fn need(input: &[u8], bytes: usize) -> Result<(), Malformed> {
     match input.len() >= bytes {
         true => Ok(()),
         false => Err(Malformed::Content),
@@ -427,7 +458,7 @@ fn need(input: &[u8], bytes: usize) -> Result<(), Malformed> {
 }
 
 /// Reads entries to the end of the datagram, which bounds them.
-fn all<T>(
+pub(super) fn all<T>(
     input: &mut &[u8],
     read: impl Fn(&mut &[u8]) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, Malformed> {

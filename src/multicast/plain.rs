@@ -95,7 +95,11 @@ pub fn decode(bytes: &[u8], source: SocketAddrV4) -> Result<Message, Ignored> {
         None => (source.to_string(), datagram),
     };
     let text = text.parse().map_err(|_| Ignored::Blank)?;
-    Ok(Message { from, text })
+    Ok(Message {
+        from,
+        text,
+        said_at: None,
+    })
 }
 
 #[cfg(test)]

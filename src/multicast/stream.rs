@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::config::{
-    KEPT_AGE_MAX, MESSAGE_BYTES_MAX, NACK_HORIZON, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
+    GIVE_UP_WAIT, GIVE_UP_WAIT_PAST, KEPT_AGE_MAX, MESSAGE_BYTES_MAX, NACK_HORIZON, NACK_RETRY_MAX,
+    SEQUENCES_AHEAD_MAX, SLOT_BYTES,
 };
 use super::nack::retry_wait;
 use super::packet::{MemberId, RECORD_HEADER_BYTES, Record};
@@ -25,6 +26,8 @@ pub(super) struct Stream {
     due: Instant,
     /// Fragments of a message that is not yet whole.
     partial: Vec<u8>,
+    /// The first of them.
+    partial_from: u64,
     assembly: Assembly,
     /// Since when its origin has been further ahead than can be believed.
     pub(super) far_since: Option<Instant>,
@@ -36,6 +39,10 @@ pub(super) struct Stream {
     pub(super) active: Instant,
     /// When the origin's session began, by our clock.
     pub(super) origin_started: Instant,
+    /// Records before this were said before we came, and are not waited for as long.
+    pub(super) past_end: u64,
+    /// When a record that was missing last came.
+    recovered: Instant,
 }
 
 #[derive(Debug)]
@@ -121,8 +128,8 @@ pub(super) enum Delivery {
         clock: u32,
         text: Arc<[u8]>,
     },
-    /// So many records can no longer be had.
-    Gap(u64),
+    /// So many records from this one on can no longer be had.
+    Gap { first: u64, records: u64 },
 }
 
 /// What became of a record that was offered.
@@ -148,6 +155,7 @@ impl Stream {
             missing: 0,
             due: Instant::START,
             partial: Vec::new(),
+            partial_from: start,
             assembly: match midway {
                 true => Assembly::Skipping,
                 false => Assembly::Between,
@@ -158,12 +166,22 @@ impl Stream {
             // Nothing was said yet.
             active: Instant::START,
             origin_started,
+            past_end: start,
+            recovered: now,
         }
     }
 
     /// The first sequence that is not there, or not yet in order.
     pub(super) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// As [`Stream::next`]; inside a message where that begins.
+    pub(super) fn position(&self) -> u64 {
+        match self.assembly {
+            Assembly::Inside => self.partial_from,
+            Assembly::Between | Assembly::Skipping => self.next,
+        }
     }
 
     /// The sequence after the highest known to exist.
@@ -233,6 +251,7 @@ impl Stream {
             Some(slot @ Slot::Missing(_)) => {
                 *slot = kept(record, now);
                 self.missing -= 1;
+                self.recovered = now;
             }
             Some(Slot::Have(known)) => {
                 known.seen = now;
@@ -267,6 +286,9 @@ impl Stream {
             };
             let (is_first, is_last, clock) = (kept.is_first, kept.is_last, kept.clock);
             let body = Arc::clone(&kept.body);
+            if is_first {
+                self.partial_from = self.next;
+            }
             self.next += 1;
             if let Some(text) = self.assemble(is_first, is_last, body) {
                 let sequence = self.next - 1;
@@ -277,7 +299,10 @@ impl Stream {
                 });
             }
         }
-        (lost > 0).then_some(Delivery::Gap(lost))
+        (lost > 0).then_some(Delivery::Gap {
+            first: self.next - lost,
+            records: lost,
+        })
     }
 
     /// The text of a message that is whole with this record. One of a single record shares its memory.
@@ -375,15 +400,22 @@ impl Stream {
         self.due = first.unwrap_or(NEVER);
     }
 
-    /// Gives up what was missed for longer than `wait`.
-    pub(super) fn give_up(&mut self, wait: Micros, now: Instant) {
+    /// Gives up what was missed for long.
+    pub(super) fn give_up(&mut self, now: Instant) {
         if self.missing == 0 {
             return;
         }
-        for slot in &mut self.slots {
-            if let Slot::Missing(missing) = slot
-                && now.since(missing.since) >= wait
-            {
+        let is_past_over = now.since(self.recovered) >= GIVE_UP_WAIT_PAST;
+        for (slot, sequence) in self.slots.iter_mut().zip(self.base..) {
+            if let Slot::Missing(missing) = slot {
+                let waited = now.since(missing.since);
+                let is_over = match sequence < self.past_end && is_past_over {
+                    true => waited >= GIVE_UP_WAIT_PAST,
+                    false => waited >= GIVE_UP_WAIT,
+                };
+                if !is_over {
+                    continue;
+                }
                 *slot = Slot::Lost;
                 self.missing -= 1;
             }

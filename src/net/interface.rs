@@ -87,6 +87,14 @@ impl Interface {
         })
     }
 
+    /// Bytes of the largest IP packet that it takes; an Ethernet's where the system does not tell.
+    pub fn mtu_bytes(&self) -> usize {
+        const ETHERNET: usize = 1500;
+        let told = std::fs::read_to_string(format!("/sys/class/net/{}/mtu", self.name));
+        let told = told.ok().and_then(|text| text.trim().parse().ok());
+        told.unwrap_or(ETHERNET)
+    }
+
     /// What has become of it: the same, or what its name stands for now. One with several addresses is
     /// the same as long as it has this one.
     ///

@@ -13,15 +13,16 @@ mod room_seat;
 mod room_task;
 mod seat;
 mod speech;
+pub mod transfer;
 mod watched_socket;
 
 pub use group_sockets::GroupSockets;
 pub use interface::{Interface, InterfaceError, Towards};
 pub use line_stream::{LineStream, StreamError};
 pub use multicast_socket::OpenError;
-pub use observer::Observer;
+pub use observer::{Observed, Observer};
 pub use relay::{FromRelay, RelayLink};
 pub use room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError, Traffic};
-pub use room_seat::{RoomCommand, RoomOptions, Seated};
+pub use room_seat::{KnownPast, RoomCommand, RoomOptions, Seated};
 pub use room_task::spawn_room;
 pub use seat::{Seat, SeatOptions, new_member};

@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
 use super::Interface;
 use crate::chat::RoomAddress;
+use crate::multicast::file::ObjectId;
 
 /// A group that could not be joined. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ impl OpenError {
 /// What the kernel is asked to hold of datagrams not yet read, in bytes; it may give less.
 const RECEIVE_BUFFER_BYTES: usize = 1024 * 1024;
 
+/// The same for symbols of a file, which come as fast as the network carries them.
+const RECEIVE_BUFFER_BYTES_FILE: usize = 4 * 1024 * 1024;
+
 /// How long a datagram may wait for an interface that has its hands full, before it counts as lost.
 const SEND_WAIT: Duration = Duration::from_millis(50);
 
@@ -44,6 +48,9 @@ const PAYLOAD_BYTES_MAX: usize = 65_535;
 /// Buffers that one call fills: each with a datagram, or with many of one length that the kernel has
 /// put together.
 const BATCH_BUFFERS: usize = 8;
+
+/// The same for symbols of a file.
+const BATCH_BUFFERS_MAX: usize = 32;
 
 /// Receives a group on one interface, and sends to it from a port of its own: so each client of a
 /// machine has a source of its own, and tells its echo from the others.
@@ -57,11 +64,22 @@ pub struct MulticastSocket {
     source: SocketAddrV4,
 }
 
+/// What a socket is for. Where the system can, it is not even woken up for the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hears {
+    /// All but what is of files.
+    Talk,
+    /// The symbols of this file.
+    SymbolsOf(ObjectId),
+    /// What members need of this file.
+    NeedsOf(ObjectId),
+}
+
 /// Datagrams that were received in one call.
 pub struct Batch {
     bytes: Vec<u8>,
     buffers: usize,
-    meta: [RecvMeta; BATCH_BUFFERS],
+    meta: [RecvMeta; BATCH_BUFFERS_MAX],
     filled: usize,
 }
 
@@ -70,9 +88,14 @@ impl MulticastSocket {
     ///
     /// # Errors
     /// The group could not be joined.
-    pub fn open(room: RoomAddress, interface: &Interface, ttl: u8) -> Result<Self, OpenError> {
+    pub fn open(
+        room: RoomAddress,
+        interface: &Interface,
+        ttl: u8,
+        hears: Hears,
+    ) -> Result<Self, OpenError> {
         let open = || {
-            let receiver = receiver(room, interface)?;
+            let receiver = receiver(room, interface, hears)?;
             let sender = sender(interface, ttl)?;
             let source = match sender.local_addr()? {
                 SocketAddr::V4(source) => source,
@@ -80,7 +103,7 @@ impl MulticastSocket {
             };
             // Without it we are only woken up for nothing.
             #[cfg(target_os = "linux")]
-            let _ = echo_filter::attach(&receiver, source);
+            let _ = filter::attach(&receiver, source, hears);
             let receiving = UdpSocketState::new((&receiver).into())?;
             let sending = UdpSocketState::new((&sender).into())?;
             // The driver above has nothing better to do than to wait for the interface.
@@ -136,7 +159,7 @@ impl MulticastSocket {
     pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
         batch.filled = 0;
         let mut chunks = batch.bytes.chunks_exact_mut(PAYLOAD_BYTES_MAX);
-        let mut buffers: [IoSliceMut<'_>; BATCH_BUFFERS] =
+        let mut buffers: [IoSliceMut<'_>; BATCH_BUFFERS_MAX] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let buffers = &mut buffers[..batch.buffers];
         let socket = (&self.receiver).into();
@@ -150,6 +173,14 @@ impl MulticastSocket {
     /// The process has too many files open.
     pub fn clone_receiver(&self) -> io::Result<UdpSocket> {
         self.receiver.try_clone()
+    }
+
+    /// What the system holds of datagrams that were not yet read, in bytes, with what each takes there beside its own.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn receive_buffer_bytes(&self) -> io::Result<usize> {
+        SockRef::from(&self.receiver).recv_buffer_size()
     }
 
     /// Where our own datagrams come from.
@@ -171,6 +202,11 @@ impl Batch {
         Self::of(BATCH_BUFFERS)
     }
 
+    /// For a flow that is as fast as the network.
+    pub fn of_very_many() -> Self {
+        Self::of(BATCH_BUFFERS_MAX)
+    }
+
     /// A single buffer, for who waits.
     pub fn of_one() -> Self {
         Self::of(1)
@@ -181,7 +217,7 @@ impl Batch {
             // The system gives memory to what is written to, which is little in most rooms.
             bytes: vec![0; buffers * PAYLOAD_BYTES_MAX],
             buffers,
-            meta: [RecvMeta::default(); BATCH_BUFFERS],
+            meta: [RecvMeta::default(); BATCH_BUFFERS_MAX],
             filled: 0,
         }
     }
@@ -207,16 +243,21 @@ impl Batch {
 }
 
 #[cfg(target_os = "linux")]
-mod echo_filter {
-    //! What a socket sends comes back to its own machine, for the others there. This keeps it from being
-    //! queued for who sent it.
+mod filter {
+    //! What a socket does not want, the kernel drops before it wakes anybody: what it sent itself, which comes back to
+    //! its own machine for the others there, and datagrams of another kind.
 
     use std::io;
     use std::net::{SocketAddrV4, UdpSocket};
 
     use socket2::{SockFilter, SockRef};
 
+    use super::Hears;
+    use crate::multicast::config::RELIABLE_FIRST_BYTE;
+    use crate::multicast::packet::{HEADER_BYTES, NEED, SYMBOL};
+
     // The kernel's names are BPF_LD | BPF_H | BPF_ABS and so on (linux/filter.h).
+    const LOAD_BYTE: u16 = 0x30;
     const LOAD_HALF_WORD: u16 = 0x28;
     const LOAD_WORD: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;
@@ -224,23 +265,63 @@ mod echo_filter {
 
     /// Offsets count from the UDP header; with this added, from the IP header (SKF_NET_OFF).
     const IP_HEADER: u32 = 0xfff0_0000;
-    const UDP_SOURCE_PORT: u32 = 0;
     const IP_SOURCE: u32 = IP_HEADER + 12;
+    const UDP_SOURCE_PORT: u32 = 0;
+    const FIRST_BYTE: u32 = 8;
+    const KIND: u32 = FIRST_BYTE + 2;
+    const OBJECT: u32 = FIRST_BYTE + HEADER_BYTES as u32;
 
-    pub(super) fn attach(socket: &UdpSocket, own: SocketAddrV4) -> io::Result<()> {
-        let address = own.ip().to_bits();
-        SockRef::from(socket).attach_filter(&[
-            SockFilter::new(LOAD_HALF_WORD, 0, 0, UDP_SOURCE_PORT),
-            SockFilter::new(JUMP_IF_EQUAL, 0, 3, own.port().into()),
-            SockFilter::new(LOAD_WORD, 0, 0, IP_SOURCE),
-            SockFilter::new(JUMP_IF_EQUAL, 0, 1, address),
-            SockFilter::new(RETURN, 0, 0, 0),
-            SockFilter::new(RETURN, 0, 0, u32::MAX),
-        ])
+    /// Something that is looked at: how it is loaded, from where, and what it may be.
+    type Field = (u16, u32, u32);
+
+    pub(super) fn attach(socket: &UdpSocket, own: SocketAddrV4, hears: Hears) -> io::Result<()> {
+        let mut program = Vec::new();
+        let port = (LOAD_HALF_WORD, UDP_SOURCE_PORT, own.port().into());
+        let address = (LOAD_WORD, IP_SOURCE, own.ip().to_bits());
+        drop_if(&[port, address], &mut program);
+        let reliable = (LOAD_BYTE, FIRST_BYTE, RELIABLE_FIRST_BYTE.into());
+        let kind = |kind: u8| (LOAD_BYTE, KIND, kind.into());
+        match hears {
+            Hears::Talk => {
+                drop_if(&[reliable, kind(SYMBOL)], &mut program);
+                drop_if(&[reliable, kind(NEED)], &mut program);
+            }
+            Hears::SymbolsOf(object) | Hears::NeedsOf(object) => {
+                let wanted = match hears {
+                    Hears::SymbolsOf(_) => SYMBOL,
+                    _ => NEED,
+                };
+                let high = (LOAD_WORD, OBJECT, (object.0 >> 32) as u32);
+                let low = (LOAD_WORD, OBJECT + 4, object.0 as u32);
+                for field in [reliable, kind(wanted), high, low] {
+                    drop_unless(field, &mut program);
+                }
+            }
+        }
+        program.push(SockFilter::new(RETURN, 0, 0, u32::MAX));
+        SockRef::from(socket).attach_filter(&program)
+    }
+
+    /// Drops what has all of these.
+    fn drop_if(fields: &[Field], program: &mut Vec<SockFilter>) {
+        let rest = (1..=fields.len()).rev();
+        for ((load, offset, value), rest) in fields.iter().zip(rest) {
+            program.push(SockFilter::new(*load, 0, 0, *offset));
+            // Over the other fields, and what drops it.
+            let over = 2 * (rest as u8 - 1) + 1;
+            program.push(SockFilter::new(JUMP_IF_EQUAL, 0, over, *value));
+        }
+        program.push(SockFilter::new(RETURN, 0, 0, 0));
+    }
+
+    fn drop_unless((load, offset, value): Field, program: &mut Vec<SockFilter>) {
+        program.push(SockFilter::new(load, 0, 0, offset));
+        program.push(SockFilter::new(JUMP_IF_EQUAL, 1, 0, value));
+        program.push(SockFilter::new(RETURN, 0, 0, 0));
     }
 }
 
-fn receiver(room: RoomAddress, interface: &Interface) -> io::Result<UdpSocket> {
+fn receiver(room: RoomAddress, interface: &Interface, hears: Hears) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     // Several clients of one machine share the port.
     socket.set_reuse_address(true)?;
@@ -249,7 +330,10 @@ fn receiver(room: RoomAddress, interface: &Interface) -> io::Result<UdpSocket> {
     #[cfg(target_os = "linux")]
     socket.set_multicast_all_v4(false)?;
     // A smaller buffer than asked for is no reason to stay out of the room.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    let _ = socket.set_recv_buffer_size(match hears {
+        Hears::SymbolsOf(_) => RECEIVE_BUFFER_BYTES_FILE,
+        Hears::Talk | Hears::NeedsOf(_) => RECEIVE_BUFFER_BYTES,
+    });
     socket.bind(&room.socket_address().into())?;
     socket.join_multicast_v4_n(
         &room.group(),

@@ -1,15 +1,19 @@
 //! The server's own seat in a reliable room: it hears and repairs as a member does, and is nobody.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddrV4;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::seat::new_member;
-use crate::chat::{Message, RoomAddress};
+use super::speech::name;
+use crate::chat::{Happening, Position, RecordId, RoomAddress, SessionId};
+use crate::multicast::content::{self, Content};
 use crate::multicast::packet::{MemberId, Role, room_tag};
-use crate::multicast::session::{Config, Event, Input, Output, Session};
+use crate::multicast::session::{Config, Event, Input, Output, Past, Session};
 use crate::time::Micros;
 
 /// A session that says nothing.
@@ -19,13 +23,32 @@ pub struct Observer {
     clock: Clock,
 }
 
+/// What an observer notices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// Something happened in the room.
+    Happened {
+        /// Whom it concerns.
+        from: String,
+        /// When, by the clock of who said it.
+        said_at: Option<Timestamp>,
+        /// What.
+        what: Happening,
+        /// The last record of a message.
+        record: Option<RecordId>,
+    },
+    /// Somebody is there, and was heard so far.
+    Seen(Position),
+}
+
 impl Observer {
-    /// Joins now.
+    /// Joins now. It is told what was said after these positions, as far as anybody still has it.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new(room: RoomAddress) -> io::Result<Self> {
+    pub fn new(room: RoomAddress, past: Option<Vec<Position>>) -> io::Result<Self> {
         let clock = Clock::start();
+        let since = clock.now();
         let config = Config {
             room_tag: room_tag(room),
             name: String::new(),
@@ -34,6 +57,13 @@ impl Observer {
             rate_max: None,
             replaces: None,
             role: Role::Observer,
+            past: past.map(|positions| Past {
+                positions: positions
+                    .into_iter()
+                    .map(|position| (MemberId(position.origin.0), position.next))
+                    .collect(),
+                since,
+            }),
         };
         let id = MemberId(new_member()?);
         let session = Session::new(id, config, getrandom::u64()?, clock.now());
@@ -67,30 +97,112 @@ impl Observer {
         self.session.is_over()
     }
 
+    /// Whether nobody is there.
+    pub fn is_alone(&self) -> bool {
+        self.session.members().next().is_none()
+    }
+
     /// The time between two signs of life.
     pub fn idle_interval(&self) -> Micros {
         self.session.idle_interval()
     }
 
-    /// Gives out what is to be sent, and what was said; returns when to look again.
+    /// How far it has heard each of the others.
+    pub fn positions(&self) -> Vec<Position> {
+        let positions = self.session.positions();
+        positions.map(|(id, next)| position(id, next)).collect()
+    }
+
+    /// Gives out what is to be sent, and what was noticed; returns when to look again.
     pub fn flush(
         &mut self,
         mut send: impl FnMut(&[u8]),
-        mut on_message: impl FnMut(Message),
+        mut on_observed: impl FnMut(Observed),
     ) -> Instant {
-        loop {
+        let mut events = VecDeque::new();
+        let wake = loop {
             match self.session.poll_output() {
                 Output::Transmit(datagram) => send(&datagram),
-                Output::Event(Event::Message { id, text, .. }) => {
-                    let from = self.session.member(id.origin).map(|member| member.name);
-                    let text = String::from_utf8_lossy(&text).parse();
-                    if let (Some(from), Ok(text)) = (from, text) {
-                        on_message(Message { from, text });
-                    }
-                }
-                Output::Event(_) => {}
-                Output::Wait(until) => return self.clock.system(until).into(),
+                Output::Event(event) => events.push_back(event),
+                Output::Wait(until) => break self.clock.system(until).into(),
             }
+        };
+        while let Some(event) = events.pop_front() {
+            self.notice(event, &events, &mut on_observed);
         }
+        wake
+    }
+
+    fn notice(
+        &self,
+        event: Event,
+        later: &VecDeque<Event>,
+        on_observed: &mut impl FnMut(Observed),
+    ) {
+        let session = &self.session;
+        // As it was called then: it may have been renamed in the same moment.
+        let name = |id| {
+            let before = later.iter().find_map(|event| match event {
+                Event::Renamed {
+                    id: renamed,
+                    before,
+                } if *renamed == id => Some(before.clone()),
+                _ => None,
+            });
+            before.unwrap_or_else(|| name(session, id))
+        };
+        let happened = |id, what| Observed::Happened {
+            from: name(id),
+            said_at: None,
+            what,
+            record: None,
+        };
+        match event {
+            Event::Message { id, text, .. } => {
+                // What is not known is counted by the members.
+                let Ok((content, said_at)) = content::decode(&text) else {
+                    return;
+                };
+                on_observed(Observed::Happened {
+                    from: name(id.origin),
+                    said_at: Some(said_at),
+                    what: match content {
+                        Content::Text(text) => Happening::Text(text),
+                        Content::Offer(offer) => Happening::File(offer.file),
+                    },
+                    record: Some(RecordId {
+                        origin: SessionId(id.origin.0),
+                        sequence: id.sequence,
+                    }),
+                });
+            }
+            Event::Joined(id) => {
+                let next = session.position(id);
+                next.into_iter()
+                    .for_each(|next| on_observed(Observed::Seen(position(id, next))));
+                // Who was there before did not come now.
+                let is_new = session
+                    .member(id)
+                    .is_some_and(|member| member.since >= session.started());
+                if is_new {
+                    on_observed(happened(id, Happening::Joined));
+                }
+            }
+            Event::Left(id) => on_observed(happened(id, Happening::Left)),
+            Event::Renamed { id, before } => on_observed(Observed::Happened {
+                from: before,
+                said_at: None,
+                what: Happening::Renamed(name(id)),
+                record: None,
+            }),
+            Event::ShownAs(_) | Event::Slow(_) | Event::Gap { .. } => {}
+        }
+    }
+}
+
+fn position(id: MemberId, next: u64) -> Position {
+    Position {
+        origin: SessionId(id.0),
+        next,
     }
 }

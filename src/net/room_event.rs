@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Interface;
-use crate::chat::Message;
+use jiff::Timestamp;
+
+use super::{Interface, OpenError};
+use crate::chat::{Message, RecordRange};
+use crate::multicast::content::Offer;
 use crate::multicast::session::MessageId;
 
 /// What the person in a room is told. Names and texts of others are not safe to show as they are.
@@ -12,6 +15,24 @@ use crate::multicast::session::MessageId;
 pub enum RoomEvent {
     /// Somebody said something.
     Message(Message),
+    /// Somebody offers a file.
+    Offered {
+        /// Who.
+        from: String,
+        /// When, by the clock of who offers it.
+        said_at: Timestamp,
+        /// The file.
+        offer: Offer,
+        /// It was offered before we came, or before we heard of it.
+        is_again: bool,
+    },
+    /// A file that was offered is no longer to be had from who offered it.
+    Withdrawn {
+        /// Who.
+        from: String,
+        /// The file.
+        offer: Offer,
+    },
     /// A program that speaks the plain dialect said something in a reliable room: it may have been
     /// heard by some and not by others.
     Stranger(Message),
@@ -36,6 +57,8 @@ pub enum RoomEvent {
         from: String,
         /// How many records it was: lines, or pieces of long ones.
         records: u64,
+        /// Which: a server's history may have them.
+        range: RecordRange,
     },
     /// What we say goes out as slowly as this member takes it.
     Slow(String),
@@ -58,7 +81,7 @@ pub struct Said {
 }
 
 /// A text that did not get out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SayError {
     /// The interface is down or gone; it is watched, and used again when it is back.
     #[error("not said: interface {0} is down; it will be used again when it is back")]
@@ -69,6 +92,12 @@ pub enum SayError {
     /// The task has ended.
     #[error("not said: the room was left")]
     Left,
+    /// The room is plain.
+    #[error("files need a reliable room, and this one is plain")]
+    Plain,
+    /// The group could not be joined for a file.
+    #[error(transparent)]
+    Join(#[from] OpenError),
 }
 
 /// A member of a reliable room.

@@ -1,6 +1,6 @@
 //! A seat in a room as its owner has it: how it is taken, and what it can be asked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -8,7 +8,10 @@ use tokio::task::JoinHandle;
 use super::Interface;
 use super::relay::RelayLink;
 use super::room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError};
-use crate::chat::{Dialect, MessageText, UserName};
+use super::transfer::{Incoming, Outgoing};
+use crate::chat::{Dialect, FileOffer, MessageText, Position, UserName};
+use crate::files::{PartFile, SourceFile};
+use crate::multicast::content::Offer;
 use crate::multicast::session::Delivered;
 
 /// How to join.
@@ -32,6 +35,17 @@ pub struct RoomOptions {
     pub id: Option<u64>,
     /// The way through the server, if there is one.
     pub relay: Option<RelayLink>,
+    /// What a server's history has of a reliable room: it goes on from there. None to begin with what is said now.
+    pub past: Option<KnownPast>,
+}
+
+/// How far a history reaches.
+#[derive(Clone, Debug)]
+pub struct KnownPast {
+    /// As the history has them.
+    pub positions: Vec<Position>,
+    /// When it was asked for.
+    pub asked: Instant,
 }
 
 /// What the task is asked.
@@ -39,6 +53,16 @@ pub struct RoomOptions {
 pub enum RoomCommand {
     /// Say this, and answer when it is handed to the network.
     Say(MessageText, oneshot::Sender<Result<Said, SayError>>),
+    /// Offer this file, and send it to whoever wants it.
+    SendFile(Box<SourceFile>, oneshot::Sender<Result<Outgoing, SayError>>),
+    /// Offer this file, which the server has and sends.
+    OfferKept(FileOffer, oneshot::Sender<Result<(), SayError>>),
+    /// Receive a file that was offered.
+    ReceiveFile(
+        Offer,
+        Box<PartFile>,
+        oneshot::Sender<Result<Incoming, SayError>>,
+    ),
     /// Answer when every member there has what was said, or after this time.
     AwaitDelivery(Said, Duration, oneshot::Sender<Delivered>),
     /// Speak under this name from now on.

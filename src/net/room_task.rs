@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -16,11 +17,16 @@ use super::room_event::{RoomEvent, RoomStats, Said, SayError};
 use super::room_seat::{RoomCommand, RoomOptions, Seated};
 use super::seat::{Outlet, SeatOptions};
 use super::speech::{Plain, Reliable};
+use super::transfer::{self, Incoming, Outgoing, Publish, ReceivingOptions, SendingOptions};
 use super::watched_socket::{WatchedSocket, receive};
 use super::{Interface, InterfaceError};
-use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
+use crate::chat::{Dialect, FileOffer, MessageText, RoomAddress, TransportChoice};
 use crate::control::datagrams;
-use crate::multicast::config::IDLE_INTERVAL_MIN;
+use crate::files::{PartFile, SourceFile};
+use crate::multicast::config::{
+    FILE_DATAGRAM_OVERHEAD_BYTES, IDLE_INTERVAL_MIN, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN,
+};
+use crate::multicast::content::Offer;
 use crate::multicast::plain;
 use crate::multicast::session::Delivered;
 use crate::multicast::transport::Way;
@@ -47,6 +53,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
         replaces,
         id,
         relay,
+        past,
     } = options;
     // Who can be relayed needs no multicast.
     let can_relay = relay
@@ -65,7 +72,7 @@ pub fn spawn_room(room: RoomAddress, options: RoomOptions) -> Result<Seated, Ope
                 rate_max,
                 replaces,
             };
-            let reliable = Reliable::new(room, &options, id);
+            let reliable = Reliable::new(room, &options, id, past);
             let reliable = reliable.map_err(|error| OpenError::new(room, &interface, error))?;
             Speech::Reliable(Box::new(reliable))
         }
@@ -220,6 +227,15 @@ impl RoomTask {
                 let result = self.say(&text);
                 let _ = done.send(result);
             }
+            RoomCommand::SendFile(source, answer) => {
+                let _ = answer.send(self.send_file(*source));
+            }
+            RoomCommand::OfferKept(file, answer) => {
+                let _ = answer.send(self.offer_kept(file));
+            }
+            RoomCommand::ReceiveFile(offer, part, answer) => {
+                let _ = answer.send(self.receive_file(&offer, *part));
+            }
             RoomCommand::AwaitDelivery(said, wait, answer) => match &mut self.speech {
                 Speech::Plain(_) => _ = answer.send(Delivered { by: 0, of: 0 }),
                 Speech::Reliable(reliable) => reliable.await_delivery(said, wait, answer),
@@ -273,6 +289,53 @@ impl RoomTask {
         };
         self.stats.said += 1;
         Ok(said)
+    }
+
+    /// Offers a file, and starts to send it: the offer is a message like any other.
+    fn send_file(&mut self, source: SourceFile) -> Result<Outgoing, SayError> {
+        let Speech::Reliable(reliable) = &mut self.speech else {
+            return Err(SayError::Plain);
+        };
+        if self.socket.is_none() {
+            return Err(SayError::InterfaceDown(self.interface.name.clone()));
+        }
+        let said_at = Timestamp::now();
+        let offer = offer(source.offer().clone(), &self.interface);
+        let options = SendingOptions {
+            member: reliable.id().0,
+            room: self.room,
+            interface: self.interface.clone(),
+            ttl: self.ttl,
+            rate_max: reliable.rate_max(),
+            expected: reliable.members_by_multicast(),
+            said_at,
+        };
+        let outgoing = transfer::send(&options, &offer, source)?;
+        reliable.offer(offer, said_at)?;
+        Ok(outgoing)
+    }
+
+    fn offer_kept(&mut self, file: FileOffer) -> Result<(), SayError> {
+        match &mut self.speech {
+            Speech::Plain(_) => Err(SayError::Plain),
+            Speech::Reliable(reliable) => {
+                reliable.offer(offer(file, &self.interface), Timestamp::now())
+            }
+        }
+    }
+
+    fn receive_file(&self, offer: &Offer, part: PartFile) -> Result<Incoming, SayError> {
+        let Speech::Reliable(reliable) = &self.speech else {
+            return Err(SayError::Plain);
+        };
+        let options = ReceivingOptions {
+            member: reliable.id().0,
+            is_observer: false,
+            room: self.room,
+            interface: self.interface.clone(),
+            ttl: self.ttl,
+        };
+        Ok(transfer::receive(&options, offer, part, Box::new(Publish))?)
     }
 
     /// Tells once that sending fails, and once that it works again.
@@ -483,6 +546,19 @@ impl RoomTask {
                 self.untold = 0;
             }
         }
+    }
+}
+
+/// Symbols fill what the interface carries, in whole blocks of 64 bytes, in which parity is reckoned fastest.
+fn offer(file: FileOffer, interface: &Interface) -> Offer {
+    let room = interface
+        .mtu_bytes()
+        .saturating_sub(FILE_DATAGRAM_OVERHEAD_BYTES);
+    let bytes =
+        (room / SYMBOL_BYTES_MIN * SYMBOL_BYTES_MIN).clamp(SYMBOL_BYTES_MIN, SYMBOL_BYTES_MAX);
+    Offer {
+        file,
+        symbol_bytes: bytes as u16,
     }
 }
 

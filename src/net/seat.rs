@@ -8,12 +8,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Interface;
 use super::clock::Clock;
-use super::multicast_socket::{Batch, MulticastSocket, OpenError};
+use super::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
 use super::relay::RelayQueue;
+use super::room_seat::KnownPast;
 use crate::chat::{RoomAddress, UserName};
 use crate::multicast::config::RELIABLE_FIRST_BYTE;
 use crate::multicast::packet::{MemberId, Role, is_heartbeat, room_tag};
-use crate::multicast::session::{Config, Event, Input, MessageId, Output, SendError, Session};
+use crate::multicast::session::{
+    Config, Event, Input, MessageId, Output, Past, SendError, Session,
+};
 use crate::time::{Instant, Micros};
 
 /// How a member joins a reliable room.
@@ -77,6 +80,7 @@ impl Member {
         room: RoomAddress,
         options: &SeatOptions,
         id: Option<u64>,
+        past: Option<KnownPast>,
     ) -> io::Result<Self> {
         let clock = Clock::start();
         let config = Config {
@@ -87,6 +91,14 @@ impl Member {
             rate_max: options.rate_max,
             replaces: options.replaces.map(MemberId),
             role: Role::Member,
+            past: past.map(|past| Past {
+                positions: past
+                    .positions
+                    .iter()
+                    .map(|position| (MemberId(position.origin.0), position.next))
+                    .collect(),
+                since: clock.now() - Micros(past.asked.elapsed().as_micros() as u64),
+            }),
         };
         let id = MemberId(id.map_or_else(new_member, Ok)?);
         let seed = getrandom::u64()?;
@@ -240,10 +252,10 @@ impl Seat {
         interface: &Interface,
         options: &SeatOptions,
     ) -> Result<Self, OpenError> {
-        let socket = MulticastSocket::open(room, interface, options.ttl)?;
+        let socket = MulticastSocket::open(room, interface, options.ttl, Hears::Talk)?;
         let failed = |error| OpenError::new(room, interface, error);
         socket.let_receive_wait(RECEIVE_WAIT).map_err(failed)?;
-        let member = Member::new(room, options, None).map_err(failed)?;
+        let member = Member::new(room, options, None, None).map_err(failed)?;
         let wake = member.now();
         Ok(Self {
             member,

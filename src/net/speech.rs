@@ -1,17 +1,22 @@
 //! How a seat speaks the dialect of its room: what it makes of texts and of datagrams.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
+use super::room_seat::KnownPast;
 use super::seat::{Member, Outlet, SeatOptions};
-use crate::chat::{Message, MessageText, RoomAddress, UserName};
-use crate::multicast::packet::MemberId;
+use crate::chat::{FileHash, Message, MessageText, RecordRange, RoomAddress, SessionId, UserName};
+use crate::multicast::config::OFFERS_KNOWN_MAX;
+use crate::multicast::content::{self, Content, Offer, UnknownContent};
+use crate::multicast::file::{self, Announcement, FileDatagram};
+use crate::multicast::packet::{Header, MemberId};
 use crate::multicast::plain;
 use crate::multicast::session::{Delivered, Event, MessageId, Session};
 use crate::time::Micros;
@@ -72,6 +77,8 @@ pub(super) struct Reliable {
     awaited: Vec<Awaited>,
     /// Lines of ours, when they were said, and how they begin.
     watched: VecDeque<(MessageId, Instant, String)>,
+    /// Files that were offered, and by whom.
+    offers: BTreeSet<(MemberId, FileHash)>,
     /// Datagrams that are neither of this room nor a stranger's line.
     ignored: u64,
 }
@@ -88,15 +95,17 @@ impl Reliable {
         room: RoomAddress,
         options: &SeatOptions,
         id: Option<u64>,
+        past: Option<KnownPast>,
     ) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            member: Member::new(room, options, id)?,
+            member: Member::new(room, options, id, past)?,
             rate_max: options.rate_max,
             wake: now,
             present: Some((now + GATHER, Vec::new())),
             awaited: Vec::new(),
             watched: VecDeque::new(),
+            offers: BTreeSet::new(),
             ignored: 0,
         })
     }
@@ -111,7 +120,8 @@ impl Reliable {
     }
 
     pub(super) fn say(&mut self, text: &MessageText) -> Result<Said, SayError> {
-        let said = self.member.say(text.as_str().as_bytes());
+        let message = content::encode(&Content::Text(text.clone()), Timestamp::now());
+        let said = self.member.say(&message);
         let id = said.map_err(|error| SayError::Network(error.to_string()))?;
         if self.watched.len() >= WATCHED_MAX {
             self.watched.pop_front();
@@ -119,6 +129,25 @@ impl Reliable {
         let excerpt = text.as_str().chars().take(EXCERPT_CHARS).collect();
         self.watched.push_back((id, Instant::now(), excerpt));
         Ok(Said { id: Some(id) })
+    }
+
+    /// Offers a file to the room.
+    pub(super) fn offer(&mut self, offer: Offer, said_at: Timestamp) -> Result<(), SayError> {
+        let message = content::encode(&Content::Offer(offer), said_at);
+        let said = self.member.say(&message);
+        said.map(drop)
+            .map_err(|error| SayError::Network(error.to_string()))
+    }
+
+    /// What may be sent at most, in bytes a second.
+    pub(super) fn rate_max(&self) -> Option<u64> {
+        self.rate_max
+    }
+
+    /// Others who are there, and whom no relay serves.
+    pub(super) fn members_by_multicast(&self) -> usize {
+        let members = self.member.session().members();
+        members.filter(|member| !member.is_relayed).count()
     }
 
     pub(super) fn rename(&mut self, name: &UserName) {
@@ -144,6 +173,9 @@ impl Reliable {
 
     /// Takes a datagram; a stranger's line comes back at once.
     pub(super) fn hear(&mut self, source: SocketAddrV4, bytes: &[u8]) -> Option<RoomEvent> {
+        if let Ok((header, FileDatagram::Announcement(told))) = file::decode(bytes) {
+            return self.hear_announcement(&header, told);
+        }
         if self.member.hear(source, bytes, self.member.now()) {
             return None;
         }
@@ -156,6 +188,31 @@ impl Reliable {
         }
     }
 
+    /// Who came later hears of files too.
+    fn hear_announcement(&mut self, header: &Header, told: Announcement) -> Option<RoomEvent> {
+        let session = self.member.session();
+        let is_known = session.member(header.transmitter).is_some();
+        if header.room_tag != session.room_tag() || !is_known {
+            return None;
+        }
+        let from = name(session, header.transmitter);
+        let Announcement {
+            is_withdrawn,
+            offer,
+            said_at,
+        } = told;
+        let key = (header.transmitter, offer.file.hash);
+        match is_withdrawn {
+            true => (self.offers.remove(&key)).then_some(RoomEvent::Withdrawn { from, offer }),
+            false => note_offer(&mut self.offers, key).then_some(RoomEvent::Offered {
+                from,
+                said_at,
+                offer,
+                is_again: true,
+            }),
+        }
+    }
+
     /// The time has come to look at what is due.
     pub(super) fn look(&mut self) {
         self.member.look();
@@ -165,8 +222,17 @@ impl Reliable {
     pub(super) fn flush(&mut self, outlet: Outlet<'_>) -> Vec<RoomEvent> {
         let mut events = Vec::new();
         let (present, ignored) = (&mut self.present, &mut self.ignored);
+        let offers = &mut self.offers;
         let wake = self.member.flush(outlet, |session, event| {
-            events.extend(translate(session, event, present, ignored));
+            let origin = match &event {
+                Event::Message { id, .. } => Some(id.origin),
+                _ => None,
+            };
+            let event = translate(session, event, present, ignored);
+            if let (Some(RoomEvent::Offered { offer, .. }), Some(origin)) = (&event, origin) {
+                note_offer(offers, (origin, offer.file.hash));
+            }
+            events.extend(event);
         });
         self.wake = self.member.system_time(wake).into();
         events.extend(self.tell_present());
@@ -300,6 +366,14 @@ impl Reliable {
     }
 }
 
+/// Whether a file was not known to be offered by this member.
+fn note_offer(offers: &mut BTreeSet<(MemberId, FileHash)>, key: (MemberId, FileHash)) -> bool {
+    if offers.len() >= OFFERS_KNOWN_MAX {
+        offers.pop_first();
+    }
+    offers.insert(key)
+}
+
 /// What a person is told of an event, if anything yet.
 fn translate(
     session: &Session,
@@ -327,23 +401,44 @@ fn translate(
         }
         Event::ShownAs(name) => RoomEvent::ShownAs(name),
         Event::Message { id, text, .. } => {
-            let Ok(text) = String::from_utf8_lossy(&text).parse() else {
-                *ignored += 1;
-                return None;
-            };
             let from = name(session, id.origin);
-            RoomEvent::Message(Message { from, text })
+            match content::decode(&text) {
+                Ok((Content::Text(text), said_at)) => RoomEvent::Message(Message {
+                    from,
+                    text,
+                    said_at: Some(said_at),
+                }),
+                Ok((Content::Offer(offer), said_at)) => RoomEvent::Offered {
+                    from,
+                    said_at,
+                    offer,
+                    is_again: false,
+                },
+                Err(UnknownContent) => {
+                    *ignored += 1;
+                    return None;
+                }
+            }
         }
         Event::Slow(id) => RoomEvent::Slow(name(session, id)),
-        Event::Gap(id, records) => RoomEvent::Gap {
-            from: name(session, id),
+        Event::Gap {
+            origin,
+            first,
             records,
+        } => RoomEvent::Gap {
+            from: name(session, origin),
+            records,
+            range: RecordRange {
+                origin: SessionId(origin.0),
+                first,
+                end: first + records,
+            },
         },
     })
 }
 
 /// Of who was never heard of by name, what tells it from others.
-fn name(session: &Session, id: MemberId) -> String {
+pub(super) fn name(session: &Session, id: MemberId) -> String {
     let member = session.member(id);
     member.map_or_else(|| format!("?{:04x}", id.0 as u16), |member| member.name)
 }

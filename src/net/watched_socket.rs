@@ -6,7 +6,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::Interface;
-use super::multicast_socket::{Batch, MulticastSocket, OpenError};
+use super::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
 use crate::chat::RoomAddress;
 
 /// A socket, and the runtime's eye on it.
@@ -22,7 +22,7 @@ impl WatchedSocket {
     /// # Errors
     /// The group could not be joined.
     pub fn open(room: RoomAddress, interface: &Interface, ttl: u8) -> Result<Self, OpenError> {
-        let socket = MulticastSocket::open(room, interface, ttl)?;
+        let socket = MulticastSocket::open(room, interface, ttl, Hears::Talk)?;
         let ready = socket.clone_receiver().and_then(UdpSocket::from_std);
         let ready = ready.map_err(|error| OpenError::new(room, interface, error))?;
         Ok(Self { socket, ready })

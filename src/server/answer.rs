@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::control::{self, Refusal, RefusalCode, Reply, plain_words};
+use crate::chat::FileHash;
+use crate::control::{self, Refusal, RefusalCode, Reply, Request, plain_words};
 
 /// How a line was spoken, and so is answered.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +21,16 @@ pub(super) enum Speech {
 pub(super) enum Answer {
     Ready(Result<Reply, Refusal>),
     Help,
+    /// To be looked up, which the owner of the hub has no part in.
+    Past(Box<Request>),
     Asked(oneshot::Receiver<Result<Reply, Refusal>>),
     /// As [`Answer::Asked`]; if it is done, somebody is online at this connection.
     Online(oneshot::Receiver<Result<Reply, Refusal>>),
+    /// A piece of a file, read when it is written.
+    Piece {
+        hash: FileHash,
+        offset: u64,
+    },
     /// Rendered already, in the form that the speech wants.
     Directory(oneshot::Receiver<Arc<str>>),
 }
@@ -52,6 +60,10 @@ impl Answer {
                 Ok(text) => return directory_text(speech, &text),
                 Err(_) => Err(stopping()),
             },
+            // Written by the connection, which has the files.
+            Self::Piece { .. } => return String::new(),
+            // It is looked up before.
+            Self::Past(_) => Err(stopping()),
             Self::Help => return framed(speech, plain_words::answer_to_help()),
         };
         match (speech, &result) {

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Shutdown;
 use super::bridge::{Bridge, Guest, Overheard};
 use super::delivery::Delivery;
 use super::job::{Answer, Caller, Job};
 use super::outbox::{LetGo, Outbox};
-use super::outcome::{Outcome, Pending, Undo};
+use super::outcome::{Entering, Outcome, Pending, Undo};
 use super::rendered::Rendered;
 use super::told::Told;
-use crate::chat::{NewRoom, OneLine, Origin, Room, RoomName};
+use super::{Shutdown, past};
+use crate::chat::{NewRoom, OneLine, Origin, RoomName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
 use crate::hub::{Addressed, ClientId, Hub};
-use crate::store::{Change, Store};
+use crate::store::{Change, History, Store};
 
 /// Requests that may wait; who comes after them waits to ask.
 const JOBS_WAITING_MAX: usize = 1024;
@@ -32,6 +32,14 @@ const COMMIT_JOBS_MAX: usize = 1024;
 pub(super) struct HubHandle {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) bridge: Bridge,
+    /// What was said before; none where nothing is kept.
+    pub(super) history: Option<History>,
+}
+
+/// What the owner keeps on disk.
+pub(super) struct Stores {
+    pub(super) store: Store,
+    pub(super) history: Option<History>,
 }
 
 /// The owner's thread, and the task with the server's seats.
@@ -46,16 +54,18 @@ pub(super) struct Owners {
 pub(super) fn spawn(
     hub: Hub,
     directory: Directory,
-    store: Store,
+    stores: Stores,
     interface: Option<String>,
     shutdown: Shutdown,
 ) -> (HubHandle, Owners) {
     let (jobs, jobs_in) = mpsc::channel(JOBS_WAITING_MAX);
-    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade());
+    let Stores { store, history } = stores;
+    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade(), history.clone());
     let task = HubTask {
         hub,
         directory,
         store,
+        history: history.clone(),
         delivery: Delivery::default(),
         rendered: Rendered::default(),
         bridge: bridge.clone(),
@@ -72,13 +82,19 @@ pub(super) fn spawn(
         hub: thread,
         bridge: bridge_task,
     };
-    (HubHandle { jobs, bridge }, owners)
+    let handle = HubHandle {
+        jobs,
+        bridge,
+        history,
+    };
+    (handle, owners)
 }
 
 struct HubTask {
     hub: Hub,
     directory: Directory,
     store: Store,
+    history: Option<History>,
     delivery: Delivery,
     rendered: Rendered,
     bridge: Bridge,
@@ -301,7 +317,7 @@ impl HubTask {
             request,
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
         );
-        let at = to_the_millisecond(Timestamp::now());
+        let at = past::to_the_millisecond(Timestamp::now());
         let done = self.hub.request(client, request, &self.directory, at)?;
         let told = done
             .events
@@ -401,8 +417,12 @@ impl HubTask {
                 }
             }
         }
+        for pending in &outcome.pending {
+            let history = self.history.iter();
+            history.for_each(|history| past::note_room(history, &pending.change));
+        }
         for addressed in &outcome.events {
-            self.delivery.deliver(addressed);
+            self.tell(addressed);
         }
         match (outcome.answer, outcome.entering, &outcome.result) {
             (Some(answer), Some(entering), Ok(_)) => {
@@ -414,8 +434,16 @@ impl HubTask {
         }
     }
 
+    /// First kept, then told: who hears it and asks for the history finds it there.
+    fn tell(&mut self, addressed: &Addressed) {
+        if let Some(history) = &self.history {
+            past::keep_lobby(history, &addressed.event);
+        }
+        self.delivery.deliver(addressed);
+    }
+
     /// Who asks to be in a room of the directory, for the server's seat there.
-    fn guest(&self, caller: Caller, request: &Request) -> Option<(ClientId, Room, Guest)> {
+    fn guest(&self, caller: Caller, request: &Request) -> Option<Entering> {
         let Request::Enter {
             room,
             via,
@@ -426,7 +454,8 @@ impl HubTask {
         else {
             return None;
         };
-        let room = self.directory.find(room)?.clone();
+        let id = self.directory.id_of(room)?;
+        let room = self.directory.get(id)?.clone();
         let name = self.hub.name_of(caller.client).or(name.as_ref())?;
         let guest = Guest {
             member: member.map(|member| member.0),
@@ -436,7 +465,7 @@ impl HubTask {
             interface: *interface,
             outbox: self.delivery.outbox(caller.client)?,
         };
-        Some((caller.client, room, guest))
+        Some((caller.client, (id, room), guest))
     }
 
     /// Has the seats listen in all rooms while somebody follows.
@@ -446,8 +475,9 @@ impl HubTask {
         }
         let was_followed = std::mem::replace(&mut self.is_followed, self.hub.is_followed());
         if was_followed || self.is_followed {
-            let rooms = self.directory.rooms().filter(|_| self.is_followed);
-            self.bridge.follow(rooms.cloned().collect());
+            let rooms = self.directory.entries().filter(|_| self.is_followed);
+            let rooms = rooms.map(|(id, room)| (id, room.clone()));
+            self.bridge.follow(rooms.collect());
         }
     }
 
@@ -460,16 +490,11 @@ impl HubTask {
             }
             for client in slow {
                 for addressed in self.end(client) {
-                    self.delivery.deliver(&addressed);
+                    self.tell(&addressed);
                 }
             }
         }
     }
-}
-
-/// As precise as a reader needs it, and shorter on the wire.
-fn to_the_millisecond(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 #[cfg(test)]
@@ -498,7 +523,11 @@ mod tests {
             seed: 1,
         });
         let hub = Hub::new(hub::Config::default());
-        let (handle, _owners) = spawn(hub, directory, store, None, Shutdown::default());
+        let stores = Stores {
+            store,
+            history: None,
+        };
+        let (handle, _owners) = spawn(hub, directory, stores, None, Shutdown::default());
         Running {
             handle,
             _folder: folder,
@@ -529,6 +558,7 @@ mod tests {
                 dialect: Dialect::Plain,
                 limit: None,
                 topic: None,
+                history: None,
             };
             self.ask(1, Request::MakeRoom(new)).await
         }

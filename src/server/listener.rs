@@ -15,14 +15,15 @@ use tokio_util::task::TaskTracker;
 
 use super::bridge::{SEAT_FILES, SEATS_MAX};
 use super::connection::Connection;
-use super::hub_task::{self, HubHandle, Owners};
+use super::files::Files;
+use super::hub_task::{self, HubHandle, Owners, Stores};
 use super::job::Caller;
 use super::socket::close_gently;
-use super::{Config, Limits, ServeError, Shutdown};
-use crate::control::{Group, Refusal, RefusalCode, plain_words};
+use super::{Config, Limits, ServeError, Shutdown, past};
+use crate::control::{FILE_PIECE_BYTES, Group, Refusal, RefusalCode, plain_words};
 use crate::directory::{self, Directory};
 use crate::hub::{self, ClientId, Hub};
-use crate::store::Store;
+use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store};
 
 /// How long connections get to end by themselves when the server stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ const BACKLOG: i32 = 1024;
 const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
 
 /// Files that a server has open beside its connections, with some to spare.
-const FILES_OF_OUR_OWN: usize = 64;
+const FILES_OF_OUR_OWN: usize = 64 + PARTS_MAX;
 
 /// How long a client that is turned away may take to read why.
 const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);
@@ -49,6 +50,7 @@ pub struct Server {
     port: u16,
     limits: Arc<Limits>,
     hub: HubHandle,
+    files: Files,
     owners: Owners,
     shutdown: Shutdown,
 }
@@ -60,6 +62,14 @@ impl Server {
     /// See [`ServeError`].
     pub fn bind(config: Config, shutdown: Shutdown) -> Result<Self, ServeError> {
         let (store, kept) = Store::open(&config.data)?;
+        let keep = KeepLimits {
+            total_bytes: config.limits.keep_bytes_max,
+            file_bytes_max: config.limits.keep_file_bytes_max,
+        };
+        let files = (keep.total_bytes > 0)
+            .then(|| FileStore::open(&config.data, keep, FILE_PIECE_BYTES))
+            .transpose()?;
+        let files = Files::spawn(files, &shutdown);
         allow_files(config.limits.connections_max);
         let listener = listen(config.listen, config.port)?;
         let port = match listener.local_addr() {
@@ -71,22 +81,36 @@ impl Server {
             port_picked: port,
             seed: getrandom::u64().map_err(ServeError::Random)?,
         });
+        let history = match config.history.is_off() {
+            true => None,
+            false => {
+                let rooms = kept.rooms.iter().map(|(id, room)| KeptRoom {
+                    id: *id,
+                    name: room.name.clone(),
+                    limit: room.history,
+                });
+                Some(History::open(&config.data, config.history, rooms)?)
+            }
+        };
         for (id, room) in kept.rooms {
             directory.restore(id, room);
         }
         let mut hub = Hub::new(hub::Config {
             people_max: config.limits.people_max,
+            lobby_next: past::lobby_next(history.as_ref()),
         });
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });
         }
+        let kept = Stores { store, history };
         let (hub, owners) =
-            hub_task::spawn(hub, directory, store, config.interface, shutdown.clone());
+            hub_task::spawn(hub, directory, kept, config.interface, shutdown.clone());
         Ok(Self {
             listener,
             port,
             limits: Arc::new(config.limits),
             hub,
+            files,
             owners,
             shutdown,
         })
@@ -141,6 +165,10 @@ impl Server {
         if timeout(STOP_WAIT, connections.wait()).await.is_err() {
             tracing::warn!("{} connections did not end in time", connections.len());
         }
+        // What was said last is written, whatever still holds the history open.
+        if let Some(history) = self.hub.history.clone() {
+            let _ = tokio::task::spawn_blocking(move || history.flush()).await;
+        }
         drop(self.hub);
         // Connections that did not end in time still hold the owner; the process's end closes both.
         if connections.is_empty() {
@@ -176,6 +204,7 @@ impl Server {
             caller,
             Arc::clone(&self.limits),
             self.hub.clone(),
+            self.files.clone(),
             self.shutdown.clone(),
         );
         connections.spawn(async move {

@@ -5,6 +5,7 @@ mod answer;
 mod bridge;
 mod connection;
 mod delivery;
+mod files;
 mod hub_task;
 mod job;
 mod line_budget;
@@ -12,6 +13,7 @@ mod listener;
 pub mod log;
 mod outbox;
 mod outcome;
+mod past;
 mod rendered;
 mod shutdown;
 mod socket;
@@ -25,6 +27,7 @@ use std::time::Duration;
 pub use listener::Server;
 pub use shutdown::Shutdown;
 
+use crate::chat::HistoryLimit;
 use crate::store;
 
 /// What a server is told when it starts.
@@ -39,6 +42,8 @@ pub struct Config {
     /// The interface for the server's own seats in rooms, by name or address; none for those that its clients
     /// are on.
     pub interface: Option<String>,
+    /// How much of each room's talk is kept; a room may have less.
+    pub history: HistoryLimit,
     /// What clients may use up.
     pub limits: Limits,
 }
@@ -54,6 +59,10 @@ pub struct Limits {
     pub line_bytes_max: usize,
     /// Rooms in the directory.
     pub rooms_max: usize,
+    /// Files that are kept, all together in bytes; 0 to keep none.
+    pub keep_bytes_max: u64,
+    /// The largest file that is kept, in bytes.
+    pub keep_file_bytes_max: u64,
     /// People online at once; none for as many as there are connections.
     pub people_max: Option<usize>,
     /// How long a connection may say nothing before it is asked, and then closed.
@@ -69,6 +78,9 @@ impl Default for Limits {
             lines_per_second_max: 500,
             line_bytes_max: crate::control::LINE_BYTES_MAX,
             rooms_max: 10_000,
+            keep_bytes_max: 10 << 30,
+            // A file of 4 GiB passes, and one a little over.
+            keep_file_bytes_max: 5 << 30,
             people_max: None,
             idle_max: Duration::from_secs(3600),
             heartbeat: Duration::from_secs(10),

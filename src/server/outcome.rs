@@ -19,8 +19,11 @@ pub(super) struct Outcome {
     pub(super) must_save: bool,
     pub(super) told: Option<Told>,
     /// Somebody is in a room, and wants a way into it.
-    pub(super) entering: Option<Box<(ClientId, Room, Guest)>>,
+    pub(super) entering: Option<Box<Entering>>,
 }
+
+/// Who is in which room, and how.
+pub(super) type Entering = (ClientId, (RoomId, Room), Guest);
 
 pub(super) struct Pending {
     pub(super) change: Change,

@@ -2,7 +2,7 @@
 //! lobby; of what is private only sender, recipient and length.
 
 use crate::chat::{Origin, UserName, printable};
-use crate::control::{Refusal, Request};
+use crate::control::{FileFor, Refusal, Request};
 
 /// A request as it will be told when it is done, or refused.
 pub(super) struct Told {
@@ -38,6 +38,15 @@ impl Told {
             Request::Whisper { to, text } => {
                 let bytes = text.as_str().len();
                 Some(format!("{by} whispered {bytes} bytes to {to}"))
+            }
+            Request::OfferFile { to, offer } => {
+                let bytes = offer.size_bytes;
+                Some(match to {
+                    FileFor::Room(room) => {
+                        format!("[{room}] {by} offers {} ({bytes} bytes)", offer.name)
+                    }
+                    FileFor::Person(to) => format!("{by} offered a file of {bytes} bytes to {to}"),
+                })
             }
             Request::GroupSet { group, members } => {
                 Some(format!("Group {group} set by {by}: {}", listed(members)))

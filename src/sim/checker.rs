@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::multicast::packet::MemberId;
-use crate::multicast::session::MessageId;
+use crate::multicast::session::{MessageId, Past};
 use crate::time::Instant;
 
 /// A promise that was not kept, in words.
@@ -31,6 +31,8 @@ struct Line {
 struct Heard {
     /// Index of the last line heard; none before the first.
     last: Option<usize>,
+    /// Before that it has missed nothing.
+    is_from_first: bool,
     /// A gap was told since then.
     gap: bool,
     gaps: u64,
@@ -40,6 +42,23 @@ impl Checker {
     pub(super) fn joined(&mut self, member: MemberId, now: Instant) {
         self.joined.insert(member, now);
         self.said.entry(member).or_default();
+    }
+
+    /// A member that has a history: it was there since that was asked for, as far as it is promised anything, and
+    /// has heard what stands in it.
+    pub(super) fn joined_with(&mut self, member: MemberId, past: &Past) {
+        self.joined(member, past.since);
+        for &(origin, next) in &past.positions {
+            let lines = self.said.get(&origin).map_or(&[][..], Vec::as_slice);
+            let known = lines.iter().filter(|line| line.sequence < next).count();
+            let heard = Heard {
+                last: known.checked_sub(1),
+                is_from_first: true,
+                gap: false,
+                gaps: 0,
+            };
+            self.heard.insert((member, origin), heard);
+        }
     }
 
     pub(super) fn said(&mut self, id: MessageId, text: Vec<u8>, at: Instant) {
@@ -73,6 +92,7 @@ impl Checker {
         let is_older = self.joined[&member] <= self.joined[&id.origin];
         let heard = self.heard.entry((member, id.origin)).or_insert(Heard {
             last: None,
+            is_from_first: is_older,
             gap: false,
             gaps: 0,
         });
@@ -81,7 +101,7 @@ impl Checker {
             Some(last) if index > last + 1 && !heard.gap => {
                 return Err(told("a line was left out before"));
             }
-            None if is_older && index > 0 && !heard.gap => {
+            None if heard.is_from_first && index > 0 && !heard.gap => {
                 return Err(told("the first lines were left out before"));
             }
             _ => {}
@@ -105,8 +125,10 @@ impl Checker {
             );
             return Err(Violation(text));
         }
+        let is_older = self.joined[&member] <= self.joined[&origin];
         let heard = self.heard.entry((member, origin)).or_insert(Heard {
             last: None,
+            is_from_first: is_older,
             gap: false,
             gaps: 0,
         });

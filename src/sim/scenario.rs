@@ -5,6 +5,7 @@ use rand::RngExt;
 use super::checker::Violation;
 use super::network::{Bottleneck, Conditions};
 use super::world::World;
+use crate::multicast::session::Past;
 use crate::time::{Instant, Micros};
 
 /// How a run is made. Everything that is left open is drawn from the seed.
@@ -46,6 +47,9 @@ const QUIET: Micros = Micros::from_secs(15);
 
 /// How long members get to find each other before the first line, where no troubles are wanted.
 const GATHER: Micros = Micros::from_secs(2);
+
+/// A newcomer with a history joins so long after asking for it, at most.
+const HISTORY_WAIT_MAX: Micros = Micros::from_millis(400);
 
 /// A partition or a one-way link lasts this long at most: shorter than what is missing is given up.
 const CUT_OFF_MAX: Micros = Micros::from_millis(1500);
@@ -101,9 +105,10 @@ pub fn play(scenario: &Scenario) -> Result<Report, Violation> {
     );
     for node in 0..scenario.members {
         if node < 2 || !scenario.troubles || world.random.random_bool(0.7) {
-            world.start(node)?;
+            world.start(node, None)?;
         }
     }
+    let mut newcomer: Option<Newcomer> = None;
     if !scenario.troubles {
         world.run_until(world.now + GATHER)?;
     }
@@ -119,7 +124,12 @@ pub fn play(scenario: &Scenario) -> Result<Report, Violation> {
             healed_at = None;
         }
         if scenario.troubles && world.random.random_bool(0.04) {
-            trouble(&mut world, scenario.members, &mut healed_at)?;
+            trouble(&mut world, scenario.members, &mut healed_at, &mut newcomer)?;
+        }
+        if let Some(coming) = newcomer.take_if(|coming| coming.at <= world.now)
+            && !world.is_there(coming.node)
+        {
+            world.start(coming.node, Some(coming.past))?;
         }
         let speaker = match scenario.troubles {
             true => world.random.random_range(0..scenario.members),
@@ -163,10 +173,18 @@ fn text(world: &mut World, number: usize, long_texts: bool) -> Vec<u8> {
     text
 }
 
+/// Who has asked for the history, and joins a little later.
+struct Newcomer {
+    node: usize,
+    past: Past,
+    at: Instant,
+}
+
 fn trouble(
     world: &mut World,
     nodes: usize,
     healed_at: &mut Option<Instant>,
+    newcomer: &mut Option<Newcomer>,
 ) -> Result<(), Violation> {
     let node = world.random.random_range(0..nodes);
     match world.random.random_range(0..4) {
@@ -175,7 +193,15 @@ fn trouble(
             Ok(())
         }
         1 if world.is_there(node) => world.leave(node),
-        0 | 1 => world.start(node),
+        0 => world.start(node, None),
+        1 => {
+            // Whatever happens between the question and the joining.
+            let keeper = world.random.random_range(0..nodes);
+            let wait = HISTORY_WAIT_MAX.mul_f64(world.random.random_range(0.0..1.0));
+            let at = world.now + wait;
+            *newcomer = (world.past(keeper)).map(|past| Newcomer { node, past, at });
+            Ok(())
+        }
         2 => {
             let sides: u64 = world.random.random();
             world.part(|index| sides >> index & 1 == 1);

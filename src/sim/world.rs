@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use super::checker::{Checker, Violation};
 use super::network::{Conditions, Ingress};
 use crate::multicast::packet::{MemberId, Role};
-use crate::multicast::session::{Config, Event, Input, Output, Session};
+use crate::multicast::session::{Config, Event, Input, Output, Past, Session};
 use crate::time::{Instant, Micros};
 
 /// A machine with at most one session at a time.
@@ -83,7 +83,16 @@ impl World {
         }
     }
 
-    pub(super) fn start(&mut self, node: usize) -> Result<(), Violation> {
+    /// What a node has heard so far, as a server that keeps a history tells it to who will join.
+    pub(super) fn past(&self, node: usize) -> Option<Past> {
+        let (_, session) = self.nodes[node].session.as_ref()?;
+        Some(Past {
+            positions: session.positions().collect(),
+            since: self.now,
+        })
+    }
+
+    pub(super) fn start(&mut self, node: usize, past: Option<Past>) -> Result<(), Violation> {
         let id = MemberId(self.random.random());
         let config = Config {
             room_tag: 7,
@@ -93,9 +102,13 @@ impl World {
             rate_max: None,
             replaces: None,
             role: Role::Member,
+            past: past.clone(),
         };
         let session = Session::new(id, config, self.random.random(), self.now);
-        self.checker.joined(id, self.now);
+        match past {
+            Some(past) => self.checker.joined_with(id, &past),
+            None => self.checker.joined(id, self.now),
+        }
         self.nodes[node].session = Some((id, session));
         self.drain(node)
     }
@@ -222,7 +235,7 @@ impl World {
                 self.latencies.push(self.now.since(said));
                 Ok(())
             }
-            Event::Gap(origin, _) => {
+            Event::Gap { origin, .. } => {
                 let is_there = self.members().contains(&origin);
                 self.checker.gap(member, origin, is_there)
             }

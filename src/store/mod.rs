@@ -1,5 +1,11 @@
 //! What must survive a restart.
 
+mod file;
+mod files;
+mod history;
 mod sqlite;
 
-pub use sqlite::{Change, Kept, OpenError, SaveError, Store};
+pub use file::OpenError;
+pub use files::{Begun, FileState, FileStore, KeepError, KeepLimits, KeptFile, PARTS_MAX};
+pub use history::{History, KeptRoom, LOBBY, NewEntry, Page, ReadError};
+pub use sqlite::{Change, Kept, SaveError, Store};

@@ -1,19 +1,25 @@
 //! The directory and the groups in one SQLite file. A change is on disk when [`Store::save`] returns.
 
-use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, params};
 
-use crate::chat::{GroupName, MemberLimit, OneLine, Origin, Room, RoomAddress, RoomId, UserName};
+use super::file::{Kind, OpenError};
+use crate::chat::{
+    GroupName, HistoryLimit, MemberLimit, OneLine, Origin, Room, RoomAddress, RoomId, UserName,
+};
 
-/// Marks the file as ours (SQLite's `application_id`): `crds` in ASCII.
-const APPLICATION_ID: i32 = 0x6372_6473;
-
-/// What the tables look like (SQLite's `user_version`).
-const SCHEMA_VERSION: i32 = 2;
+const DIRECTORY: Kind = Kind {
+    name: "crds.sqlite",
+    what: "directory",
+    // `crds` in ASCII.
+    application_id: 0x6372_6473,
+    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3],
+    is_exclusive: true,
+    // A sync at each commit: one for all changes that share it.
+    synchronous: "FULL",
+};
 
 /// What a new file gets first; then it is brought up to date like an old one.
 const SCHEMA_1: &str = "
@@ -43,6 +49,9 @@ const SCHEMA_2: &str = "
         PRIMARY KEY (group_key, place)
     ) STRICT;";
 
+/// From version 2 to 3: how much of a room's talk is kept.
+const SCHEMA_3: &str = "ALTER TABLE room ADD COLUMN history TEXT;";
+
 /// The open file. One process at a time has it.
 #[derive(Debug)]
 pub struct Store {
@@ -71,45 +80,6 @@ pub struct Kept {
     pub groups: Vec<(GroupName, Vec<UserName>)>,
 }
 
-/// Why the store could not be opened. The text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder could not be made.
-    #[error("cannot make the data folder {folder}: {source} (choose another with --data DIR)")]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Another process has it open.
-    #[error(
-        "{file} is in use by another server: stop that one, or choose another folder with --data DIR"
-    )]
-    InUse {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Some other program's file, or damaged. It is left as it is.
-    #[error(
-        "{file} is no directory of crds ({reason}): it was left as it is; move it away, or choose another folder with --data DIR"
-    )]
-    Foreign {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Anything else: not readable, not writable, the disk full.
-    #[error("cannot use {file}: {reason} (choose another folder with --data DIR)")]
-    Unusable {
-        /// The file.
-        file: PathBuf,
-        /// What the system or SQLite said.
-        reason: String,
-    },
-}
-
 /// Changes that could not be written. None of them was.
 #[derive(Debug, thiserror::Error)]
 #[error("could not be saved on the server's disk ({0}): free some space there, then try again")]
@@ -122,26 +92,8 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path) -> Result<(Self, Kept), OpenError> {
-        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder {
-            folder: folder.to_owned(),
-            source,
-        })?;
-        let file = folder.join("crds.sqlite");
-        // Asked first, as SQLite does not tell why it cannot open a file.
-        let writable = OpenOptions::new().create(true).append(true).open(&file);
-        writable.map_err(|error| OpenError::Unusable {
-            file: file.clone(),
-            reason: error.to_string(),
-        })?;
-        let refused = |source: rusqlite::Error| refused(&file, source);
-        let mut connection = Connection::open(&file).map_err(refused)?;
-        prepare(&mut connection).map_err(|error| match error {
-            PrepareError::Sqlite(source) => refused(source),
-            PrepareError::Foreign(reason) => OpenError::Foreign {
-                file: file.clone(),
-                reason,
-            },
-        })?;
+        let connection = DIRECTORY.open(folder)?;
+        let refused = |source| DIRECTORY.refused(folder, &source);
         let kept = Kept {
             rooms: read_rooms(&connection).map_err(refused)?,
             groups: read_groups(&connection).map_err(refused)?,
@@ -175,83 +127,11 @@ impl Store {
     }
 }
 
-enum PrepareError {
-    Sqlite(rusqlite::Error),
-    Foreign(String),
-}
-
-impl From<rusqlite::Error> for PrepareError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-/// Takes the file for this process, makes the tables in a new one, refuses one that is not ours.
-fn prepare(connection: &mut Connection) -> Result<(), PrepareError> {
-    // Whoever has the file has it for long: waiting would only delay the answer.
-    connection.busy_timeout(Duration::ZERO)?;
-    // The lock is held from the first write until the process ends, however it ends.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, version) = (number("application_id")?, number("user_version")?);
-    let is_new = application == 0
-        && version == 0
-        && connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
-            row.get::<_, i64>(0)
-        })? == 0;
-    if !is_new && application != APPLICATION_ID {
-        return Err(PrepareError::Foreign("another program's file".to_owned()));
-    }
-    if !is_new && !(1..=SCHEMA_VERSION).contains(&version) {
-        return Err(PrepareError::Foreign(format!(
-            "made by another version: its tables are number {version}, not 1 to {SCHEMA_VERSION}"
-        )));
-    }
-    // Write-ahead log with a sync at each commit: one sync for all changes that share the commit.
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if is_new {
-        transaction.execute_batch(SCHEMA_1)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    }
-    if version < 2 {
-        transaction.execute_batch(SCHEMA_2)?;
-    }
-    // Written each time: so a folder that cannot be written to is found now, not at the first room.
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    Ok(transaction.commit()?)
-}
-
-fn refused(file: &Path, source: rusqlite::Error) -> OpenError {
-    let file = file.to_owned();
-    match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            OpenError::InUse { file }
-        }
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            OpenError::Foreign {
-                file,
-                reason: source.to_string(),
-            }
-        }
-        Some(_) => OpenError::Unusable {
-            file,
-            reason: source.to_string(),
-        },
-        // Read without complaint by SQLite, but no room.
-        None => OpenError::Foreign {
-            file,
-            reason: source.to_string(),
-        },
-    }
-}
-
 fn insert(connection: &Connection, id: RoomId, room: &Room) -> Result<(), rusqlite::Error> {
     connection
         .prepare_cached(
-            "INSERT INTO room (id, name, address, dialect, made_by, made_from, made_at, topic, member_limit)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO room (id, name, address, dialect, made_by, made_from, made_at, topic, member_limit, history)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             id.0,
@@ -263,6 +143,7 @@ fn insert(connection: &Connection, id: RoomId, room: &Room) -> Result<(), rusqli
             room.made_at.to_string(),
             room.topic.as_ref().map(OneLine::as_str),
             room.limit.map(MemberLimit::get),
+            room.history.map(|history| history.to_string()),
         ])?;
     Ok(())
 }
@@ -315,7 +196,7 @@ fn read_groups(
 fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::Error> {
     connection
         .prepare(
-            "SELECT id, name, address, dialect, made_by, made_from, made_at, topic, member_limit
+            "SELECT id, name, address, dialect, made_by, made_from, made_at, topic, member_limit, history
              FROM room ORDER BY id",
         )?
         .query_map([], |row| {
@@ -325,6 +206,7 @@ fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::
                 dialect: column(row, 3)?,
                 limit: limit(row, 8)?,
                 topic: column_if_there(row, 7)?,
+                history: column_if_there::<HistoryLimit>(row, 9)?,
                 made_by: Origin {
                     name: column_if_there(row, 4)?,
                     address: column(row, 5)?,
@@ -337,7 +219,7 @@ fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::
 }
 
 /// A text column, parsed as strictly as what comes from the network.
-fn column<T>(row: &Row<'_>, index: usize) -> Result<T, rusqlite::Error>
+pub(super) fn column<T>(row: &Row<'_>, index: usize) -> Result<T, rusqlite::Error>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
@@ -350,7 +232,7 @@ where
 }
 
 /// As [`column`], for one that may be empty.
-fn column_if_there<T>(row: &Row<'_>, index: usize) -> Result<Option<T>, rusqlite::Error>
+pub(super) fn column_if_there<T>(row: &Row<'_>, index: usize) -> Result<Option<T>, rusqlite::Error>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
@@ -380,6 +262,7 @@ mod tests {
             dialect: Dialect::Plain,
             limit: made_by.map(|_| MemberLimit::new(30).unwrap()),
             topic: made_by.map(|_| "tea".parse().unwrap()),
+            history: made_by.map(|_| "1000,7d".parse().unwrap()),
             made_by: Origin {
                 name: made_by.map(|name| name.parse().unwrap()),
                 address: "[fe80::1]:5".parse().unwrap(),
@@ -490,7 +373,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
         let file = Connection::open(folder.path().join("crds.sqlite")).unwrap();
-        let later = SCHEMA_VERSION + 1;
+        let later = DIRECTORY.versions.len() as i64 + 1;
         file.pragma_update(None, "user_version", later).unwrap();
         drop(file);
         let error = Store::open(folder.path()).unwrap_err();

@@ -9,10 +9,12 @@ mod former_seat;
 mod lines;
 mod mode;
 pub mod oneshot;
+mod progress;
 mod relay;
 mod render;
 mod repl;
 mod report;
+mod transfers;
 
 pub use console::Console;
 pub use render::Style;

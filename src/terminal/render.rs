@@ -1,9 +1,10 @@
 //! How things look on the screen. Everything that came from elsewhere is made safe here.
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use unicode_width::UnicodeWidthStr;
 
-use crate::chat::{Room, UserName, printable};
+use super::progress::described;
+use crate::chat::{Happening, HistoryEntry, Room, RoomName, UserName, printable};
 use crate::client::RoomEvent;
 
 /// How to show.
@@ -65,6 +66,30 @@ impl Style {
         }
     }
 
+    /// Something from a history: `(10:15:02) Mel: Good morning!`, with when it was said, in round brackets, however
+    /// it is shown; `room` is where, if that is not plain.
+    pub(super) fn past(&self, entry: &HistoryEntry, room: Option<&RoomName>) -> String {
+        let time = said_at(entry.said_at);
+        let mark = match room {
+            Some(room) => format!("(in {room}, {time}) "),
+            None => format!("({time}) "),
+        };
+        let plain = Self {
+            color: false,
+            timestamps: false,
+        };
+        let line = match &entry.what {
+            Happening::Text(text) => {
+                let text = text.as_str().lines().filter(|line| !line.trim().is_empty());
+                let lines = text.map(|line| plain.marked_line(&mark, &entry.from, line));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            what => format!("{mark}{}", plain.notice(&happening(&entry.from, what))),
+        };
+        let lines = line.split('\n').map(|line| self.painted("2", line));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// Something that the program says: `[room r1 was deleted by Mel]`
     pub(super) fn notice(&self, text: &str) -> String {
         self.painted("2", &format!("[{}]", printable(text)))
@@ -83,16 +108,57 @@ impl Style {
     }
 }
 
+/// When something was said, by the clock on this wall; the day too if it was another.
+fn said_at(at: Timestamp) -> String {
+    let now = Zoned::now();
+    let at = at.to_zoned(now.time_zone().clone());
+    let format = match at.date() == now.date() {
+        true => "%H:%M:%S",
+        false => "%Y-%m-%d %H:%M",
+    };
+    at.strftime(format).to_string()
+}
+
+/// What happened to somebody, in words; a text is for another form.
+fn happening(from: &str, what: &Happening) -> String {
+    match what {
+        Happening::Text(text) => format!("{from}: {text}"),
+        Happening::File(file) => format!("{from} offers {} ({})", file.name, size(file.size_bytes)),
+        Happening::Joined => format!("{from} joined"),
+        Happening::Left => format!("{from} left"),
+        Happening::Renamed(name) => format!("{from} is called {name} now"),
+    }
+}
+
+/// A size as people say it: `12 kB`
+fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
+    let unit = UNITS.iter().find(|(_, factor)| bytes >= *factor);
+    match unit {
+        Some((unit, factor)) if bytes / factor < 10 => {
+            format!("{:.1} {unit}", bytes as f64 / *factor as f64)
+        }
+        Some((unit, factor)) => format!("{} {unit}", bytes / factor),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// What a person is told of an event that is no message.
 pub(super) fn notice(event: &RoomEvent) -> Option<String> {
     Some(match event {
         RoomEvent::Message(_) | RoomEvent::Stranger(_) => return None,
+        RoomEvent::Offered { from, offer, .. } => {
+            format!("{from} offers {}", described(&offer.file))
+        }
+        RoomEvent::Withdrawn { from, offer } => {
+            format!("{from} does not offer {} any more", offer.file.name)
+        }
         RoomEvent::Present(names) => format!("here: {}", names.join(", ")),
         RoomEvent::Joined(name) => format!("{name} joined"),
         RoomEvent::Left(name) => format!("{name} left"),
         RoomEvent::Renamed { before, now } => format!("{before} is called {now} now"),
         RoomEvent::ShownAs(name) => format!("the others see you as {name}"),
-        RoomEvent::Gap { from, records } => {
+        RoomEvent::Gap { from, records, .. } => {
             let what = if *records == 1 { "line" } else { "lines" };
             format!("{records} {what} of {from} got lost and cannot be had from anyone")
         }
@@ -194,6 +260,43 @@ mod tests {
         assert_eq!(PLAIN.stranger("Ann", "/me waves"), "(plain) * Ann waves");
         let private = PLAIN.marked("private", "Ann", "/me waves\nhi");
         assert_eq!(private, "(private) * Ann waves\n(private) Ann: hi");
+    }
+
+    #[test]
+    fn what_is_past_says_when_it_was_and_is_as_safe() {
+        let entry = |what| HistoryEntry {
+            number: 1,
+            said_at: Timestamp::now(),
+            heard_at: Timestamp::now(),
+            from: "Ana".into(),
+            what,
+            record: None,
+        };
+        let text = |text: &str| entry(Happening::Text(text.parse().unwrap()));
+        let lines = PLAIN.past(&text("/me waves\n\x1b[2Jhi"), None);
+        let lines: Vec<&str> = lines.lines().collect();
+        let len = "(10:15:02) ".len();
+        assert_eq!(&lines[0][len..], "* Ana waves");
+        assert!(lines[1][len..].starts_with("Ana: ") && !lines[1].contains('\x1b'));
+        let file = crate::chat::FileOffer {
+            name: "notes.txt".to_owned().into(),
+            size_bytes: 12_345,
+            hash: crate::chat::FileHash([0; 32]),
+        };
+        let line = PLAIN.past(&entry(Happening::File(file)), None);
+        assert_eq!(&line[len..], "[Ana offers notes.txt (12 kB)]");
+        let old = HistoryEntry {
+            said_at: "2020-01-02T12:00:00Z".parse().unwrap(),
+            ..entry(Happening::Joined)
+        };
+        let room = "lab".parse().unwrap();
+        let line = PLAIN.past(&old, Some(&room));
+        assert!(line.starts_with("(in lab, 2020-01-0"), "{line}");
+        assert!(line.ends_with(") [Ana joined]"), "{line}");
+        assert_eq!(
+            (size(999), size(1500)),
+            ("999 bytes".into(), "1.5 kB".into())
+        );
     }
 
     #[test]

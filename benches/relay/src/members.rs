@@ -234,6 +234,7 @@ impl Member {
             rate_max: None,
             replaces: None,
             role: Role::Relayed,
+            past: None,
         };
         let id = MemberId(u64::from(number) + 1);
         Self {

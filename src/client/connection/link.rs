@@ -50,7 +50,7 @@ pub(super) enum By {
 
 /// What came from the server.
 pub(super) enum Incoming {
-    Answer(Asked, Result<Reply, Refusal>),
+    Answer(Box<Asked>, Result<Reply, Refusal>),
     Event(Event),
     /// A piece of datagrams of this room.
     Datagrams(RoomName, Bytes),
@@ -156,6 +156,9 @@ impl Link {
         self.last_id += 1;
         let line = request_line(self.last_id, &request);
         self.stream.queue(line.as_bytes());
+        if let Some(bytes) = request.raw_bytes() {
+            self.stream.queue(bytes);
+        }
         self.asked.insert(self.last_id, Asked { request, by });
     }
 
@@ -217,7 +220,7 @@ impl Link {
                     refusal.text = printable(&refusal.text).into_owned();
                     refusal
                 });
-                Ok(asked.map(|asked| Incoming::Answer(asked, result)))
+                Ok(asked.map(|asked| Incoming::Answer(Box::new(asked), result)))
             }
             Err(error) => Err(printable(&error.to_string()).into_owned()),
         }

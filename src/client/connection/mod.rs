@@ -4,6 +4,7 @@
 //! one TCP connection in `link`, what is asked for again after a loss in `standing`.
 
 mod backoff;
+mod files;
 mod link;
 mod requests;
 mod route;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::chat::{RoomName, ServerAddress, UserName};
 use crate::control::{Event, Refusal};
+pub use files::{Files, Transfer, TransferError};
 use link::Link;
 pub use route::Entry;
 use task::{Command, Task};

@@ -9,7 +9,8 @@ use super::route::{Entry, Route};
 use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{
-    Followed, GroupName, MessageText, NewRoom, OneLine, Room, RoomName, TransportChoice, UserName,
+    Followed, Found, GroupName, HistoryPage, HistoryQuery, MessageText, NewRoom, OneLine, Room,
+    RoomName, SearchWords, TransportChoice, UserName,
 };
 use crate::control::{Group, Online, RefusalCode, Reply, Request, Via};
 use crate::net::RelayLink;
@@ -240,6 +241,79 @@ impl Connection {
         topic: Option<OneLine>,
     ) -> Result<(), RequestError> {
         self.done(Request::Topic { room, topic }).await
+    }
+
+    /// A part of what was said in a room before: of what fits, the newest. Entering a reliable room comes first, then
+    /// this, then [`Room::join`](crate::client::Room::join) with the positions as its
+    /// [`KnownPast`](crate::client::KnownPast): so nothing is missed between the two and nothing comes twice.
+    ///
+    /// # Errors
+    /// No such room, nothing of it is kept, or there is no name yet and the room was not entered.
+    pub async fn history(
+        &self,
+        room: RoomName,
+        query: HistoryQuery,
+    ) -> Result<HistoryPage, RequestError> {
+        match self.ask(Request::History { room, query }).await? {
+            Reply::History(page) => Ok(page),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The same with as many entries as are asked for, however many pages that takes; none for all.
+    ///
+    /// # Errors
+    /// As [`Connection::history`].
+    pub async fn whole_history(
+        &self,
+        room: RoomName,
+        query: HistoryQuery,
+        entries_max: Option<usize>,
+    ) -> Result<HistoryPage, RequestError> {
+        let mut whole: Option<HistoryPage> = None;
+        let mut query = query;
+        loop {
+            let have = whole.as_ref().map_or(0, |whole| whole.entries.len());
+            let wanted = entries_max.map(|max| max.saturating_sub(have));
+            query.limit = wanted.map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX));
+            let mut page = self.history(room.clone(), query.clone()).await?;
+            query.before = page.before;
+            if let Some(newer) = whole {
+                // How far the history reached when it was asked first.
+                page.positions = newer.positions;
+                page.now = newer.now;
+                page.entries.extend(newer.entries);
+            }
+            let has_enough = entries_max.is_some_and(|max| page.entries.len() >= max);
+            if query.before.is_none() || has_enough {
+                return Ok(page);
+            }
+            whole = Some(page);
+        }
+    }
+
+    /// What was said with all of these words in it, in a room or in any; of what fits, the newest. With the place
+    /// before which there is more.
+    ///
+    /// # Errors
+    /// There is no name yet, no such room, or nothing of it is kept.
+    pub async fn search(
+        &self,
+        room: Option<RoomName>,
+        words: SearchWords,
+        before: Option<u64>,
+        limit: Option<u32>,
+    ) -> Result<(Vec<Found>, Option<u64>), RequestError> {
+        let request = Request::Search {
+            room,
+            words,
+            before,
+            limit,
+        };
+        match self.ask(request).await? {
+            Reply::Found { found, before } => Ok((found, before)),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Says goodbye and closes. It is closed afterwards, whatever the server makes of it.

@@ -112,7 +112,7 @@ impl Task {
                         self.tell_room(&room, FromRelay::Heard(heard));
                     }
                     Ok(Incoming::Event(event)) => self.events.tell(ConnectionEvent::Server(event)),
-                    Ok(Incoming::Answer(asked, result)) => self.answer(link, asked, result),
+                    Ok(Incoming::Answer(asked, result)) => self.answer(link, *asked, result),
                     Ok(Incoming::Datagrams(room, piece)) => {
                         self.tell_room(&room, FromRelay::Datagrams(piece));
                     }

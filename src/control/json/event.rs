@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Carried, CarriedError, JsonError, carried, line, parsed, parsed_if_there, required};
+use super::{
+    Carried, CarriedError, JsonError, carried, line, offer, parsed, parsed_if_there, required,
+};
 use crate::chat::MessageText;
 use crate::control::Event;
 
@@ -29,6 +31,12 @@ struct WireEvent {
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
 }
@@ -62,13 +70,10 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.before = Some(before.to_string());
             wire.name = Some(name.to_string());
         }
-        Event::Entered { room, name } => {
+        Event::Entered { room, name, number } | Event::Left { room, name, number } => {
             wire.room = Some(room.to_string());
             wire.name = Some(name.to_string());
-        }
-        Event::Left { room, name } => {
-            wire.room = Some(room.to_string());
-            wire.name = Some(name.to_string());
+            wire.number = Some(*number);
         }
         Event::Enrolled { group, by } => {
             wire.group = Some(group.to_string());
@@ -97,9 +102,29 @@ fn fill(wire: &mut WireEvent, event: &Event) {
         Event::Notice(text) => {
             wire.text = Some(text.clone());
         }
-        Event::Line { room, from, at, .. } => {
+        Event::Line {
+            room,
+            from,
+            at,
+            number,
+            ..
+        } => {
             wire.room = Some(room.to_string());
             wire.from = Some(from.clone());
+            wire.at = Some(*at);
+            wire.number = Some(*number);
+        }
+        Event::File {
+            room,
+            from,
+            offer,
+            at,
+        } => {
+            wire.room = room.as_ref().map(ToString::to_string);
+            wire.from = Some(from.to_string());
+            wire.name = Some(offer.name.to_string());
+            wire.size = Some(offer.size_bytes);
+            wire.hash = Some(offer.hash.to_string());
             wire.at = Some(*at);
         }
         Event::Whisper { from, .. } => wire.from = Some(from.to_string()),
@@ -126,6 +151,7 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
     let group = || parsed(required(wire.group.as_deref(), "group")?);
     let by = || parsed(required(wire.by.as_deref(), "by")?);
     let from = || required(wire.from.as_deref(), "from");
+    let number = || required(wire.number, "number");
     let text = || message(wire.text.clone(), bulk);
     Ok(match wire.event.as_str() {
         "welcome" => Event::Welcome(name()?),
@@ -140,14 +166,27 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
             from: from()?.to_owned(),
             text: text()?,
             at: required(wire.at, "at")?,
+            number: number()?,
+        },
+        "file" => Event::File {
+            room: parsed_if_there(wire.room.as_deref())?,
+            from: parsed(from()?)?,
+            offer: offer(
+                required(wire.name.as_deref(), "name")?,
+                required(wire.size, "size")?,
+                required(wire.hash.as_deref(), "hash")?,
+            )?,
+            at: required(wire.at, "at")?,
         },
         "entered" => Event::Entered {
             room: room()?,
             name: name()?,
+            number: number()?,
         },
         "left" => Event::Left {
             room: room()?,
             name: name()?,
+            number: number()?,
         },
         "whisper" => Event::Whisper {
             from: parsed(from()?)?,

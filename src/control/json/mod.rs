@@ -2,6 +2,7 @@
 //! A text that is too long for a line follows it as raw bytes, whose number stands in the line.
 
 mod event;
+mod history;
 mod reply;
 mod request;
 #[cfg(test)]
@@ -11,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 pub use event::event_line;
 pub use reply::{directory_array, refusal_line, reply_line, reply_line_with_directory};
-pub use request::{parse_request, request_line};
+pub use request::{asks_for_piece, parse_request, request_line};
 
 use super::{Event, Refusal, RefusalCode, Reply, TEXT_IN_LINE_BYTES_MAX};
-use crate::chat::{MessageText, MessageTextError, RoomName};
+use crate::chat::{FileName, FileOffer, MessageText, MessageTextError, RoomName};
 
 /// A line of JSON that is not of the protocol.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +61,17 @@ pub fn parse_server_line(text: &str, bulk: Option<&[u8]>) -> Result<ServerLine, 
     match (kind.event, kind.datagrams) {
         (Some(_), _) => event::parse(text, bulk).map(ServerLine::Event),
         (None, Some(room)) => parsed(&room).map(ServerLine::Datagrams),
-        (None, None) => reply::parse(text),
+        (None, None) => reply::parse(text, bulk),
     }
+}
+
+/// A file as it is offered. What is no name of a file is made one.
+fn offer(name: &str, size_bytes: u64, hash: &str) -> Result<FileOffer, JsonError> {
+    Ok(FileOffer {
+        name: FileName::of(name),
+        size_bytes,
+        hash: parsed(hash)?,
+    })
 }
 
 /// A message as it is sent: in its line, or behind it.

@@ -1,10 +1,12 @@
 //! Answers, to and from their lines.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::history::{WireEntry, WirePosition};
 use super::{JsonError, ServerLine, all_parsed, line, parsed, parsed_if_there, required, written};
-use crate::chat::{MemberLimit, Origin, Room, RoomAddress};
+use crate::chat::{HistoryPage, MemberLimit, Origin, Room, RoomAddress};
 use crate::control::{Group, Online, Refusal, RefusalCode, Reply};
 
 #[derive(Serialize, Deserialize)]
@@ -17,6 +19,8 @@ struct WireRoom {
     limit: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     made_by: Option<String>,
     made_from: String,
@@ -74,10 +78,28 @@ struct WireAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     rooms: Option<Vec<WireRoom>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<Vec<WireEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    positions: Option<Vec<WirePosition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    have: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
 }
 
-/// The line that answers, with its end.
+/// The line that answers, with its end. The [raw bytes](Reply::raw_bytes) of a file are to follow it.
 pub fn reply_line(id: u64, reply: &Reply) -> String {
     let mut wire = WireAnswer {
         id: Some(id),
@@ -112,6 +134,17 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
         Reply::Following(followed) => {
             wire.following = Some(written(followed));
         }
+        Reply::History(page) => {
+            wire.entries = Some(page.entries.iter().map(WireEntry::from).collect());
+            wire.before = page.before;
+            wire.kept = Some(page.kept);
+            wire.positions = Some(page.positions.iter().map(WirePosition::from).collect());
+            wire.now = Some(page.now);
+        }
+        Reply::Found { found, before } => {
+            wire.entries = Some(found.iter().map(WireEntry::from).collect());
+            wire.before = *before;
+        }
         Reply::Directory(rooms) => {
             wire.rooms = Some(rooms.iter().map(WireRoom::from).collect());
         }
@@ -120,6 +153,17 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
         }
         Reply::RoomDeleted(room) => {
             wire.room = Some(room.into());
+        }
+        Reply::FilePiece { size_bytes, .. } => {
+            wire.size = Some(*size_bytes);
+            wire.bytes = reply.raw_bytes().map(Bytes::len);
+        }
+        Reply::FileState {
+            have_bytes,
+            is_kept,
+        } => {
+            wire.have = Some(*have_bytes);
+            wire.whole = Some(*is_kept);
         }
     }
     line(&wire, None)
@@ -147,7 +191,7 @@ pub fn refusal_line(id: Option<u64>, refusal: &Refusal) -> String {
     line(&wire, None)
 }
 
-pub(super) fn parse(text: &str) -> Result<ServerLine, JsonError> {
+pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<ServerLine, JsonError> {
     let wire: WireAnswer = serde_json::from_str(text)?;
     let id = wire.id;
     if let Some(word) = &wire.error {
@@ -158,10 +202,10 @@ pub(super) fn parse(text: &str) -> Result<ServerLine, JsonError> {
         };
         return Ok(ServerLine::Answer(id, Err(refusal)));
     }
-    to_reply(wire).map(|reply| ServerLine::Answer(id, Ok(reply)))
+    to_reply(wire, bulk).map(|reply| ServerLine::Answer(id, Ok(reply)))
 }
 
-fn to_reply(wire: WireAnswer) -> Result<Reply, JsonError> {
+fn to_reply(wire: WireAnswer, bulk: Option<&[u8]>) -> Result<Reply, JsonError> {
     match required(wire.reply, "reply")?.as_str() {
         "hello" => Ok(Reply::Hello {
             version: required(wire.version, "version")?,
@@ -177,9 +221,28 @@ fn to_reply(wire: WireAnswer) -> Result<Reply, JsonError> {
         }),
         "groups" => all_read(required(wire.groups, "groups")?).map(Reply::Groups),
         "following" => all_parsed(&required(wire.following, "following")?).map(Reply::Following),
+        "history" => Ok(Reply::History(HistoryPage {
+            entries: all_read(required(wire.entries, "entries")?)?,
+            before: wire.before,
+            kept: required(wire.kept, "kept")?,
+            positions: all_read(required(wire.positions, "positions")?)?,
+            now: required(wire.now, "now")?,
+        })),
+        "found" => Ok(Reply::Found {
+            found: all_read(required(wire.entries, "entries")?)?,
+            before: wire.before,
+        }),
         "directory" => all_read(required(wire.rooms, "rooms")?).map(Reply::Directory),
         "room-made" => Ok(Reply::RoomMade(required(wire.room, "room")?.try_into()?)),
         "room-deleted" => Ok(Reply::RoomDeleted(required(wire.room, "room")?.try_into()?)),
+        "file-piece" => Ok(Reply::FilePiece {
+            size_bytes: required(wire.size, "size")?,
+            bytes: Bytes::copy_from_slice(bulk.unwrap_or_default()),
+        }),
+        "file-state" => Ok(Reply::FileState {
+            have_bytes: required(wire.have, "have")?,
+            is_kept: required(wire.whole, "whole")?,
+        }),
         other => Err(JsonError::Field(format!("unknown reply `{other}`"))),
     }
 }
@@ -197,6 +260,7 @@ impl From<&Room> for WireRoom {
             dialect: room.dialect.to_string(),
             limit: room.limit.map(|limit| limit.get().into()),
             topic: room.topic.as_ref().map(ToString::to_string),
+            history: room.history.map(|history| history.to_string()),
             made_by: room.made_by.name.as_ref().map(ToString::to_string),
             made_from: room.made_by.address.to_string(),
             made_at: room.made_at,
@@ -223,6 +287,7 @@ impl TryFrom<WireRoom> for Room {
                 Err(error) => return Err(field(&error)),
             },
             topic: parsed_if_there(wire.topic.as_deref())?,
+            history: parsed_if_there(wire.history.as_deref())?,
             made_by,
             made_at: wire.made_at,
         })

@@ -2,11 +2,15 @@
 
 use std::net::Ipv4Addr;
 
+use super::{Carried, CarriedError, carried, line, offer, written};
+use crate::chat::{
+    FileOffer, HistoryQuery, MemberLimit, MessageText, NewRoom, RecordRange, RoomAddress, Since,
+    printable,
+};
+use crate::control::{FileFor, Refusal, RefusalCode, Request, RequestKind};
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use super::{Carried, CarriedError, carried, line, written};
-use crate::chat::{MemberLimit, MessageText, NewRoom, RoomAddress, printable};
-use crate::control::{Refusal, RefusalCode, Request, RequestKind};
 
 /// A request as it is written; which fields it has depends on `request`.
 #[derive(Default, Serialize, Deserialize)]
@@ -46,9 +50,31 @@ struct WireRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ago: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<u64>,
 }
 
 /// The number alone, for the answer to a request that cannot be read whole.
@@ -57,14 +83,33 @@ struct WireId {
     id: Option<u64>,
 }
 
-/// The line that asks, with its end, and the text that follows if it is long.
+/// Which request a line makes.
+#[derive(Deserialize)]
+struct WireWord {
+    request: Option<String>,
+}
+
+/// Whether a line asks for a piece of a file, or brings one: these are not counted among what is said.
+pub fn asks_for_piece(line: &str) -> bool {
+    let kinds = [RequestKind::GetFile, RequestKind::PutFile].map(RequestKind::as_str);
+    // Most lines do not, which is seen without reading them as what they are.
+    line.trim_start().starts_with('{')
+        && kinds.iter().any(|kind| line.contains(kind))
+        && serde_json::from_str::<WireWord>(line)
+            .ok()
+            .and_then(|wire| wire.request)
+            .is_some_and(|request| kinds.contains(&request.as_str()))
+}
+
+/// The line that asks, with its end, and the text that follows if it is long. The
+/// [raw bytes](Request::raw_bytes) of a file are to follow it.
 pub fn request_line(id: u64, request: &Request) -> String {
     let message = request.message().map(Carried::from).unwrap_or_default();
     let mut wire = WireRequest {
         id,
         request: request.kind().as_str().to_owned(),
         text: message.text,
-        bytes: message.bytes,
+        bytes: message.bytes.or(request.raw_bytes().map(Bytes::len)),
         ..WireRequest::default()
     };
     fill(&mut wire, request);
@@ -120,6 +165,30 @@ fn fill(wire: &mut WireRequest, request: &Request) {
             wire.room = Some(room.to_string());
             wire.text = topic.as_ref().map(ToString::to_string);
         }
+        Request::History { room, query } => {
+            wire.room = Some(room.to_string());
+            match query.since {
+                Some(Since::Ago(millis)) => wire.ago = Some(millis),
+                Some(Since::At(moment)) => wire.since = Some(moment),
+                None => {}
+            }
+            wire.before = query.before;
+            wire.origin = query.of.map(|of| of.origin.to_string());
+            wire.first = query.of.map(|of| of.first);
+            wire.end = query.of.map(|of| of.end);
+            wire.limit = query.limit.map(i64::from);
+        }
+        Request::Search {
+            room,
+            words,
+            before,
+            limit,
+        } => {
+            wire.room = room.as_ref().map(ToString::to_string);
+            wire.words = Some(words.to_string());
+            wire.before = *before;
+            wire.limit = limit.map(i64::from);
+        }
         Request::MakeRoom(new) => {
             wire.name = Some(new.name.to_string());
             wire.address = new.address.map(|a| a.group().to_string());
@@ -127,9 +196,25 @@ fn fill(wire: &mut WireRequest, request: &Request) {
             wire.dialect = Some(new.dialect.to_string());
             wire.limit = new.limit.map(|limit| limit.get().into());
             wire.topic = new.topic.as_ref().map(ToString::to_string);
+            wire.history = new.history.map(|history| history.to_string());
         }
         Request::DeleteRoom(name) => {
             wire.name = Some(name.to_string());
+        }
+        Request::GetFile { hash, offset } => {
+            wire.hash = Some(hash.to_string());
+            wire.offset = Some(*offset);
+        }
+        Request::PutFile { offer, offset, .. } => {
+            fill_offer(wire, offer);
+            wire.offset = Some(*offset);
+        }
+        Request::OfferFile { to, offer } => {
+            fill_offer(wire, offer);
+            match to {
+                FileFor::Room(room) => wire.room = Some(room.to_string()),
+                FileFor::Person(name) => wire.to = Some(name.to_string()),
+            }
         }
         Request::Say { room, .. } => wire.room = Some(room.to_string()),
         Request::Whisper { to, .. } => wire.to = Some(to.to_string()),
@@ -142,6 +227,12 @@ fn fill(wire: &mut WireRequest, request: &Request) {
         | Request::Ping
         | Request::Bye => {}
     }
+}
+
+fn fill_offer(wire: &mut WireRequest, offer: &FileOffer) {
+    wire.name = Some(offer.name.to_string());
+    wire.size = Some(offer.size_bytes);
+    wire.hash = Some(offer.hash.to_string());
 }
 
 /// Reads a request, with the raw bytes that followed its line. The number is given back wherever it can
@@ -172,6 +263,7 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
     let group = || wire.group.as_deref().ok_or_else(|| missing("group"));
     let what = || wire.what.as_deref().ok_or_else(|| missing("what"));
     let text = || text_of(kind, wire.text.clone(), bulk);
+    let offset = || wire.offset.ok_or_else(|| missing("offset"));
     let short_text = || wire.text.as_deref().map(str::parse).transpose();
     Ok(match kind {
         RequestKind::Hello => Request::Hello {
@@ -223,6 +315,20 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
             room: room()?.parse()?,
             topic: short_text()?,
         },
+        RequestKind::History => Request::History {
+            room: room()?.parse()?,
+            query: history_query(&wire)?,
+        },
+        RequestKind::Search => Request::Search {
+            room: wire.room.as_deref().map(str::parse).transpose()?,
+            words: wire
+                .words
+                .as_deref()
+                .ok_or_else(|| missing("words"))?
+                .parse()?,
+            before: wire.before,
+            limit: page_limit(&wire)?,
+        },
         RequestKind::GetDirectory => Request::GetDirectory,
         RequestKind::MakeRoom => Request::MakeRoom(NewRoom {
             name: name()?.parse()?,
@@ -240,11 +346,73 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
             },
             limit: wire.limit.map(MemberLimit::new).transpose()?,
             topic: wire.topic.as_deref().map(str::parse).transpose()?,
+            history: wire.history.as_deref().map(str::parse).transpose()?,
         }),
         RequestKind::DeleteRoom => Request::DeleteRoom(name()?.parse()?),
+        RequestKind::GetFile => Request::GetFile {
+            hash: word(wire.hash.as_deref().ok_or_else(|| missing("hash"))?)?,
+            offset: offset()?,
+        },
+        RequestKind::PutFile => Request::PutFile {
+            offer: offer_of(&wire, &missing)?,
+            offset: offset()?,
+            bytes: Bytes::copy_from_slice(bulk.unwrap_or_default()),
+        },
+        RequestKind::OfferFile => Request::OfferFile {
+            to: match (wire.room.as_deref(), wire.to.as_deref()) {
+                (Some(room), None) => FileFor::Room(room.parse()?),
+                (None, Some(name)) => FileFor::Person(name.parse()?),
+                _ => return Err(missing("room` or `to")),
+            },
+            offer: offer_of(&wire, &missing)?,
+        },
         RequestKind::Ping => Request::Ping,
         RequestKind::Bye => Request::Bye,
     })
+}
+
+fn offer_of(wire: &WireRequest, missing: &impl Fn(&str) -> Refusal) -> Result<FileOffer, Refusal> {
+    let name = wire.name.as_deref().ok_or_else(|| missing("name"))?;
+    let size_bytes = wire.size.ok_or_else(|| missing("size"))?;
+    let hash = wire.hash.as_deref().ok_or_else(|| missing("hash"))?;
+    offer(name, size_bytes, hash).map_err(|error| malformed(error.to_string()))
+}
+
+fn history_query(wire: &WireRequest) -> Result<HistoryQuery, Refusal> {
+    let since = match (wire.since, wire.ago) {
+        (None, None) => None,
+        (Some(moment), None) => Some(Since::At(moment)),
+        (None, Some(millis)) => Some(Since::Ago(millis)),
+        (Some(_), Some(_)) => {
+            let text = "request `history` takes `since` or `ago`, not both";
+            return Err(malformed(text.to_owned()));
+        }
+    };
+    let of = match (&wire.origin, wire.first, wire.end) {
+        (None, None, None) => None,
+        (Some(origin), Some(first), Some(end)) => Some(RecordRange {
+            origin: word(origin)?,
+            first,
+            end,
+        }),
+        _ => {
+            let text = "request `history` takes `origin`, `first` and `end` together";
+            return Err(malformed(text.to_owned()));
+        }
+    };
+    Ok(HistoryQuery {
+        since,
+        before: wire.before,
+        of,
+        limit: page_limit(wire)?,
+    })
+}
+
+fn page_limit(wire: &WireRequest) -> Result<Option<u32>, Refusal> {
+    let limit = wire.limit.map(|limit| u32::try_from(limit.max(1)));
+    limit
+        .transpose()
+        .map_err(|_| malformed("the field `limit` is too large".to_owned()))
 }
 
 fn kind_of(given: &str) -> Result<RequestKind, Refusal> {

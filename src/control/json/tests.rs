@@ -1,8 +1,15 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{Dialect, MemberLimit, NewRoom, Origin, Room, SessionId};
-use crate::control::{Group, LineBuffer, Online, Request, RequestKind, Token, VERSION, Via};
+use crate::chat::{
+    Dialect, FileHash, FileName, FileOffer, Found, Happening, HistoryEntry, HistoryPage,
+    HistoryQuery, MemberLimit, NewRoom, Origin, Position, RecordId, RecordRange, Room, SessionId,
+    Since,
+};
+use crate::control::{
+    FileFor, Group, LineBuffer, Online, Request, RequestKind, Token, VERSION, Via,
+};
 
 fn room(made_by: Option<&str>) -> Room {
     Room {
@@ -11,6 +18,7 @@ fn room(made_by: Option<&str>) -> Room {
         dialect: Dialect::Plain,
         limit: made_by.map(|_| MemberLimit::new(7).unwrap()),
         topic: made_by.map(|name| name.parse().unwrap()),
+        history: made_by.map(|_| "1000,7d".parse().unwrap()),
         made_by: Origin {
             name: made_by.map(|name| name.parse().unwrap()),
             address: "[::1]:5".parse().unwrap(),
@@ -29,6 +37,22 @@ fn texts() -> [MessageText; 3] {
     .map(|t| t.parse().unwrap())
 }
 
+fn offered() -> FileOffer {
+    FileOffer {
+        name: FileName::of("notes.txt"),
+        size_bytes: u64::MAX,
+        hash: "0123456789abcdef".repeat(4).parse().unwrap(),
+    }
+}
+
+fn put_file(bytes: &'static [u8]) -> Request {
+    Request::PutFile {
+        offer: offered(),
+        offset: 0,
+        bytes: Bytes::from_static(bytes),
+    }
+}
+
 fn requests() -> Vec<Request> {
     let make = |address: Option<&str>, limit: Option<i64>| {
         Request::MakeRoom(NewRoom {
@@ -37,6 +61,7 @@ fn requests() -> Vec<Request> {
             dialect: Dialect::Plain,
             limit: limit.map(|limit| MemberLimit::new(limit).unwrap()),
             topic: limit.map(|_| "tea".parse().unwrap()),
+            history: limit.map(|_| "off".parse().unwrap()),
         })
     };
     let enter = |member| Request::Enter {
@@ -53,6 +78,16 @@ fn requests() -> Vec<Request> {
     let topic = |topic: Option<&str>| Request::Topic {
         room: "r1".parse().unwrap(),
         topic: topic.map(|topic| topic.parse().unwrap()),
+    };
+    let history = |query| Request::History {
+        room: "r1".parse().unwrap(),
+        query,
+    };
+    let search = |room: Option<&str>| Request::Search {
+        room: room.map(|room| room.parse().unwrap()),
+        words: "free printer".parse().unwrap(),
+        before: room.map(|_| 70),
+        limit: room.map(|_| 5),
     };
     let mut requests = vec![
         hello(None),
@@ -77,10 +112,41 @@ fn requests() -> Vec<Request> {
         Request::Away(Some("at lunch".parse().unwrap())),
         topic(None),
         topic(Some("tea")),
+        history(HistoryQuery::default()),
+        history(HistoryQuery {
+            since: Some(Since::Ago(600_000)),
+            before: Some(u64::MAX),
+            of: Some(RecordRange {
+                origin: SessionId(7),
+                first: 5,
+                end: u64::MAX,
+            }),
+            limit: Some(100),
+        }),
+        history(HistoryQuery {
+            since: Some(Since::At("2026-01-02T03:04:05.678Z".parse().unwrap())),
+            ..HistoryQuery::default()
+        }),
+        search(None),
+        search(Some("r1")),
         Request::GetDirectory,
         make(None, None),
         make(Some("239.1.1.1:6000"), Some(30)),
         Request::DeleteRoom("r1".parse().unwrap()),
+        Request::GetFile {
+            hash: offered().hash,
+            offset: 65_536,
+        },
+        put_file(b"not \xff UTF-8"),
+        put_file(b""),
+        Request::OfferFile {
+            to: FileFor::Room("lobby".parse().unwrap()),
+            offer: offered(),
+        },
+        Request::OfferFile {
+            to: FileFor::Person("John".parse().unwrap()),
+            offer: offered(),
+        },
         Request::Ping,
         Request::Bye,
     ];
@@ -113,9 +179,61 @@ fn replies() -> Vec<Reply> {
         via: room.map(|_| Via::Multicast),
         away: room.map(|_| "at lunch".parse().unwrap()),
     };
+    let entry = |what| HistoryEntry {
+        number: 5,
+        said_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        heard_at: "2026-01-02T03:04:06Z".parse().unwrap(),
+        from: "another program".into(),
+        what,
+        record: None,
+    };
+    let text = |text: &MessageText| HistoryEntry {
+        record: Some(RecordId {
+            origin: SessionId(u64::MAX),
+            sequence: u64::MAX,
+        }),
+        ..entry(Happening::Text(text.clone()))
+    };
+    let file = FileOffer {
+        name: "notes.txt".to_owned().into(),
+        size_bytes: u64::MAX,
+        hash: FileHash([9; 32]),
+    };
+    let entries = [
+        Happening::File(file),
+        Happening::Joined,
+        Happening::Left,
+        Happening::Renamed("Jon".into()),
+    ];
+    let entries = entries.map(entry).into_iter();
+    let entries: Vec<HistoryEntry> = entries.chain(texts().iter().map(text)).collect();
+    let found = entries.iter().map(|entry| Found {
+        room: "r1".parse().unwrap(),
+        entry: entry.clone(),
+    });
     vec![
+        Reply::Found {
+            found: found.collect(),
+            before: Some(7),
+        },
+        Reply::History(HistoryPage {
+            entries,
+            before: None,
+            kept: 12,
+            positions: vec![Position {
+                origin: SessionId(0),
+                next: 8,
+            }],
+            now: "2026-01-02T03:04:07Z".parse().unwrap(),
+        }),
         hello(None),
         hello(Some("John")),
+        file_piece(b"\xff\n\n"),
+        file_piece(b""),
+        Reply::FileState {
+            have_bytes: 65_536,
+            is_kept: true,
+        },
         Reply::Done,
         Reply::Names(vec!["John".parse().unwrap(), "Émile".parse().unwrap()]),
         Reply::Report(vec![online(None), online(Some("r1"))]),
@@ -132,6 +250,22 @@ fn replies() -> Vec<Reply> {
         Reply::RoomMade(room(None)),
         Reply::RoomDeleted(room(Some("Mel"))),
     ]
+}
+
+fn file_event(room: Option<&str>) -> Event {
+    Event::File {
+        room: room.map(|room| room.parse().unwrap()),
+        from: "John".parse().unwrap(),
+        offer: offered(),
+        at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+    }
+}
+
+fn file_piece(bytes: &'static [u8]) -> Reply {
+    Reply::FilePiece {
+        size_bytes: 3,
+        bytes: Bytes::from_static(bytes),
+    }
 }
 
 fn events() -> Vec<Event> {
@@ -158,10 +292,12 @@ fn events() -> Vec<Event> {
         Event::Entered {
             room: room(),
             name: name(),
+            number: 7,
         },
         Event::Left {
             room: room(),
             name: name(),
+            number: 8,
         },
         Event::Enrolled {
             group: group(),
@@ -183,6 +319,8 @@ fn events() -> Vec<Event> {
         },
         Event::Idle("still there?".into()),
         Event::Notice("soon".into()),
+        file_event(None),
+        file_event(Some("lobby")),
         Event::ServerStopping,
     ];
     for text in texts() {
@@ -191,6 +329,7 @@ fn events() -> Vec<Event> {
             from: "another program".into(),
             text: text.clone(),
             at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            number: u64::MAX,
         });
         events.push(Event::Whisper {
             from: name(),
@@ -212,8 +351,15 @@ fn events() -> Vec<Event> {
 
 /// The line with its raw bytes, as the other side cuts it out. Nothing is left over.
 fn received(sent: &str) -> crate::control::Framed {
+    received_with(sent, None)
+}
+
+fn received_with(sent: &str, raw_bytes: Option<&Bytes>) -> crate::control::Framed {
     let mut buffer = LineBuffer::new(65_536);
     buffer.space().extend_from_slice(sent.as_bytes());
+    buffer
+        .space()
+        .extend_from_slice(raw_bytes.map_or(&[], |bytes| bytes));
     let framed = buffer.next_framed().unwrap().unwrap();
     assert!(buffer.is_empty());
     framed
@@ -226,7 +372,9 @@ fn every_request_that_is_written_reads_back() {
         assert!(requests.iter().any(|r| r.kind() == *kind), "{kind:?}");
     }
     for request in requests {
-        let framed = received(&request_line(7, &request));
+        let framed = received_with(&request_line(7, &request), request.raw_bytes());
+        let is_piece = matches!(request, Request::GetFile { .. } | Request::PutFile { .. });
+        assert_eq!(asks_for_piece(&framed.line), is_piece);
         let read = parse_request(&framed.line, framed.bulk.as_deref());
         assert_eq!(read, (Some(7), Ok(request)));
     }
@@ -244,7 +392,8 @@ fn every_answer_that_is_written_reads_back() {
             let array = directory_array(rooms.iter());
             assert_eq!(reply_line_with_directory(3, &array), line);
         }
-        let read = parse_server_line(line.trim_end(), None).unwrap();
+        let framed = received_with(&line, reply.raw_bytes());
+        let read = parse_server_line(&framed.line, framed.bulk.as_deref()).unwrap();
         assert_eq!(read, ServerLine::Answer(Some(3), Ok(reply)));
     }
     for &code in RefusalCode::ALL {
@@ -310,6 +459,18 @@ fn a_bad_request_is_refused_under_its_number() {
             RefusalCode::TextNotAllowed,
         ),
         (
+            r#""request":"history","room":"r1","origin":"0000000000000007""#,
+            RefusalCode::Malformed,
+        ),
+        (
+            r#""request":"history","room":"r1","ago":5,"since":"2026-01-02T03:04:05Z""#,
+            RefusalCode::Malformed,
+        ),
+        (
+            r#""request":"search","words":"?!""#,
+            RefusalCode::TextNotAllowed,
+        ),
+        (
             r#""request":"away","text":"a\nb""#,
             RefusalCode::TextNotAllowed,
         ),
@@ -332,6 +493,7 @@ fn a_bad_request_is_refused_under_its_number() {
         (r#","limit":0"#, RefusalCode::LimitNotAllowed),
         (r#","limit":10001"#, RefusalCode::LimitNotAllowed),
         (r#","topic":"""#, RefusalCode::TextNotAllowed),
+        (r#","history":"some""#, RefusalCode::LimitNotAllowed),
     ] {
         assert_eq!(refused(&make(rest)), (Some(4), code), "{rest}");
     }

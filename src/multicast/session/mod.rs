@@ -13,14 +13,16 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use seam::{Config, Delivered, Event, Input, MemberInfo, MessageId, Output, SendError, Stats};
+pub use seam::{
+    Config, Delivered, Event, Input, MemberInfo, MessageId, Output, Past, SendError, Stats,
+};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::budget::Budget;
 use super::config::{
-    GATHER, GIVE_UP_WAIT, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN, KEPT_BYTES_MIN,
+    GATHER, HISTORY_SLACK, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN, KEPT_BYTES_MIN,
     LEAVE_INTERVAL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX, MEMBER_KEPT, MESSAGE_BYTES_MAX,
     NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
     REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
@@ -29,7 +31,9 @@ use super::config::{
 use super::membership::Members;
 use super::nack::group_backoff;
 use super::pace::Pace;
-use super::packet::{Body, Header, Leave, MemberId, QuantisedSize, Record, Role, decode, encode};
+use super::packet::{
+    Body, Header, Leave, Malformed, MemberId, QuantisedSize, Record, Role, decode, encode,
+};
 use super::stream::Stream;
 use crate::time::{Instant, Micros};
 
@@ -51,6 +55,8 @@ pub struct Session {
     config: Config,
     random: SmallRng,
     started: Instant,
+    /// Whoever came after this is heard from its first record on.
+    heard_since: Instant,
     now: Instant,
     members: Members,
     streams: BTreeMap<MemberId, Stream>,
@@ -110,10 +116,20 @@ impl Session {
             me,
             random: SmallRng::seed_from_u64(seed ^ me.0),
             started: now,
+            heard_since: match &config.past {
+                Some(past) => (past.since - HISTORY_SLACK).min(now),
+                None => now,
+            },
             now,
             members: Members::new(me, config.name.clone(), now),
             streams: BTreeMap::new(),
-            followed: BTreeMap::new(),
+            followed: config
+                .past
+                .iter()
+                .flat_map(|past| past.positions.iter().copied())
+                .filter(|(origin, _)| *origin != me)
+                .take(STREAMS_MAX)
+                .collect(),
             gappy: BTreeSet::new(),
             unsent: config.first_sequence,
             queued_bytes: 0,
@@ -276,6 +292,8 @@ impl Session {
                 }
                 // Our own datagram comes back from the group.
                 Ok((header, _)) if header.transmitter == self.me => {}
+                // Others look after files.
+                Err(Malformed::OfFile) => {}
                 Ok(_) | Err(_) => self.stats.ignored += 1,
             }
         }
@@ -302,6 +320,11 @@ impl Session {
         &self.stats
     }
 
+    /// What tells this room's datagrams from others.
+    pub fn room_tag(&self) -> u32 {
+        self.config.room_tag
+    }
+
     /// When this session began.
     pub fn started(&self) -> Instant {
         self.started
@@ -315,6 +338,18 @@ impl Session {
     /// What is known of a member, also for a while after it has left; none before it told its name.
     pub fn member(&self, id: MemberId) -> Option<MemberInfo> {
         self.members.info(id)
+    }
+
+    /// How far each other member was heard: the first record that was not handed out, where a message begins. A
+    /// member that is given these as its past goes on from there.
+    pub fn positions(&self) -> impl Iterator<Item = (MemberId, u64)> {
+        let streams = self.streams.iter().filter(|(id, _)| **id != self.me);
+        streams.map(|(&id, stream)| (id, stream.position()))
+    }
+
+    /// The same of one of them, if it is heard.
+    pub fn position(&self, id: MemberId) -> Option<u64> {
+        self.streams.get(&id).map(Stream::position)
     }
 
     /// Bytes of texts that wait to be sent.
@@ -405,7 +440,7 @@ impl Session {
         for (&origin, stream) in &mut self.streams {
             if origin != self.me {
                 stream.trim(bytes_max, u64::MAX, self.now);
-                stream.give_up(GIVE_UP_WAIT, self.now);
+                stream.give_up(self.now);
             }
         }
         let unknown = self.streams.iter().filter(|(origin, stream)| {
@@ -420,7 +455,7 @@ impl Session {
                 if self.followed.len() >= STREAMS_MAX {
                     self.followed.pop_first();
                 }
-                self.followed.insert(origin, stream.next());
+                self.followed.insert(origin, stream.position());
             }
             self.gappy.remove(&origin);
         }

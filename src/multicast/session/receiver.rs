@@ -106,7 +106,12 @@ impl Session {
         if self.now.since(since) < CATCH_UP_AFTER {
             return;
         }
-        let gap = Event::Gap(origin, live - stream.next());
+        let first = stream.next();
+        let gap = Event::Gap {
+            origin,
+            first,
+            records: live - first,
+        };
         self.output.push_back(Output::Event(gap));
         *stream = Stream::new(live, true, stream.origin_started, self.now);
         self.note_gaps(origin);
@@ -160,14 +165,14 @@ impl Session {
         self.note_gaps(origin);
     }
 
-    /// Begins to follow an origin, unless that is done: where we stopped, or with its first record if we
-    /// were here before it, else with `live`. What is too far back is told as a gap.
+    /// Begins to follow an origin, unless that is done: where we or a history stopped, or with its first record if
+    /// either was here before it, else with `live`. What is too far back is told as a gap.
     fn follow(&mut self, origin: MemberId, origin_started: Instant, live: u32) {
         if self.streams.contains_key(&origin) || self.streams.len() >= STREAMS_MAX {
             return;
         }
         let first = self.config.first_sequence;
-        let was_here = self.started <= origin_started;
+        let was_here = self.heard_since <= origin_started;
         let known = self.followed.remove(&origin);
         let start = match known.or(was_here.then_some(first)) {
             // Nothing is known yet of how often it has wrapped.
@@ -176,13 +181,19 @@ impl Session {
                 let live = expand(live, known);
                 let too_far = live.saturating_sub(known + SEQUENCES_AHEAD_MAX) > 0;
                 if too_far {
-                    let gap = Event::Gap(origin, live - known);
-                    self.output.push_back(Output::Event(gap));
+                    self.output.push_back(Output::Event(Event::Gap {
+                        origin,
+                        first: known,
+                        records: live - known,
+                    }));
                 }
                 if too_far { live } else { known }
             }
         };
-        let stream = Stream::new(start, start != first, origin_started, self.now);
+        let mut stream = Stream::new(start, start != first, origin_started, self.now);
+        if known.is_some() {
+            stream.past_end = expand(live, start);
+        }
         self.streams.insert(origin, stream);
     }
 
@@ -353,7 +364,11 @@ impl Session {
                     clock,
                     text,
                 },
-                Delivery::Gap(records) => Event::Gap(origin, records),
+                Delivery::Gap { first, records } => Event::Gap {
+                    origin,
+                    first,
+                    records,
+                },
             };
             self.output.push_back(Output::Event(event));
         }

@@ -24,6 +24,17 @@ pub struct Config {
     pub replaces: Option<MemberId>,
     /// How it takes part; an observer has no name.
     pub role: Role,
+    /// Where a history ends, if the member has one: it is handed what was said since.
+    pub past: Option<Past>,
+}
+
+/// What a member knows of a room before it joins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The first record of each origin that is not known.
+    pub positions: Vec<(MemberId, u64)>,
+    /// When that was so, at the earliest.
+    pub since: Instant,
 }
 
 /// What happens to a session.
@@ -88,15 +99,22 @@ pub enum Event {
     },
     /// What we say goes out as slowly as this member takes it: less than a quarter as fast as the others would.
     Slow(MemberId),
-    /// So many records of this member can no longer be had from anyone.
-    Gap(MemberId, u64),
+    /// So many records of this member, from this one on, can no longer be had from anyone.
+    Gap {
+        /// Whose.
+        origin: MemberId,
+        /// The first of them.
+        first: u64,
+        /// How many.
+        records: u64,
+    },
 }
 
 /// Why a text was not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Blank, or longer than 64 KiB.
-    #[error("a message has 1 to 65536 bytes")]
+    /// Blank, or longer than the longest text with what stands before it.
+    #[error("a message has 1 to 65543 bytes")]
     Length,
     /// So much waits to be sent that this has to wait too: see [`Session::can_say`].
     #[error("too much waits to be sent: say it a little later")]

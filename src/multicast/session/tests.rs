@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::multicast::config::MISSING_MAX;
+use crate::multicast::config::{GIVE_UP_WAIT_PAST, MISSING_MAX};
 use crate::multicast::packet::{
     Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, Records, ReportEntry,
 };
@@ -19,6 +19,7 @@ fn session(now: Instant) -> Session {
         rate_max: None,
         replaces: None,
         role: Role::Member,
+        past: None,
     };
     Session::new(MemberId(1), config, 1, now)
 }
@@ -150,7 +151,7 @@ fn who_was_away_for_long_goes_on_with_what_is_said_now_and_is_told_the_gap() {
         hear_lines(&mut me, 2, &[sequence], now);
         loop {
             match me.poll_output() {
-                Output::Event(Event::Gap(_, records)) => gap = Some(records),
+                Output::Event(Event::Gap { records, .. }) => gap = Some(records),
                 Output::Event(Event::Message { id, .. }) => heard.push(id.sequence),
                 Output::Event(_) | Output::Transmit(_) => {}
                 Output::Wait(_) => break,
@@ -428,4 +429,122 @@ fn signs_of_life_spare_a_server_that_copies_them_for_many() {
         );
     }
     assert_eq!(session.idle_interval(), Micros(1_562_500));
+}
+
+/// What was handed out: messages by origin and sequence, and gaps with their first record.
+fn handed_out(session: &mut Session) -> Vec<(u64, u64, bool)> {
+    let mut all = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Event(Event::Message { id, .. }) => {
+                all.push((id.origin.0, id.sequence, true));
+            }
+            Output::Event(Event::Gap { origin, first, .. }) => all.push((origin.0, first, false)),
+            Output::Event(_) | Output::Transmit(_) => {}
+            Output::Wait(_) => return all,
+        }
+    }
+}
+
+fn session_with(positions: &[(u64, u64)], since: Instant, now: Instant) -> Session {
+    let positions = positions.iter().map(|&(id, next)| (MemberId(id), next));
+    let past = Past {
+        positions: positions.collect(),
+        since,
+    };
+    let config = Config {
+        past: Some(past),
+        ..session(now).config
+    };
+    Session::new(MemberId(1), config, 1, now)
+}
+
+#[test]
+fn a_newcomer_goes_on_where_its_history_ends() {
+    let asked = Instant::from_micros(60_000_000);
+    let now = asked + Micros::from_millis(300);
+    let mut me = session_with(&[(2, 5), (3, 1)], asked, now);
+    // All of them are older than we: of the first a history has four lines, of the second none, of the third it
+    // does not know. The fourth came after we had asked.
+    for id in [2, 3, 4, 5] {
+        let age_ms = if id == 5 { 100 } else { 50_000 };
+        hear_aged(&mut me, id, &heartbeat(8, "other"), age_ms, now);
+    }
+    sent(&mut me);
+    for id in [2, 3, 4, 5] {
+        let all: Vec<u32> = (1..=8).collect();
+        hear_lines(&mut me, id, &all, now);
+    }
+    let heard = handed_out(&mut me);
+    let of = |id| {
+        let of = heard.iter().filter(|(origin, ..)| *origin == id);
+        of.map(|(_, sequence, _)| *sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(of(2), [5, 6, 7, 8]);
+    assert_eq!(of(3), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(of(4), [8]);
+    assert_eq!(of(5), [1, 2, 3, 4, 5, 6, 7, 8]);
+    let positions: Vec<_> = me.positions().map(|(id, next)| (id.0, next)).collect();
+    assert_eq!(positions, [(2, 9), (3, 9), (4, 9), (5, 9)]);
+}
+
+#[test]
+fn what_nobody_has_of_the_past_does_not_hold_up_what_is_said_now() {
+    let start = Instant::from_micros(60_000_000);
+    let mut me = session_with(&[(2, 5)], start, start);
+    hear_aged(&mut me, 2, &heartbeat(100, "other"), 50_000, start);
+    hear_lines(&mut me, 2, &[100], start);
+    let mut heard = handed_out(&mut me);
+    assert_eq!(heard, []);
+    let mut now = start;
+    while heard.is_empty() {
+        now = now + Micros::from_millis(50);
+        me.handle_input(Input::Timeout, now);
+        heard = handed_out(&mut me);
+    }
+    assert_eq!(heard, [(2, 5, false), (2, 100, true)]);
+    let waited = now.since(start);
+    assert!(
+        waited < GIVE_UP_WAIT_PAST + Micros::from_secs(1),
+        "{waited}"
+    );
+}
+
+#[test]
+fn a_position_is_where_a_message_begins() {
+    let now = Instant::from_micros(60_000_000);
+    let mut me = session_with(&[(2, 5)], now, now);
+    hear_aged(&mut me, 2, &heartbeat(5, "other"), 50_000, now);
+    let fragment = |sequence, is_last| Record {
+        is_first: sequence == 6,
+        is_last,
+        ..line(2, sequence)
+    };
+    let next = |me: &Session| me.positions().next();
+    let mut hear_record = |record: Record<'_>| {
+        let bytes = written(&[record]);
+        hear(&mut me, 2, &Body::Data(Records::written(&bytes)), now);
+        sent(&mut me);
+        next(&me)
+    };
+    assert_eq!(hear_record(line(2, 5)), Some((MemberId(2), 6)));
+    assert_eq!(hear_record(fragment(6, false)), Some((MemberId(2), 6)));
+    assert_eq!(hear_record(fragment(7, false)), Some((MemberId(2), 6)));
+    assert_eq!(hear_record(fragment(8, true)), Some((MemberId(2), 9)));
+}
+
+fn hear_aged(session: &mut Session, from: u64, body: &Body<'_>, age_ms: u32, now: Instant) {
+    let header = Header {
+        room_tag: ROOM,
+        transmitter: MemberId(from),
+        number: 0,
+        stamp_us: 0,
+        age_ms,
+        round_trip: QuantisedTime::default(),
+        group_size: QuantisedSize::default(),
+        role: Role::Member,
+        poll: false,
+        wants_report: false,
+    };
+    hear_bytes(session, &encode(&header, body), now);
 }

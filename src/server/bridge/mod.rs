@@ -4,20 +4,23 @@ mod room_bridge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::job::{Answer, Job};
 use super::outbox::{LetGo, Outbox};
-use crate::chat::{Message, Room, RoomAddress, RoomName, SessionId};
+use crate::chat::{Message, Position, Room, RoomId, RoomName, SessionId};
 use crate::control::{Refusal, RefusalCode, Reply};
 use crate::hub::ClientId;
 use crate::net::{Interface, Towards};
-use room_bridge::RoomBridge;
+use crate::store::History;
+use room_bridge::{RoomBridge, RoomHistory};
 
 /// Commands that wait, for all rooms or for one. What finds no room is a datagram that is lost, or a client
 /// that is told to try again.
@@ -31,6 +34,13 @@ pub(super) const SEATS_MAX: usize = 256;
 
 /// Files that a seat takes on one interface.
 pub(super) const SEAT_FILES: usize = 3;
+
+/// A seat whose history is kept stays taken for so long after the last guest has left: its last words are on their
+/// way, and it may come back. While others are heard there it stays.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether such a seat is needed.
+const LINGER_LOOK: Duration = Duration::from_millis(500);
 
 /// How long what the system says of its interfaces is believed: when a server comes back, all its clients enter
 /// their rooms at once.
@@ -98,12 +108,21 @@ impl From<BridgeError> for Refusal {
 /// The member that the server's seat in a reliable room is.
 type Entered = Result<Option<u64>, BridgeError>;
 
+/// How far a room's seat has heard its members.
+#[derive(Debug)]
+pub(super) struct HeardSoFar {
+    /// Whether who asks is in the room.
+    pub(super) is_guest: bool,
+    pub(super) positions: Vec<Position>,
+}
+
 enum Command {
-    Enter(ClientId, Box<Room>, Box<Guest>, Answer),
+    Enter(ClientId, RoomId, Box<Room>, Box<Guest>, Answer),
     /// Of this room, or of any.
     Leave(ClientId, Option<RoomName>),
     Datagrams(ClientId, RoomName, Bytes),
-    Follow(Vec<Room>),
+    Follow(Vec<(RoomId, Room)>),
+    Positions(ClientId, RoomId, oneshot::Sender<HeardSoFar>),
 }
 
 /// What one room's seat is told.
@@ -113,6 +132,7 @@ enum ToRoom {
     Datagrams(ClientId, Bytes),
     /// Somebody wants to hear what is said there, if there is an interface to hear it on; or nobody any more.
     Follow(bool, Option<Interface>),
+    Positions(bool, oneshot::Sender<HeardSoFar>),
 }
 
 impl Bridge {
@@ -121,11 +141,13 @@ impl Bridge {
     pub(super) fn spawn(
         interface: Option<String>,
         jobs: mpsc::WeakSender<Job>,
+        history: Option<History>,
     ) -> (Self, JoinHandle<()>) {
         let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
         let task = BridgeTask {
             interface,
             jobs,
+            history,
             seats: BTreeMap::new(),
             at: BTreeMap::new(),
             left: Vec::new(),
@@ -137,8 +159,14 @@ impl Bridge {
 
     /// A client is in this room, or tells that it takes part by another way now; in one room at a time.
     /// The answer tells which member the server's seat there is.
-    pub(super) fn enter(&self, client: ClientId, room: Room, guest: Guest, answer: Answer) {
-        let command = Command::Enter(client, Box::new(room), Box::new(guest), answer);
+    pub(super) fn enter(
+        &self,
+        client: ClientId,
+        (id, room): (RoomId, Room),
+        guest: Guest,
+        answer: Answer,
+    ) {
+        let command = Command::Enter(client, id, Box::new(room), Box::new(guest), answer);
         if let Err(full) = self.commands.try_send(command)
             && let Command::Enter(.., answer) = full.into_inner()
         {
@@ -160,8 +188,16 @@ impl Bridge {
     }
 
     /// These rooms have followers; others have none.
-    pub(super) fn follow(&self, rooms: Vec<Room>) {
+    pub(super) fn follow(&self, rooms: Vec<(RoomId, Room)>) {
         let _ = self.commands.try_send(Command::Follow(rooms));
+    }
+
+    /// How far our seat in a room has heard its members; none without a seat.
+    pub(super) async fn positions(&self, client: ClientId, room: RoomId) -> Option<HeardSoFar> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Command::Positions(client, room, answer);
+        self.commands.send(asked).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -172,12 +208,14 @@ fn has_room_for_piece<T>(commands: &mpsc::Sender<T>) -> bool {
 
 /// A room that is deleted and made again, perhaps at the address of another, is another one: those in it may have
 /// stayed.
-type Place = (RoomAddress, RoomName, &'static str);
+type Place = (RoomId, RoomName);
 
 struct BridgeTask {
     interface: Option<String>,
     /// To the owner of the hub, who ends when nobody else has one.
     jobs: mpsc::WeakSender<Job>,
+    /// Where what is heard is kept, if it is.
+    history: Option<History>,
     seats: BTreeMap<Place, Seat>,
     /// Where each client is.
     at: BTreeMap<ClientId, Place>,
@@ -188,8 +226,8 @@ struct BridgeTask {
     known_since: Instant,
 }
 
-fn place_of(room: &Room) -> Place {
-    (room.address, room.name.clone(), room.dialect.as_str())
+fn place_of((id, room): &(RoomId, Room)) -> Place {
+    (*id, room.name.clone())
 }
 
 struct Seat {
@@ -198,15 +236,36 @@ struct Seat {
     member: Option<u64>,
     guests: BTreeSet<ClientId>,
     is_followed: bool,
+    /// Nobody else is heard there.
+    is_alone: Arc<AtomicBool>,
+    /// It stays for its history alone.
+    lingers_since: Option<Instant>,
+}
+
+impl Seat {
+    fn is_needed(&self) -> bool {
+        self.is_followed || !self.guests.is_empty()
+    }
 }
 
 impl BridgeTask {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        while let Some(command) = commands.recv().await {
+        let mut look = interval(LINGER_LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let lingers = self.seats.values().any(|seat| seat.lingers_since.is_some());
+            let command = tokio::select! {
+                command = commands.recv() => command,
+                _ = look.tick(), if lingers => {
+                    self.get_up_after_lingering();
+                    continue;
+                }
+            };
+            let Some(command) = command else { break };
             match command {
-                Command::Enter(client, room, guest, answer) => {
+                Command::Enter(client, id, room, guest, answer) => {
                     // Whoever asked may be gone.
-                    let entered = self.enter(client, *room, *guest);
+                    let entered = self.enter(client, (id, *room), *guest);
                     let entered = entered.map(|bridge| Reply::Entered {
                         bridge: bridge.map(SessionId),
                     });
@@ -215,6 +274,9 @@ impl BridgeTask {
                 Command::Leave(client, room) => self.leave(client, room.as_ref()),
                 Command::Datagrams(client, room, piece) => self.carry(client, &room, piece),
                 Command::Follow(rooms) => self.follow(rooms),
+                Command::Positions(client, room, answer) => {
+                    self.tell_positions(client, room, answer)
+                }
             }
         }
         // Their senders of commands go, and so they leave.
@@ -226,7 +288,7 @@ impl BridgeTask {
     }
 
     fn carry(&self, client: ClientId, room: &RoomName, piece: Bytes) {
-        let place = self.at.get(&client).filter(|(_, name, _)| name == room);
+        let place = self.at.get(&client).filter(|(_, name)| name == room);
         if let Some(seat) = place.and_then(|place| self.seats.get(place))
             && has_room_for_piece(&seat.to_room)
         {
@@ -234,7 +296,16 @@ impl BridgeTask {
         }
     }
 
-    fn enter(&mut self, client: ClientId, room: Room, guest: Guest) -> Entered {
+    fn tell_positions(&self, client: ClientId, room: RoomId, answer: oneshot::Sender<HeardSoFar>) {
+        let seat = self.seats.iter().find(|((id, _), _)| *id == room);
+        if let Some((_, seat)) = seat {
+            let is_guest = seat.guests.contains(&client);
+            // Where it finds no room, who asked is told of none.
+            let _ = seat.to_room.try_send(ToRoom::Positions(is_guest, answer));
+        }
+    }
+
+    fn enter(&mut self, client: ClientId, room: (RoomId, Room), guest: Guest) -> Entered {
         let place = place_of(&room);
         if self.at.get(&client).is_some_and(|at| *at != place) {
             self.leave(client, None);
@@ -242,6 +313,7 @@ impl BridgeTask {
         let interface = self.interface_of(guest.local, guest.interface);
         let seat = self.seat(room)?;
         seat.guests.insert(client);
+        seat.lingers_since = None;
         let entered = seat
             .to_room
             .try_send(ToRoom::Enter(client, guest, interface));
@@ -251,7 +323,7 @@ impl BridgeTask {
     }
 
     fn leave(&mut self, client: ClientId, room: Option<&RoomName>) {
-        let is_there = |(_, name, _): &Place| room.is_none_or(|room| room == name);
+        let is_there = |(_, name): &Place| room.is_none_or(|room| room == name);
         if !self.at.get(&client).is_some_and(is_there) {
             return;
         }
@@ -265,17 +337,44 @@ impl BridgeTask {
         self.get_up(&place);
     }
 
-    /// A seat that nobody needs is left: its task ends with the last sender of commands.
+    /// A seat that nobody needs is left, at once or, for its history, a little later.
     fn get_up(&mut self, place: &Place) {
-        let is_needed = |seat: &Seat| seat.is_followed || !seat.guests.is_empty();
-        if !self.seats.get(place).is_some_and(is_needed) {
-            self.left.retain(|task| !task.is_finished());
-            let seat = self.seats.remove(place);
-            self.left.extend(seat.map(|seat| seat.task));
+        let keeps = |history: &History| history.keeps(place.0);
+        let lingers = self.history.as_ref().is_some_and(keeps);
+        match self.seats.get_mut(place) {
+            Some(seat) if seat.is_needed() => {}
+            Some(seat) if lingers => seat.lingers_since = Some(Instant::now()),
+            _ => self.remove(place),
         }
     }
 
-    fn follow(&mut self, rooms: Vec<Room>) {
+    /// Its task ends with the last sender of commands.
+    fn remove(&mut self, place: &Place) {
+        self.left.retain(|task| !task.is_finished());
+        let seat = self.seats.remove(place);
+        self.left.extend(seat.map(|seat| seat.task));
+    }
+
+    fn get_up_after_lingering(&mut self) {
+        let is_over = |seat: &Seat| {
+            let since = seat.lingers_since.filter(|_| !seat.is_needed());
+            since.is_some_and(|since| since.elapsed() >= LINGER) && seat.is_alone.load(Relaxed)
+        };
+        let over = self.seats.iter().filter(|(_, seat)| is_over(seat));
+        let over: Vec<Place> = over.map(|(place, _)| place.clone()).collect();
+        over.iter().for_each(|place| self.remove(place));
+    }
+
+    /// Makes room for somebody who needs it: of the seats that linger the first goes.
+    fn make_room(&mut self) {
+        let lingering = self.seats.iter().filter(|(_, seat)| !seat.is_needed());
+        let first = lingering.min_by_key(|(_, seat)| seat.lingers_since);
+        if let Some(place) = first.map(|(place, _)| place.clone()) {
+            self.remove(&place);
+        }
+    }
+
+    fn follow(&mut self, rooms: Vec<(RoomId, Room)>) {
         let wanted: BTreeSet<Place> = rooms.iter().map(place_of).collect();
         let there: Vec<Place> = self.seats.keys().cloned().collect();
         for place in there {
@@ -300,6 +399,7 @@ impl BridgeTask {
             if let Ok(seat) = self.seat(room)
                 && !std::mem::replace(&mut seat.is_followed, true)
             {
+                seat.lingers_since = None;
                 let _ = seat
                     .to_room
                     .try_send(ToRoom::Follow(true, interface.clone()));
@@ -308,14 +408,21 @@ impl BridgeTask {
     }
 
     /// The seat in a room, taken if need be.
-    fn seat(&mut self, room: Room) -> Result<&mut Seat, BridgeError> {
+    fn seat(&mut self, room: (RoomId, Room)) -> Result<&mut Seat, BridgeError> {
         let place = place_of(&room);
         if !self.seats.contains_key(&place) {
+            if self.seats.len() >= SEATS_MAX {
+                self.make_room();
+            }
             if self.seats.len() >= SEATS_MAX {
                 return Err(BridgeError::TooManyRooms);
             }
             let (to_room, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
-            let bridge = RoomBridge::new(room, self.jobs.clone());
+            let (id, room) = room;
+            let history = self.history.clone().filter(|history| history.keeps(id));
+            let history = history.map(|history| RoomHistory { history, room: id });
+            let is_alone = Arc::new(AtomicBool::new(true));
+            let bridge = RoomBridge::new(room, self.jobs.clone(), history, Arc::clone(&is_alone));
             let (bridge, pieces) = bridge.map_err(|_| BridgeError::Busy)?;
             let seat = Seat {
                 to_room,
@@ -323,6 +430,8 @@ impl BridgeTask {
                 task: tokio::spawn(bridge.run(commands, pieces)),
                 guests: BTreeSet::new(),
                 is_followed: false,
+                is_alone,
+                lingers_since: None,
             };
             self.seats.insert(place.clone(), seat);
         }

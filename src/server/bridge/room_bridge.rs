@@ -3,22 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Guest, Overheard, ToRoom};
-use crate::chat::{Dialect, Message, Room};
+use super::{Guest, HeardSoFar, Overheard, ToRoom};
+use crate::chat::{Dialect, Happening, Message, RecordId, Room, RoomId};
 use crate::control::{self, Event, datagrams};
 use crate::hub::ClientId;
 use crate::multicast::config::IDLE_INTERVAL_MIN;
 use crate::multicast::packet::{self, Body, MemberId, room_tag};
 use crate::multicast::plain;
 use crate::multicast::transport::silence;
-use crate::net::{GroupSockets, Interface, Observer};
+use crate::net::{GroupSockets, Interface, Observed, Observer};
 use crate::server::job::Job;
+use crate::store::{History, NewEntry};
 
 /// How often guests are told whether they are heard, and interfaces that were lost are tried again.
 const LOOK: Duration = Duration::from_millis(500);
@@ -26,8 +30,40 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How late signs of life may reach those who are relayed, so that several travel together.
 const SIGNS_OF_LIFE_WAIT: Duration = Duration::from_millis(100);
 
+/// Whoever is in a room has answered the poll of a new seat after this, so that it is known how far each was heard.
+const SETTLE: Duration = Duration::from_millis(150);
+
 /// Who leaves has said all after this.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Where what is said in a room is kept.
+pub(super) struct RoomHistory {
+    pub(super) history: History,
+    pub(super) room: RoomId,
+}
+
+impl RoomHistory {
+    fn keep(
+        &self,
+        from: String,
+        what: Happening,
+        said_at: Option<Timestamp>,
+        record: Option<RecordId>,
+    ) {
+        let heard_at = Timestamp::now();
+        let said_at = said_at.unwrap_or(heard_at);
+        self.history.keep(
+            self.room,
+            NewEntry {
+                said_at,
+                heard_at,
+                from,
+                what,
+                record,
+            },
+        );
+    }
+}
 
 pub(super) struct RoomBridge {
     room: Room,
@@ -44,6 +80,13 @@ pub(super) struct RoomBridge {
     jobs: mpsc::WeakSender<Job>,
     /// Somebody wants to know what is said here.
     is_followed: bool,
+    /// What is said here is kept.
+    history: Option<RoomHistory>,
+    /// Nobody is heard here; for who decides whether this seat is needed.
+    is_alone: Arc<AtomicBool>,
+    /// When it is known who is here, and who waits to be told how far they were heard.
+    settled: Instant,
+    asking: Vec<(bool, oneshot::Sender<HeardSoFar>)>,
 }
 
 /// A guest, and what is known of it.
@@ -61,11 +104,19 @@ impl RoomBridge {
     pub(super) fn new(
         room: Room,
         jobs: mpsc::WeakSender<Job>,
+        history: Option<RoomHistory>,
+        is_alone: Arc<AtomicBool>,
     ) -> std::io::Result<(Self, mpsc::Receiver<Bytes>)> {
         let (sockets, pieces) = GroupSockets::new(room.address);
         let observer = match room.dialect {
             Dialect::Plain => None,
-            Dialect::Reliable => Some(Observer::new(room.address)?),
+            Dialect::Reliable => {
+                // After a restart it asks for what was said meanwhile.
+                let past = history
+                    .as_ref()
+                    .map(|kept| kept.history.positions(kept.room, None));
+                Some(Observer::new(room.address, past)?)
+            }
         };
         let bridge = Self {
             room,
@@ -77,6 +128,10 @@ impl RoomBridge {
             signs_due: Instant::now(),
             jobs,
             is_followed: false,
+            history,
+            is_alone,
+            settled: Instant::now() + SETTLE,
+            asking: Vec::new(),
         };
         Ok((bridge, pieces))
     }
@@ -102,8 +157,10 @@ impl RoomBridge {
                 piece = pieces.recv() => piece.iter().for_each(|piece| self.hear(piece)),
                 () = sleep_until(self.wake), if self.observer.is_some() => self.look(),
                 () = sleep_until(self.signs_due), if !self.signs.is_empty() => self.pass_signs_on(),
+                () = sleep_until(self.settled), if !self.asking.is_empty() => self.tell_positions(),
                 _ = look.tick() => {
                     self.sockets.mend();
+                    self.note_whether_alone();
                     self.tell_who_is_heard();
                 }
             }
@@ -138,7 +195,29 @@ impl RoomBridge {
                 self.is_followed = is_followed;
                 interface.iter().for_each(|interface| self.join(interface));
             }
+            ToRoom::Positions(is_guest, answer) => {
+                self.asking.push((is_guest, answer));
+                if self.settled <= Instant::now() {
+                    self.tell_positions();
+                }
+            }
         }
+    }
+
+    fn tell_positions(&mut self) {
+        for (is_guest, answer) in std::mem::take(&mut self.asking) {
+            let positions = self.observer.as_ref().map(Observer::positions);
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(HeardSoFar {
+                is_guest,
+                positions: positions.unwrap_or_default(),
+            });
+        }
+    }
+
+    fn note_whether_alone(&self) {
+        let is_alone = self.observer.as_ref().is_none_or(Observer::is_alone);
+        self.is_alone.store(is_alone, Relaxed);
     }
 
     /// Who enters again tells by which way it takes part now.
@@ -266,7 +345,39 @@ impl RoomBridge {
         if let Some(observer) = &mut self.observer {
             observer.hear(source, datagram);
         } else if let Ok(message) = plain::decode(datagram, source) {
+            if let Some(history) = &self.history {
+                let what = Happening::Text(message.text.clone());
+                history.keep(message.from.clone(), what, None, None);
+            }
             self.overhear(message);
+        }
+    }
+
+    fn notice(&self, observed: Observed) {
+        match observed {
+            Observed::Seen(position) => {
+                if let Some(kept) = &self.history {
+                    let at = Timestamp::now();
+                    kept.history.note_position(kept.room, position, at);
+                }
+            }
+            Observed::Happened {
+                from,
+                said_at,
+                what,
+                record,
+            } => {
+                if let Some(history) = &self.history {
+                    history.keep(from.clone(), what.clone(), said_at, record);
+                }
+                if let Happening::Text(text) = what {
+                    self.overhear(Message {
+                        from,
+                        text,
+                        said_at,
+                    });
+                }
+            }
         }
     }
 
@@ -299,9 +410,9 @@ impl RoomBridge {
                 sockets.send(datagram);
                 datagrams::push(&mut sent, source, datagram);
             },
-            |message| said.push(message),
+            |observed| said.push(observed),
         );
-        said.into_iter().for_each(|message| self.overhear(message));
+        said.into_iter().for_each(|observed| self.notice(observed));
         if !sent.is_empty() {
             self.pass_on(&sent, |_, _| true);
         }
@@ -390,9 +501,12 @@ mod tests {
             made_at: jiff::Timestamp::UNIX_EPOCH,
             limit: None,
             topic: None,
+            history: None,
         };
         let (jobs, _) = mpsc::channel(1);
-        let (bridge, _pieces) = RoomBridge::new(room, jobs.downgrade()).unwrap();
+        let alone = Arc::default();
+        let bridge = RoomBridge::new(room, jobs.downgrade(), None, alone);
+        let (bridge, _pieces) = bridge.unwrap();
         bridge
     }
 

@@ -13,13 +13,16 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{Answer, Speech};
+use super::files::Files;
 use super::hub_task::HubHandle;
 use super::job::{Caller, Job};
 use super::line_budget::LineBudget;
 use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
+use super::past::{self, Asker};
 use super::socket::{close_gently, prepare};
 use super::{Limits, Shutdown};
-use crate::control::{self, Event, Framed, LineBuffer, plain_words};
+use crate::chat::FileHash;
+use crate::control::{self, Event, Framed, LineBuffer, Refusal, Reply, Request, plain_words};
 
 /// How long a command without a line end waits for more: a person's program sends a command whole.
 const UNFRAMED_WAIT: Duration = Duration::from_millis(100);
@@ -40,6 +43,10 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// network.
 const DATAGRAMS_FOR_EACH_LINE: u32 = 10;
 
+/// Pieces of files that a client may ask for or bring in a second: a gibibyte, more than networks carry. It bounds
+/// what one can do to the server with questions alone.
+const PIECES_PER_SECOND_MAX: u32 = 16_384;
+
 /// What is read at once, in bytes. An idle connection holds none of it.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -51,6 +58,7 @@ pub(super) struct Connection {
     caller: Caller,
     limits: Arc<Limits>,
     hub: HubHandle,
+    files: Files,
     /// Given to the owner with the first hello.
     outbox: Option<Outbox>,
     unasked_for: OutboxReader,
@@ -59,6 +67,8 @@ pub(super) struct Connection {
     budget: LineBudget,
     /// Datagrams that may still be carried.
     relay_budget: LineBudget,
+    /// Pieces of files that may still be asked for or brought.
+    piece_budget: LineBudget,
     /// It has said hello in JSON, and hears events.
     speaks_json: bool,
     /// Somebody is online here, as far as the owner has answered.
@@ -98,6 +108,7 @@ impl Connection {
         caller: Caller,
         limits: Arc<Limits>,
         hub: HubHandle,
+        files: Files,
         shutdown: Shutdown,
     ) -> Self {
         let now = Instant::now();
@@ -107,6 +118,7 @@ impl Connection {
             stream,
             caller,
             hub,
+            files,
             outbox: Some(outbox),
             unasked_for,
             shutdown,
@@ -118,6 +130,7 @@ impl Connection {
                     .saturating_mul(DATAGRAMS_FOR_EACH_LINE),
                 now.into_std(),
             ),
+            piece_budget: LineBudget::new(PIECES_PER_SECOND_MAX, now.into_std()),
             limits,
             speaks_json: false,
             is_online: false,
@@ -308,14 +321,51 @@ impl Connection {
     async fn write_answers(&mut self, waiting: Vec<(Speech, Answer)>) -> Result<(), End> {
         let mut text = String::new();
         for (speech, answer) in waiting {
+            if let Answer::Piece { hash, offset } = answer {
+                self.write(std::mem::take(&mut text).into()).await?;
+                self.write_piece(speech, hash, offset).await?;
+                continue;
+            }
             let (answer, is_online) = answer.settled().await;
             self.is_online |= is_online;
+            let answer = match answer {
+                Answer::Past(request) => Answer::Ready(self.look_back(*request).await),
+                answer => answer,
+            };
             text.push_str(&answer.text(speech).await);
             if text.len() >= WRITE_BYTES {
                 self.write(std::mem::take(&mut text).into()).await?;
             }
         }
         self.write(text.into()).await
+    }
+
+    /// Reads a piece of a file only when its turn has come, so that one is held at a time. What is told meanwhile
+    /// goes between two of them.
+    async fn write_piece(
+        &mut self,
+        speech: Speech,
+        hash: FileHash,
+        offset: u64,
+    ) -> Result<(), End> {
+        self.write_waiting().await?;
+        let result = self.files.read(hash, offset).await;
+        let bytes = match &result {
+            Ok(reply) => reply.raw_bytes().cloned(),
+            Err(_) => None,
+        };
+        let line = Answer::Ready(result).text(speech).await;
+        let chunks = std::iter::once(line.into()).chain(bytes);
+        self.write_all(chunks.collect()).await
+    }
+
+    /// Answered when its turn comes: by then it is known who asks.
+    async fn look_back(&self, request: Request) -> Result<Reply, Refusal> {
+        let asker = Asker {
+            client: self.caller.client,
+            is_online: self.is_online,
+        };
+        past::answer(self.hub.history.clone(), &self.hub.bridge, asker, request).await
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), End> {

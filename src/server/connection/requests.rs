@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Connection, End};
+use super::{Connection, End, PIECES_PER_SECOND_MAX};
 use crate::control::{
     self, Framed, LineError, Refusal, RefusalCode, Reply, Request, Token, VERSION, datagrams,
     plain_words::{self, Spoken},
@@ -25,7 +25,10 @@ impl Connection {
         if line.as_ref().is_ok_and(|framed| self.carry(framed)) {
             return Ok(());
         }
-        let Framed { line, bulk } = match self.readable(line)? {
+        let is_piece = line
+            .as_ref()
+            .is_ok_and(|framed| self.speaks_json && control::asks_for_piece(&framed.line));
+        let Framed { line, bulk } = match self.readable(line, is_piece)? {
             Ok(framed) if framed.line.trim().is_empty() => return Ok(()),
             Ok(framed) => framed,
             Err(refusal) => {
@@ -79,9 +82,11 @@ impl Connection {
     fn readable(
         &mut self,
         line: Result<Framed, LineError>,
+        is_piece: bool,
     ) -> Result<Result<Framed, Refusal>, End> {
         let now = Instant::now().into_std();
         let verdict = match line {
+            Ok(_) if is_piece => self.piece_budget.spend(now),
             Ok(_) => self.budget.spend(now),
             Err(_) => self.budget.refuse_unreadable(now),
         };
@@ -92,7 +97,10 @@ impl Connection {
         let (code, text) = match line {
             Ok(line) if verdict == Verdict::Read => return Ok(Ok(line)),
             Ok(_) => {
-                let lines_max = self.limits.lines_per_second_max;
+                let lines_max = match is_piece {
+                    true => PIECES_PER_SECOND_MAX,
+                    false => self.limits.lines_per_second_max,
+                };
                 let text =
                     format!("too fast: at most {lines_max} lines a second; this one was not read");
                 (RefusalCode::TooFast, text)
@@ -143,7 +151,22 @@ impl Connection {
                 };
                 Answer::Directory(self.ask(|answer| Job::Show { form, answer }).await)
             }
+            Request::GetFile { hash, offset } => Answer::Piece { hash, offset },
+            Request::PutFile {
+                offer,
+                offset,
+                bytes,
+            } => match self.files.write(offer, offset, bytes).await {
+                Ok(answered) => Answer::Asked(answered),
+                Err(refusal) => Answer::Ready(Err(refusal)),
+            },
+            Request::History { .. } | Request::Search { .. } => Answer::Past(Box::new(request)),
             request => {
+                if let Request::OfferFile { offer, .. } = &request
+                    && let Err(refusal) = self.files.check(offer).await
+                {
+                    return Answer::Ready(Err(refusal));
+                }
                 let is_name = matches!(request, Request::Name(_));
                 let job = |answer| Job::Ask {
                     by,

@@ -83,12 +83,14 @@ pub(super) fn name(word: &str) -> Result<UserName, Mistake> {
 
 /// A room is reliable, unless `--plain` says that programs of the lab are to take part.
 pub(super) fn make_room(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
-    let (mut dialect, mut limit, mut words) = (Dialect::Reliable, None, Vec::new());
+    let (mut dialect, mut limit, mut history) = (Dialect::Reliable, None, None);
+    let mut words = Vec::new();
     let mut given = given.words().iter().copied();
     while let Some(word) = given.next() {
         match word {
             "--plain" => dialect = Dialect::Plain,
             "--limit" => limit = Some(argument(given.next().ok_or(Mistake::Count)?)?),
+            "--history" => history = Some(argument(given.next().ok_or(Mistake::Count)?)?),
             word => words.push(word),
         }
     }
@@ -107,6 +109,7 @@ pub(super) fn make_room(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
         dialect,
         limit,
         topic: None,
+        history,
     }))
 }
 
@@ -117,6 +120,22 @@ pub(super) fn whisper(text: &str) -> Result<Parsed, Mistake> {
         (to, text) => Ok(Parsed::Whisper {
             to: name(to)?,
             text: argument(text)?,
+        }),
+    }
+}
+
+/// `[@NAME] PATH`; the path may have spaces, and quotation marks around it.
+pub(super) fn send(text: &str) -> Result<Parsed, Mistake> {
+    let (to, path) = match head(text) {
+        (to, path) if to.starts_with('@') => (Some(name(to)?), path),
+        _ => (None, text),
+    };
+    let unquoted = |mark| path.strip_prefix(mark)?.strip_suffix(mark);
+    match unquoted('"').or_else(|| unquoted('\'')).unwrap_or(path) {
+        "" => Err(Mistake::Count),
+        path => Ok(Parsed::Send {
+            to,
+            path: path.into(),
         }),
     }
 }
@@ -141,6 +160,20 @@ pub(super) fn group(text: &str) -> Result<Parsed, Mistake> {
         "send" => Ok(Parsed::GroupSend(Arguments::new(rest).rest()?)),
         "leave" => Ok(Parsed::GroupLeave(Arguments::new(rest).one()?)),
         "delete" => Ok(Parsed::GroupDelete(Arguments::new(rest).one()?)),
+        _ => Err(Mistake::Count),
+    }
+}
+
+pub(super) fn history(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
+    match given.words() {
+        [] => Ok(Parsed::History(None)),
+        [number] => match number.parse() {
+            Ok(number) if number > 0 => Ok(Parsed::History(Some(number))),
+            _ => {
+                let text = "how many? Write a number, such as `/history 200`";
+                Err(Mistake::Argument(text.to_owned()))
+            }
+        },
         _ => Err(Mistake::Count),
     }
 }

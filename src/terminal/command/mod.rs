@@ -7,11 +7,13 @@ mod table;
 pub(super) use at::{AtLine, parse_at};
 pub(super) use table::COMMANDS;
 
+use std::path::PathBuf;
+
 use unicode_width::UnicodeWidthStr;
 
 use crate::chat::{
-    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, ServerAddress, UserName,
-    printable,
+    Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SearchWords, ServerAddress,
+    UserName, printable,
 };
 use arguments::Arguments;
 
@@ -52,10 +54,21 @@ pub(super) enum Parsed {
     ShowTopic,
     /// None to take it away.
     SetTopic(Option<OneLine>),
+    /// So many entries of the room's history.
+    History(Option<usize>),
+    Search(SearchWords),
     Away(Option<OneLine>),
     /// None to list who is ignored.
     Ignore(Option<String>),
     Unignore(String),
+    /// To one person, or to the room.
+    Send {
+        to: Option<UserName>,
+        path: PathBuf,
+    },
+    Receive(u32),
+    Transfers,
+    Cancel(u32),
     Clear,
     Help(Option<&'static str>),
     Quit,

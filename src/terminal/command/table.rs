@@ -1,6 +1,6 @@
 //! The table itself.
 
-use super::arguments::{argument, group, ignore, make_room, topic, whisper};
+use super::arguments::{argument, group, history, ignore, make_room, send, topic, whisper};
 use super::{Command, Completes, Mistake, Parsed, Place, find, unknown};
 
 pub(in crate::terminal) const COMMANDS: &[Command] = &[
@@ -34,8 +34,8 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "makeroom",
-        arguments: "NAME [ADDRESS PORT] [--plain] [--limit N]",
-        summary: "make a room; picks a free address; --plain for other programs; --limit of members",
+        arguments: "NAME [ADDRESS PORT] [--plain] [--limit N] [--history LIMIT|off]",
+        summary: "make a room; picks a free address; --plain for other programs; --limit of members; --history to keep: 1000, 7d, 5mib",
         place: Place::Prompt,
         completes: Completes::Nothing,
         parse: make_room,
@@ -177,6 +177,25 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
         parse: topic,
     },
     Command {
+        name: "history",
+        arguments: "[N]",
+        summary: "show what was said here before, the last N",
+        place: Place::Room,
+        completes: Completes::Nothing,
+        parse: history,
+    },
+    Command {
+        name: "search",
+        arguments: "WORDS",
+        summary: "find what was said with all these words; `print*` finds printer too",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |given| match given.text() {
+            "" => Err(Mistake::Count),
+            words => Ok(Parsed::Search(argument(words)?)),
+        },
+    },
+    Command {
         name: "away",
         arguments: "[TEXT]",
         summary: "tell who whispers that you are away; without TEXT: back",
@@ -199,6 +218,38 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
         place: Place::Both,
         completes: Completes::Names,
         parse: |given| Ok(Parsed::Unignore(given.one()?)),
+    },
+    Command {
+        name: "send",
+        arguments: "[@NAME] PATH",
+        summary: "send a file to one person, or to all in the lobby",
+        place: Place::Both,
+        completes: Completes::Names,
+        parse: |given| send(given.text()),
+    },
+    Command {
+        name: "receive",
+        arguments: "ID",
+        summary: "fetch a file that was offered",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |given| Ok(Parsed::Receive(given.one()?)),
+    },
+    Command {
+        name: "transfers",
+        arguments: "",
+        summary: "list files: offered, on their way, done",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |given| given.none(Parsed::Transfers),
+    },
+    Command {
+        name: "cancel",
+        arguments: "ID",
+        summary: "end a transfer, or decline a file",
+        place: Place::Both,
+        completes: Completes::Nothing,
+        parse: |given| Ok(Parsed::Cancel(given.one()?)),
     },
     Command {
         name: "clear",

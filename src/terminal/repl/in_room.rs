@@ -5,12 +5,15 @@ use std::ops::ControlFlow;
 
 use tokio::task::JoinHandle;
 
+use super::past::latest;
 use super::{Failure, Repl};
 use crate::chat::{
     BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
     UserName,
 };
-use crate::client::{Interface, Room, RoomEvent, RoomOptions, Towards, new_member};
+use crate::client::{
+    Interface, KnownPast, Overlap, Room, RoomEvent, RoomOptions, Towards, new_member,
+};
 use crate::terminal::former_seat::FormerSeat;
 use crate::terminal::relay::ask_for_relay;
 use crate::terminal::render::notice;
@@ -35,12 +38,20 @@ pub(super) struct RoomSeat {
     pub(super) room: Room,
     /// The server knows that we are here.
     pub(super) is_reported: bool,
+    /// What a plain room's history has and may still be heard.
+    overlap: Overlap,
+}
+
+impl RoomSeat {
+    pub(super) fn name(&self) -> RoomName {
+        self.entry.name.clone()
+    }
 }
 
 impl Seat {
     pub(super) fn name(&self) -> RoomName {
         match self {
-            Self::Room(seat) => seat.entry.name.clone(),
+            Self::Room(seat) => seat.name(),
             Self::Lobby => RoomName::lobby(),
         }
     }
@@ -87,9 +98,11 @@ impl Repl {
             "in the lobby of {}; Ctrl-] or /leave leaves it",
             connection.server()
         );
+        let past = self.lobby_past().await;
         self.seat = Some(Seat::Lobby);
         self.console.teach(|words| words.set_in_room(true));
-        Ok(vec![self.settings.style.notice(&line)])
+        let line = self.settings.style.notice(&line);
+        Ok(std::iter::once(line).chain(past).collect())
     }
 
     async fn enter_room(&mut self, room: RoomName, name: UserName) -> Result<Vec<String>, Failure> {
@@ -106,8 +119,13 @@ impl Repl {
             }
             None => None,
         };
-        let (mut former, replaces) = self.former_seat(room.address).unzip();
         let is_reported = relay.is_some();
+        // A reliable room is joined where its history ends.
+        let mut past = match room.dialect {
+            Dialect::Reliable if is_reported => latest(self.connection.as_ref(), &room.name).await,
+            _ => None,
+        };
+        let (mut former, replaces) = self.former_seat(room.address).unzip();
         let options = RoomOptions {
             interface: interface.clone(),
             ttl: self.settings.ttl,
@@ -117,11 +135,24 @@ impl Repl {
             replaces: replaces.flatten(),
             id: Some(id),
             relay,
+            past: past.as_ref().map(|(page, asked)| KnownPast {
+                positions: page.positions.clone(),
+                asked: *asked,
+            }),
         };
         let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
         if let (Dialect::Reliable, Some(former)) = (room.dialect, &mut former) {
             // Without it others see a second one of this name for some seconds, if this is killed.
             let _ = former.remember(id);
+        }
+        // What is heard in a plain room meanwhile waits, and is held against the history.
+        let mut overlap = Overlap::default();
+        if room.dialect == Dialect::Plain && is_reported {
+            past = latest(self.connection.as_ref(), &room.name).await;
+            let found = past.as_ref();
+            overlap = found
+                .map(|(page, joined)| Overlap::new(page, *joined))
+                .unwrap_or_default();
         }
         let style = self.settings.style;
         let mut lines = vec![style.notice(&format!(
@@ -133,6 +164,7 @@ impl Repl {
                 .as_ref()
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
+        lines.extend(past.iter().flat_map(|(page, _)| self.past_lines(page)));
         self.seat = Some(Seat::Room(Box::new(RoomSeat {
             entry: room,
             id,
@@ -140,6 +172,7 @@ impl Repl {
             former,
             room: joined,
             is_reported,
+            overlap,
         })));
         self.console.teach(|words| words.set_in_room(true));
         Ok(lines)
@@ -271,6 +304,7 @@ impl Repl {
     pub(super) async fn leave(&mut self) -> io::Result<()> {
         if let Some(seat) = self.seat.take() {
             let name = seat.name();
+            self.transfers.leave(&name);
             self.leaving.retain(|room| !room.is_finished());
             self.leaving.extend(seat.leave());
             if let Some(connection) = &self.connection {
@@ -287,9 +321,24 @@ impl Repl {
         let style = self.settings.style;
         match event {
             Some(RoomEvent::Message(message)) => {
+                if let Some(Seat::Room(seat)) = &mut self.seat
+                    && seat.overlap.has(&message.from, message.text.as_str())
+                {
+                    return Ok(());
+                }
                 if !self.is_ignored(&message.from) {
                     self.console.teach(|words| words.add_name(&message.from));
                     self.show_line(&style.message(&message.from, message.text.as_str()))?;
+                }
+            }
+            Some(RoomEvent::Offered {
+                from,
+                offer,
+                is_again,
+                ..
+            }) => {
+                if !self.is_ignored(&from) {
+                    self.offered_in_room(from, offer, is_again)?;
                 }
             }
             Some(RoomEvent::Stranger(message)) => {
@@ -297,7 +346,14 @@ impl Repl {
                     self.show_line(&style.stranger(&message.from, message.text.as_str()))?;
                 }
             }
+            Some(event @ RoomEvent::Gap { range, .. }) => {
+                self.fill_gap(&notice(&event).unwrap_or_default(), range)
+                    .await?;
+            }
             Some(event) => {
+                if let RoomEvent::Withdrawn { offer, .. } = &event {
+                    self.transfers.withdrawn(offer.file.hash);
+                }
                 self.console.teach(|words| words.add_names(&event));
                 match notice(&event) {
                     Some(text) if !self.is_about_ignored(&event) => self.notice(&text)?,

@@ -1,8 +1,10 @@
 //! The interactive client: reads an input, does it, and shows what happens meanwhile.
 
 mod failure;
+mod files;
 mod in_room;
 mod online;
+mod past;
 mod server;
 mod talk;
 
@@ -13,17 +15,20 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::command::{self, AtLine, Parsed};
 use super::console::{Console, Input};
 use super::mode::Mode;
+use super::progress;
 use super::render::Style;
+use super::transfers::Transfers;
 use failure::Failure;
 use in_room::{Seat, next_in_room};
 use server::next_from_server;
 
 use crate::chat::{
-    BitRate, GroupName, Room as DirectoryRoom, ServerAddress, TransportChoice, UserName,
+    BitRate, ByteSize, GroupName, Room as DirectoryRoom, ServerAddress, TransportChoice, UserName,
 };
 use crate::cli::Bell;
 use crate::client::Connection;
@@ -45,6 +50,10 @@ pub struct Settings {
     pub transport: TransportChoice,
     /// The folder for what a program that was killed leaves for the next; none to leave nothing.
     pub state: Option<PathBuf>,
+    /// Where files that others send are saved.
+    pub downloads: PathBuf,
+    /// Files up to this size are fetched without being asked for.
+    pub auto_accept: ByteSize,
     /// How to show.
     pub style: Style,
     /// When to ring.
@@ -60,6 +69,8 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         console,
         name: settings.name.clone(),
         server: settings.server.clone(),
+        transfers: Transfers::new(settings.downloads.clone(), settings.auto_accept),
+        progress_due: progress_due(),
         settings,
         connection: None,
         is_lost: false,
@@ -71,6 +82,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         seat: None,
         leaving: Vec::new(),
         typed_rows: None,
+        lobby_next: 0,
         groups: Vec::new(),
         ignored: BTreeMap::new(),
         whispered_by: None,
@@ -92,6 +104,10 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
             Err(error) => break Err(error),
         }
     };
+    let is_script = !repl.console.is_terminal();
+    if is_script && result.is_ok() {
+        repl.finish_transfers().await?;
+    }
     let seat = repl.seat.take();
     repl.leaving.extend(seat.and_then(Seat::leave));
     for room in repl.leaving {
@@ -128,14 +144,27 @@ struct Repl {
     leaving: Vec<JoinHandle<()>>,
     /// Rows of the screen that the line which is being said takes.
     typed_rows: Option<usize>,
+    /// The number of what happens next in the lobby, as far as it was shown; 0 if that is not known.
+    lobby_next: u64,
     /// As far as heard of: the groups that we are in.
     groups: Vec<GroupName>,
     /// Names as they were given, by the form in which they are compared.
     ignored: BTreeMap<String, String>,
     /// Who last spoke to us alone.
     whispered_by: Option<UserName>,
+    /// Files, offered, on their way or done.
+    transfers: Transfers,
+    /// When it is told next how far they are.
+    progress_due: Interval,
     /// A command was not carried out.
     failed: bool,
+}
+
+/// The first is due when a transfer has taken that long.
+fn progress_due() -> Interval {
+    let mut due = interval(progress::TELL);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    due
 }
 
 impl Repl {
@@ -155,6 +184,11 @@ impl Repl {
         tokio::select! {
             input = self.console.answer() => return self.handle(input).await,
             event = next_in_room(&mut self.seat) => self.show_room_event(event).await?,
+            news = self.transfers.next() => {
+                let told = self.transfers.note(news);
+                self.show_transfer(told)?;
+            }
+            _ = self.progress_due.tick(), if self.transfers.is_running() => self.show_progress()?,
             event = next_from_server(&mut self.connection) => self.show_connection_event(event).await?,
         }
         Ok(ControlFlow::Continue(()))
@@ -227,8 +261,17 @@ impl Repl {
             Parsed::Me(text) => self.say_action(&text).await,
             Parsed::ShowTopic => self.show_topic().await,
             Parsed::SetTopic(topic) => self.set_topic(topic).await,
+            Parsed::History(entries) => self.show_history(entries).await,
+            Parsed::Search(words) => self.search(words).await,
             Parsed::Ignore(name) => Ok(self.ignore(name)),
             Parsed::Unignore(name) => self.unignore(&name),
+            Parsed::Send { to, path } => self.send_file(to, path),
+            Parsed::Receive(id) => self.receive_file(id),
+            Parsed::Transfers => Ok(self.show_transfers()),
+            Parsed::Cancel(id) => match self.transfers.cancel(id) {
+                Ok(()) => Ok(Vec::new()),
+                Err(text) => Err(Failure::Text(text)),
+            },
             online => self.carry_out_online(online).await,
         };
         match done {

@@ -60,6 +60,7 @@ impl Repl {
             self.lose_name(&error.to_string())?;
         }
         self.report_seat().await;
+        self.catch_up_in_lobby().await?;
         self.learn_names().await;
         Ok(())
     }
@@ -78,6 +79,16 @@ impl Repl {
             return Ok(());
         }
         let style = self.settings.style;
+        if let (
+            Some(Seat::Lobby),
+            ServerEvent::Line { number, .. }
+            | ServerEvent::Entered { number, .. }
+            | ServerEvent::Left { number, .. },
+        ) = (&self.seat, &event)
+            && self.is_past_in_lobby(*number)
+        {
+            return Ok(());
+        }
         match event {
             ServerEvent::Line {
                 room, from, text, ..
@@ -104,6 +115,9 @@ impl Repl {
                 let mark = format!("in {room}");
                 self.show_private_line(&style.marked(&mark, &from, text.as_str()))
             }
+            ServerEvent::File {
+                room, from, offer, ..
+            } => self.offered(room, from, offer),
             event => match self.notice_of(event) {
                 Some(text) => self.notice(&text),
                 None => Ok(()),
@@ -118,8 +132,8 @@ impl Repl {
             ServerEvent::Joined(name) => format!("{name} joined"),
             ServerEvent::Exited(name) => format!("{name} exited"),
             ServerEvent::Renamed { before, name } => format!("{before} is now known as {name}"),
-            ServerEvent::Entered { room, name } => format!("{name} is in the {room}"),
-            ServerEvent::Left { room, name } => format!("{name} left the {room}"),
+            ServerEvent::Entered { room, name, .. } => format!("{name} is in the {room}"),
+            ServerEvent::Left { room, name, .. } => format!("{name} left the {room}"),
             ServerEvent::Enrolled { group, .. } => format!("You are enrolled in the {group} group"),
             ServerEvent::GroupLeft { group, by } => format!("{by} left the {group} group"),
             ServerEvent::GroupDeleted { group, by } => format!("{by} deleted the {group} group"),
@@ -160,6 +174,7 @@ impl Repl {
             | ServerEvent::Left { name, .. }
             | ServerEvent::GroupLeft { by: name, .. }
             | ServerEvent::Whisper { from: name, .. }
+            | ServerEvent::File { from: name, .. }
             | ServerEvent::GroupLine { from: name, .. } => ignored(name),
             ServerEvent::Line { from, .. } | ServerEvent::Followed { from, .. } => {
                 self.is_ignored(from)
@@ -210,7 +225,7 @@ impl Repl {
             .print_ringing(line, self.settings.bell == Bell::All)
     }
 
-    fn show_private_line(&mut self, line: &str) -> io::Result<()> {
+    pub(super) fn show_private_line(&mut self, line: &str) -> io::Result<()> {
         self.console
             .print_ringing(line, self.settings.bell != Bell::Off)
     }

@@ -1,25 +1,32 @@
 //! The commands that do one thing and exit: `rooms`, `send`, `listen`.
 
+mod listen;
+mod saver;
+mod send_file;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+pub use listen::listen;
+
+use send_file::{SendFileError, send_file};
+
+use super::Settings;
 use super::lines::{read_line, tell};
 use super::relay::ask_for_relay;
 use super::render::{directory, notice};
-use super::{Settings, Style};
 use crate::chat::{
-    BitRate, Dialect, MemberLimit, MessageTextError, OneLine, RoomAddress, RoomName, UserName,
-    is_printable, printable,
+    BitRate, Dialect, HistoryEntry, HistoryQuery, MemberLimit, MessageTextError, OneLine,
+    RoomAddress, RoomName, Since, UserName,
 };
-use crate::cli::{ListenArgs, RoomsArgs, SendArgs};
+use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Interface, InterfaceError, OpenError, RequestError, Room,
-    RoomEvent, RoomOptions, Said, Towards, new_member,
+    ConnectError, Connection, Delivered, Interface, InterfaceError, KnownPast, OpenError, Overlap,
+    RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -52,6 +59,9 @@ pub enum OneshotError {
     /// A member is there that did not report what was said last.
     #[error("not delivered to all: {0} of {1} members reported it within {WAIT} s", WAIT = DELIVERY_WAIT.as_secs())]
     NotDelivered(usize, usize),
+    /// The file was not sent.
+    #[error(transparent)]
+    SendFile(#[from] SendFileError),
     /// Standard input or output failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -87,6 +97,7 @@ pub async fn rooms(args: RoomsArgs, settings: Settings) -> Result<(), OneshotErr
                 "dialect": room.dialect.as_str(),
                 "limit": room.limit.map(MemberLimit::get),
                 "topic": room.topic.as_ref().map(OneLine::as_str),
+                "history": room.history.map(|history| history.to_string()),
                 "made_by": room.made_by.name.as_ref().map(|name| name.as_str()),
                 "made_from": room.made_by.address,
                 "made_at": room.made_at,
@@ -127,16 +138,17 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         dialect,
         connection,
         ..
-    } = join(&place, &settings).await?;
+    } = join(&place, None, &settings).await?;
     let joined = Instant::now();
     // What nobody reads would hold the room up.
     tokio::spawn(tell_of_room(room.take_events()));
     if dialect == Dialect::Reliable {
         gather(&room).await;
     }
-    let mut lines = match words {
-        [] => lines_of_input(),
-        words => single(words.join(" ")),
+    let mut lines = match (words, &args.file) {
+        ([], None) => lines_of_input(),
+        ([], Some(_)) => none(),
+        (words, _) => single(words.join(" ")),
     };
     let (mut said, mut failed, mut last) = (0, 0, None);
     while let Some(line) = lines.recv().await {
@@ -158,6 +170,10 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         }
     }
     let mut delivered = Delivered { by: 0, of: 0 };
+    if let Some(path) = &args.file {
+        let files = room.files(connection.as_ref().map(Connection::files));
+        send_file(&room, &files, path).await?;
+    }
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;
         delivered = await_delivery(&room, last).await;
@@ -210,73 +226,6 @@ async fn gather(room: &Room) {
     }
 }
 
-/// `crds listen`: prints what is said until it is enough.
-///
-/// # Errors
-/// See [`OneshotError`].
-pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotError> {
-    let place = match (args.group.group, args.room) {
-        (Some(group), _) => Place::Group(group, args.group.dialect()),
-        (None, Some(room)) => Place::Room(room),
-        (None, None) => return Err(OneshotError::Usage("which room?".to_owned())),
-    };
-    let Joined {
-        mut room,
-        label,
-        connection,
-        ..
-    } = join(&place, &settings).await?;
-    let end = async {
-        match args.seconds {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
-        }
-    };
-    // Made once: a signal that came while nobody waited for it would be lost.
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(end, interrupted);
-    let mut left = args.count;
-    while left != Some(0) {
-        let event = tokio::select! {
-            event = room.next_event() => event,
-            () = &mut end => break,
-            _ = &mut interrupted => break,
-        };
-        let Some(event) = event else { break };
-        if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
-            left = left.map(|left| left - 1);
-        }
-        if args.json {
-            let line = json_line(&label, &event);
-            writeln!(io::stdout(), "{line}")?;
-        } else {
-            show(&event, settings.style)?;
-        }
-        io::stdout().flush()?;
-    }
-    room.leave().await;
-    if let Some(connection) = connection {
-        connection.bye().await;
-    }
-    Ok(())
-}
-
-/// Messages on standard output, everything else on standard error.
-fn show(event: &RoomEvent, style: Style) -> io::Result<()> {
-    let line = match event {
-        RoomEvent::Message(message) => {
-            style.message_in_one_line(&message.from, message.text.as_str())
-        }
-        RoomEvent::Stranger(message) => style.stranger(&message.from, message.text.as_str()),
-        other => {
-            let text = notice(other).unwrap_or_default();
-            tell(&printable(&text));
-            return Ok(());
-        }
-    };
-    writeln!(io::stdout(), "{line}")
-}
-
 enum Place {
     Room(RoomName),
     Group(RoomAddress, Dialect),
@@ -290,10 +239,18 @@ struct Joined {
     dialect: Dialect,
     /// To the server that would relay.
     connection: Option<Connection>,
+    /// What was said before.
+    past: Vec<HistoryEntry>,
+    /// What of it may be heard too.
+    overlap: Overlap,
 }
 
-/// Joins the room, and says so on standard error.
-async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError> {
+/// Joins the room, and says so on standard error. With what was said there since then.
+async fn join(
+    place: &Place,
+    since: Option<Since>,
+    settings: &Settings,
+) -> Result<Joined, OneshotError> {
     let name = settings.name.clone().unwrap_or_else(default_name);
     let options = |interface: &Interface, dialect| RoomOptions {
         interface: interface.clone(),
@@ -304,6 +261,7 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
         replaces: None,
         id: None,
         relay: None,
+        past: None,
     };
     match place {
         Place::Group(address, dialect) => {
@@ -315,6 +273,8 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
                 label: address.to_string(),
                 dialect: *dialect,
                 connection: None,
+                past: Vec::new(),
+                overlap: Overlap::default(),
             })
         }
         Place::Room(room_name) => {
@@ -334,7 +294,34 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
             let name = Some(options.name.clone());
             let relay = ask_for_relay(&connection, choice, &entry, id, &interface, name).await;
             options.relay = relay.map_err(RequestError::from)?;
+            let query = HistoryQuery {
+                since,
+                ..HistoryQuery::default()
+            };
+            let ask = async || {
+                let asked = connection.whole_history(entry.name.clone(), query.clone(), None);
+                match since {
+                    Some(_) => asked.await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (mut past, mut overlap) = (None, Overlap::default());
+            let asked = std::time::Instant::now();
+            if entry.dialect == Dialect::Reliable {
+                // It is joined where its history ends.
+                past = ask().await?;
+                options.past = past.as_ref().map(|page| KnownPast {
+                    positions: page.positions.clone(),
+                    asked,
+                });
+            }
             let room = Room::join(entry.address, options)?;
+            if entry.dialect == Dialect::Plain {
+                // What is heard meanwhile waits, and is held against the history.
+                past = ask().await?;
+                let page = past.as_ref();
+                overlap = page.map_or(overlap, |page| Overlap::new(page, asked));
+            }
             tell(&format!(
                 "in room {} ({}) on {interface}",
                 entry.name, entry.address
@@ -345,6 +332,8 @@ async fn join(place: &Place, settings: &Settings) -> Result<Joined, OneshotError
                 label: entry.name.to_string(),
                 dialect: entry.dialect,
                 connection: Some(connection),
+                past: past.map_or_else(Vec::new, |page| page.entries),
+                overlap,
             })
         }
     }
@@ -361,6 +350,10 @@ fn default_name() -> UserName {
         .filter_map(|variable| std::env::var(variable).ok())
         .find_map(|name| name.parse().ok())
         .unwrap_or_else(|| "guest".parse().expect("a valid name"))
+}
+
+fn none() -> mpsc::Receiver<io::Result<String>> {
+    mpsc::channel(1).1
 }
 
 fn single(line: String) -> mpsc::Receiver<io::Result<String>> {
@@ -382,47 +375,4 @@ fn lines_of_input() -> mpsc::Receiver<io::Result<String>> {
         }
     });
     received
-}
-
-fn json_line(room: &str, event: &RoomEvent) -> String {
-    let mut object = match event {
-        RoomEvent::Message(message) | RoomEvent::Stranger(message) => {
-            json!({ "event": "message", "from": message.from, "text": message.text.as_str() })
-        }
-        RoomEvent::Present(names) => json!({ "event": "present", "names": names }),
-        RoomEvent::Joined(name) => json!({ "event": "joined", "name": name }),
-        RoomEvent::Left(name) => json!({ "event": "left", "name": name }),
-        RoomEvent::Renamed { before, now } => {
-            json!({ "event": "renamed", "before": before, "name": now })
-        }
-        RoomEvent::Gap { from, records } => {
-            json!({ "event": "gap", "from": from, "records": records })
-        }
-        RoomEvent::Slow(name) => json!({ "event": "slow", "name": name }),
-        RoomEvent::ShownAs(name) => json!({ "event": "shown-as", "name": name }),
-        RoomEvent::Undelivered { text, members } => {
-            json!({ "event": "undelivered", "text": text, "members": members })
-        }
-        RoomEvent::Notice(text) => json!({ "event": "notice", "text": text }),
-    };
-    // So that it is not taken for a member's.
-    if let RoomEvent::Stranger(_) = event {
-        object["dialect"] = Value::from("plain");
-    }
-    object["room"] = Value::from(room);
-    object["at"] = Value::from(Timestamp::now().to_string());
-    one_line(&object)
-}
-
-/// JSON that a terminal can be shown: what could move a cursor or turn the reading direction is
-/// escaped. Such characters occur only inside strings.
-fn one_line(object: &serde_json::Value) -> String {
-    let mut line = String::new();
-    for c in object.to_string().chars() {
-        match is_printable(c) {
-            true => line.push(c),
-            false => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-        }
-    }
-    line
 }

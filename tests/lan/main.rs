@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-#[path = "common/lan.rs"]
+mod files;
+#[path = "../common/lan.rs"]
 mod lan;
-#[path = "common/process.rs"]
+#[path = "../common/process.rs"]
 mod process;
-#[path = "common/program.rs"]
+#[path = "../common/program.rs"]
 mod program;
-#[path = "common/running.rs"]
+#[path = "../common/running.rs"]
 mod running;
+
 use lan::{Lan, in_lossy_namespaces, in_private_namespaces};
 use program::crds;
 use running::Running;

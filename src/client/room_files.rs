@@ -1,0 +1,318 @@
+//! Files of a reliable room: by multicast, and through the server for whom that does not reach.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::{Files, RequestError, Transfer, TransferError};
+use crate::control::RefusalCode;
+use crate::files::{FileError, PartFile, SourceFile};
+use crate::multicast::content::Offer;
+use crate::multicast::file::Layout;
+use crate::multicast::session::Delivered;
+use crate::net::transfer::{Incoming, Outgoing, Received, Sent};
+use crate::net::{RoomCommand, SayError};
+
+/// How long the server may take to have a file that does not come on by multicast.
+const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who takes a file has said so after this; who takes it later is not waited for.
+const ANSWER_WAIT: Duration = Duration::from_secs(1);
+
+/// So long it is waited for somebody to take it, or for who took it and was not heard of any more.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked at the time.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The way of files into a room and out of it, for a task of its own. Ends when the room is left.
+#[derive(Clone, Debug)]
+pub struct RoomFiles {
+    room: mpsc::WeakSender<RoomCommand>,
+    server: Option<Files>,
+}
+
+/// A file that was offered to the room.
+#[derive(Debug)]
+pub enum Shared {
+    /// It is sent to whoever wants it until this is dropped.
+    ByMulticast(Outgoing),
+    /// The server has it, and sends it.
+    ByServer,
+}
+
+/// A file that is there.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Where.
+    pub path: PathBuf,
+    /// It goes on answering who asks, see [`Fetched::linger`].
+    incoming: Option<Incoming>,
+}
+
+impl Fetched {
+    /// Goes on answering who asks whether it is here, until that ends by itself after some seconds.
+    pub async fn linger(self) {
+        if let Some(incoming) = self.incoming {
+            let mut state = incoming.state();
+            while state.changed().await.is_ok() {}
+        }
+    }
+}
+
+/// Why a file did not travel. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomFileError {
+    /// Its place here.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The room does not take it.
+    #[error(transparent)]
+    Room(#[from] SayError),
+    /// The way through the server.
+    #[error(transparent)]
+    Server(#[from] TransferError),
+    /// It could not go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl RoomFileError {
+    /// Whether it was ended by who asked for it.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Server(TransferError::Cancelled))
+    }
+}
+
+impl RoomFiles {
+    pub(super) fn new(room: mpsc::WeakSender<RoomCommand>, server: Option<Files>) -> Self {
+        Self { room, server }
+    }
+
+    /// Offers a file to the room. Whom the server relays brings it to the server first.
+    ///
+    /// # Errors
+    /// See [`RoomFileError`].
+    pub async fn share(
+        &self,
+        source: SourceFile,
+        transfer: &Transfer,
+    ) -> Result<Shared, RoomFileError> {
+        let server = match &self.server {
+            Some(server) if self.is_relayed().await => server,
+            _ => return self.share_by_multicast(source).await,
+        };
+        let source = Arc::new(source);
+        server.upload(Arc::clone(&source), transfer).await?;
+        let file = source.offer().clone();
+        self.ask(|answer| RoomCommand::OfferKept(file, answer))
+            .await??;
+        Ok(Shared::ByServer)
+    }
+
+    /// Waits until all who take the file have it, and tells how many that are. Who was there and has not taken it within a
+    /// second is not waited for, nor who takes it and is not heard of for long.
+    ///
+    /// # Errors
+    /// It cannot be sent any more.
+    pub async fn all_have(
+        &self,
+        outgoing: &Outgoing,
+        mut on_change: impl FnMut(&Sent, usize),
+    ) -> Result<Delivered, RoomFileError> {
+        let started = Instant::now();
+        let there = self.ask(RoomCommand::Members).await?.len();
+        let mut state = outgoing.state();
+        let (mut moved, mut before) = (started, state.borrow().clone());
+        let mut took = 0;
+        loop {
+            let now = state.borrow_and_update().clone();
+            if let Some(reason) = now.failed {
+                return Err(RoomFileError::Failed(reason));
+            }
+            if now != before {
+                moved = Instant::now();
+            }
+            took = took.max(now.done + now.waiting);
+            on_change(&now, took);
+            let all_answered = started.elapsed() >= ANSWER_WAIT || took >= there;
+            let all_have_it = now.done == took && (took > 0 || there == 0);
+            if all_have_it && all_answered || moved.elapsed() >= SILENCE_MAX {
+                return Ok(Delivered {
+                    by: now.done,
+                    of: took,
+                });
+            }
+            before = now;
+            tokio::select! {
+                changed = state.changed() => changed.map_err(|_| SayError::Left)?,
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
+    async fn share_by_multicast(&self, source: SourceFile) -> Result<Shared, RoomFileError> {
+        let source = Box::new(source);
+        let sent = self.ask(|answer| RoomCommand::SendFile(source, answer));
+        Ok(Shared::ByMulticast(sent.await??))
+    }
+
+    /// Receives a file that was offered into `folder`. What an earlier attempt has received is kept; what this one has
+    /// is there for the next, unless it is cancelled. While nobody sends it, it waits.
+    ///
+    /// # Errors
+    /// See [`RoomFileError`].
+    pub async fn fetch(
+        &self,
+        offer: &Offer,
+        folder: &Path,
+        transfer: &Transfer,
+    ) -> Result<Fetched, RoomFileError> {
+        let mut is_stalled = false;
+        loop {
+            let is_relayed = self.is_relayed().await;
+            if let Some(server) = self.server.as_ref().filter(|_| is_relayed || is_stalled) {
+                let patience = match is_relayed {
+                    true => transfer.patience,
+                    false => SERVER_PATIENCE,
+                };
+                let transfer = Transfer {
+                    patience,
+                    ..transfer.clone()
+                };
+                match server.download(&offer.file, folder, &transfer).await {
+                    Ok(path) => {
+                        return Ok(Fetched {
+                            path,
+                            incoming: None,
+                        });
+                    }
+                    // It may come by multicast still.
+                    Err(error) if !is_relayed && is_not_there(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            match self.receive(offer, folder, transfer).await? {
+                Some(fetched) => return Ok(fetched),
+                None => is_stalled = true,
+            }
+        }
+    }
+
+    /// Receives it by multicast; none if it does not come on, and the server may have it.
+    async fn receive(
+        &self,
+        offer: &Offer,
+        folder: &Path,
+        transfer: &Transfer,
+    ) -> Result<Option<Fetched>, RoomFileError> {
+        let part = Box::new(open_part(offer, folder).await?);
+        let wanted = offer.clone();
+        let incoming = self.ask(|answer| RoomCommand::ReceiveFile(wanted, part, answer));
+        let incoming = incoming.await??;
+        let ended = tokio::select! {
+            ended = self.watch(&incoming, transfer) => ended,
+            () = transfer.cancel.cancelled() => Err(TransferError::Cancelled.into()),
+        };
+        match ended {
+            Ok(Some(path)) => {
+                return Ok(Some(Fetched {
+                    path,
+                    incoming: Some(incoming),
+                }));
+            }
+            Ok(None) => end(incoming).await,
+            Err(error) => {
+                end(incoming).await;
+                if error.is_cancelled() {
+                    let part = open_part(offer, folder).await?;
+                    spawn_blocking(move || part.discard())
+                        .await
+                        .map_err(ended_early)??;
+                }
+                return Err(error);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn watch(
+        &self,
+        incoming: &Incoming,
+        transfer: &Transfer,
+    ) -> Result<Option<PathBuf>, RoomFileError> {
+        let mut state = incoming.state();
+        loop {
+            let now = state.borrow_and_update().clone();
+            match now {
+                Received::Whole(path) => return Ok(Some(path)),
+                Received::Failed(reason) => return Err(RoomFileError::Failed(reason)),
+                Received::Part {
+                    have_bytes,
+                    is_stalled,
+                } => {
+                    transfer.progress.send_replace(have_bytes);
+                    if is_stalled && self.server.is_some() {
+                        return Ok(None);
+                    }
+                }
+            }
+            if state.changed().await.is_err() {
+                return Err(SayError::Left.into());
+            }
+        }
+    }
+
+    async fn is_relayed(&self) -> bool {
+        let stats = self.ask(RoomCommand::Stats).await;
+        let traffic = stats.ok().and_then(|stats| stats.traffic);
+        traffic.is_some_and(|traffic| traffic.is_relayed)
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> RoomCommand,
+    ) -> Result<T, SayError> {
+        let room = self.room.upgrade().ok_or(SayError::Left)?;
+        let (answer, answered) = oneshot::channel();
+        let sent = room.send(command(answer)).await;
+        sent.map_err(|_| SayError::Left)?;
+        answered.await.map_err(|_| SayError::Left)
+    }
+}
+
+/// Whether the server just does not have it, or keeps nothing.
+fn is_not_there(error: &TransferError) -> bool {
+    match error {
+        TransferError::Request(RequestError::Refusal(refusal)) => matches!(
+            refusal.code,
+            RefusalCode::NoSuchFile
+                | RefusalCode::FileNotWhole
+                | RefusalCode::FileTooLarge
+                | RefusalCode::FilesOff
+        ),
+        TransferError::Request(RequestError::Lost(_) | RequestError::Gone(_)) => true,
+        _ => false,
+    }
+}
+
+async fn open_part(offer: &Offer, folder: &Path) -> Result<PartFile, RoomFileError> {
+    let (folder, file) = (folder.to_owned(), offer.file.clone());
+    let block_bytes = u32::try_from(Layout::of(offer).block_bytes()).unwrap_or(u32::MAX);
+    let opened = spawn_blocking(move || PartFile::open(&folder, &file, block_bytes)).await;
+    Ok(opened.map_err(ended_early)??)
+}
+
+/// Waits until nobody has the part file any more.
+async fn end(incoming: Incoming) {
+    // A thread that has panicked has nothing to say.
+    let _ = spawn_blocking(move || incoming.end()).await;
+}
+
+fn ended_early(error: tokio::task::JoinError) -> RoomFileError {
+    RoomFileError::Failed(error.to_string())
+}

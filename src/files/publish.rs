@@ -1,0 +1,99 @@
+//! The moment in which a part file becomes a file: it gets a name that is free, and nothing that is there is
+//! touched.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::FileError;
+use crate::chat::FileName;
+
+/// So many files of one name are told apart by a number.
+const COPIES_MAX: u32 = 10_000;
+
+/// Moves `part` to `NAME`, `NAME (2)` or so on in `folder`, whichever is free first.
+pub(super) fn publish(part: &Path, folder: &Path, name: &FileName) -> Result<PathBuf, FileError> {
+    for copy in 1..=COPIES_MAX {
+        let path = folder.join(copy_name(name, copy));
+        match move_to_free(part, &path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FileError::of(&path, error)),
+        }
+    }
+    Err(FileError::NoFreeName {
+        folder: folder.to_owned(),
+        name: name.clone(),
+    })
+}
+
+/// `notes.txt`, then `notes (2).txt`.
+fn copy_name(name: &FileName, copy: u32) -> String {
+    let (stem, ending) = name.parts();
+    match copy {
+        1 => name.to_string(),
+        _ => format!("{stem} ({copy}){ending}"),
+    }
+}
+
+/// Moves a file unless something is there. In one step where the system can, so that no crash leaves two names.
+fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Not every file system can: some say it is no valid flag, some no known call.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            done => return Ok(done?),
+        }
+    }
+    link_to_free(from, to)
+}
+
+/// The same in two steps: [`super::PartFile::open`] never goes on with a part that has two names.
+fn link_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number_before_its_ending() {
+        let name = FileName::of("a.tar.gz");
+        assert_eq!(copy_name(&name, 1), "a.tar.gz");
+        assert_eq!(copy_name(&name, 2), "a.tar (2).gz");
+        assert_eq!(copy_name(&FileName::of("README"), 3), "README (3)");
+    }
+
+    #[test]
+    fn nothing_is_replaced_whichever_way_a_file_is_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        for way in [move_to_free, link_to_free] {
+            let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+            fs::write(&from, "new").unwrap();
+            fs::write(&to, "old").unwrap();
+            let error = way(&from, &to).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&to).unwrap(), b"old");
+            fs::remove_file(&to).unwrap();
+            way(&from, &to).unwrap();
+            assert_eq!(fs::read(&to).unwrap(), b"new");
+            assert!(!from.exists());
+        }
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (part, elsewhere) = (folder.path().join("part"), folder.path().join("elsewhere"));
+        fs::write(&part, "new").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("a.txt")).unwrap();
+        let path = publish(&part, folder.path(), &FileName::of("a.txt")).unwrap();
+        assert_eq!(path, folder.path().join("a (2).txt"));
+        assert!(!elsewhere.exists());
+    }
+}

@@ -1,0 +1,309 @@
+//! A file that is received from a room.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::watch;
+
+use super::stop::{Stop, Stopped, Woken, stop};
+use crate::chat::RoomAddress;
+use crate::files::{FileError, PartFile};
+use crate::multicast::content::Offer;
+use crate::multicast::file::{FileDatagram, Layout, ObjectId, Receiver, decode};
+use crate::multicast::packet::{MemberId, Role, room_tag};
+use crate::net::Interface;
+use crate::net::clock::Clock;
+use crate::net::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
+use crate::time::{Instant, Micros};
+
+/// Who has all goes on answering until nothing came for this.
+const LINGER: Micros = Micros::from_secs(3);
+
+/// Nothing came for this: it is told that the file does not come on.
+const STALLED_AFTER: Micros = Micros::from_secs(5);
+
+/// How often progress is told.
+const TELL: Micros = Micros::from_millis(50);
+
+/// Blocks that did not come in their order are hashed in portions of so many bytes.
+const CATCH_UP_BYTES: u64 = 2 * 1024 * 1024;
+
+/// How to receive a file.
+#[derive(Clone, Debug)]
+pub struct ReceivingOptions {
+    /// Which member of the room receives it.
+    pub member: u64,
+    /// The server's seat is nobody.
+    pub is_observer: bool,
+    /// The room.
+    pub room: RoomAddress,
+    /// Where to listen.
+    pub interface: Interface,
+    /// How many hops datagrams may go.
+    pub ttl: u8,
+}
+
+/// What becomes of a part file when there is nothing more to do.
+pub trait Keeper: Send {
+    /// All is there: it gets its name, if its hash is right.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn finish(&mut self, part: PartFile) -> Result<PathBuf, String>;
+
+    /// It is not gone on with here.
+    fn abandon(&mut self, part: PartFile);
+}
+
+/// A file that is received appears in the folder of its part.
+#[derive(Clone, Copy, Debug)]
+pub struct Publish;
+
+impl Keeper for Publish {
+    fn finish(&mut self, part: PartFile) -> Result<PathBuf, String> {
+        part.publish().map_err(|error| error.to_string())
+    }
+
+    /// What came stays for the next time.
+    fn abandon(&mut self, _part: PartFile) {}
+}
+
+/// How far a file that is received has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes are there.
+    Part {
+        /// In bytes.
+        have_bytes: u64,
+        /// Nothing came for some seconds.
+        is_stalled: bool,
+    },
+    /// All is there, under this name.
+    Whole(PathBuf),
+    /// It cannot go on; the text says what to do.
+    Failed(String),
+}
+
+/// A file that is received until it is there, or this is dropped. What came stays for the next time.
+#[derive(Debug)]
+pub struct Incoming {
+    state: watch::Receiver<Received>,
+    _stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Incoming {
+    /// How far it has come, and each change of that.
+    pub fn state(&self) -> watch::Receiver<Received> {
+        self.state.clone()
+    }
+
+    /// Ends it, and waits until nobody has the part file any more; some milliseconds.
+    pub fn end(mut self) {
+        let thread = self.thread.take();
+        drop(self);
+        // It has nothing to say when it has panicked.
+        let _ = thread.map(JoinHandle::join);
+    }
+}
+
+/// Starts to receive a file that was offered, into its part file.
+///
+/// # Errors
+/// The group could not be joined, or no thread started.
+pub fn receive(
+    options: &ReceivingOptions,
+    offer: &Offer,
+    part: PartFile,
+    keeper: Box<dyn Keeper>,
+) -> Result<Incoming, OpenError> {
+    let object = ObjectId::of(&offer.file.hash);
+    let (room, interface) = (options.room, &options.interface);
+    let failed = |error| OpenError::new(room, interface, error);
+    let hears = Hears::SymbolsOf(object);
+    let socket = MulticastSocket::open(room, interface, options.ttl, hears)?;
+    // The system counts what each datagram takes, which is up to twice its bytes.
+    let buffer_bytes = socket.receive_buffer_bytes().map_err(failed)? / 2;
+    let role = match options.is_observer {
+        true => Role::Observer,
+        false => Role::Member,
+    };
+    let clock = Clock::start();
+    let layout = Layout::of(offer);
+    let has = (0..u64::from(layout.blocks())).map(|block| part.has(block));
+    let receiver = Receiver::new(
+        (MemberId(options.member), role),
+        room_tag(room),
+        object,
+        layout,
+        has.collect(),
+        u16::try_from(buffer_bytes / 1024).unwrap_or(u16::MAX),
+        clock.now(),
+    );
+    let (told, state) = watch::channel(Received::Part {
+        have_bytes: part.received_bytes(),
+        is_stalled: false,
+    });
+    let (stop, stopped) = stop().map_err(failed)?;
+    let receiving = Receiving {
+        socket,
+        batch: Batch::of_very_many(),
+        clock,
+        receiver,
+        layout,
+        part: Some(part),
+        keeper,
+        heard: clock.now(),
+        told,
+        tell_due: Instant::START,
+    };
+    let thread = thread::Builder::new().name("file-in".to_owned());
+    let thread = thread
+        .spawn(move || receiving.run(&stopped))
+        .map_err(failed)?;
+    Ok(Incoming {
+        state,
+        _stop: stop,
+        thread: Some(thread),
+    })
+}
+
+struct Receiving {
+    socket: MulticastSocket,
+    batch: Batch,
+    clock: Clock,
+    receiver: Receiver,
+    layout: Layout,
+    /// None when it has its name.
+    part: Option<PartFile>,
+    keeper: Box<dyn Keeper>,
+    /// When something last came, or it was begun.
+    heard: Instant,
+    told: watch::Sender<Received>,
+    tell_due: Instant,
+}
+
+/// Why a file cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum ReceiveError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("the interface is gone ({0}): ask for the file again when it is back")]
+    Network(#[from] io::Error),
+    #[error("{0}")]
+    NotKept(String),
+}
+
+impl Receiving {
+    fn run(mut self, stopped: &Stopped) {
+        let served = self.serve(stopped);
+        if let Some(part) = self.part.take() {
+            self.keeper.abandon(part);
+        }
+        if let Err(error) = served {
+            self.receiver.leave();
+            self.answer();
+            let failed = Received::Failed(error.to_string());
+            // The file itself may have got its name before.
+            self.told
+                .send_if_modified(|state| match matches!(state, Received::Whole(_)) {
+                    true => false,
+                    false => {
+                        *state = failed;
+                        true
+                    }
+                });
+        }
+    }
+
+    fn serve(&mut self, stopped: &Stopped) -> Result<(), ReceiveError> {
+        loop {
+            if self.receiver.is_whole() {
+                self.publish()?;
+            }
+            self.answer();
+            let now = self.clock.now();
+            if self.part.is_none() && self.heard + LINGER <= now {
+                return Ok(());
+            }
+            match stopped.wait(self.socket.as_fd(), self.wake(now).since(now))? {
+                Woken::Readable => self.hear()?,
+                Woken::Timeout => {}
+                Woken::Stopped => {
+                    self.receiver.leave();
+                    self.answer();
+                    return Ok(());
+                }
+            }
+            self.tell();
+        }
+    }
+
+    fn wake(&self, now: Instant) -> Instant {
+        let told = now + STALLED_AFTER;
+        self.receiver.wake().min(told)
+    }
+
+    /// Takes what is there, and writes the blocks that are whole with it.
+    fn hear(&mut self) -> Result<(), ReceiveError> {
+        match self.socket.receive(&mut self.batch) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let now = self.clock.now();
+        for (_, datagram) in self.batch.datagrams() {
+            let Ok((header, FileDatagram::Symbol(symbol))) = decode(datagram) else {
+                continue;
+            };
+            self.heard = now;
+            let whole = self.receiver.hear(&header, &symbol, now);
+            if let (Some(whole), Some(part)) = (whole, &mut self.part) {
+                let bytes = &whole.bytes[..self.layout.bytes_in(whole.block)];
+                part.write_block(whole.block.into(), bytes)?;
+                self.receiver.recycle(whole.bytes);
+            }
+        }
+        if let Some(part) = &mut self.part {
+            part.catch_up(CATCH_UP_BYTES)?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self) {
+        while let Some(need) = self.receiver.poll_need(self.clock.now()) {
+            // One that is lost is followed by others.
+            let _ = self.socket.send(&need, need.len());
+        }
+    }
+
+    fn publish(&mut self) -> Result<(), ReceiveError> {
+        if let Some(part) = self.part.take() {
+            let path = self.keeper.finish(part);
+            let path = path.map_err(ReceiveError::NotKept)?;
+            self.told.send_replace(Received::Whole(path));
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        let (now, Some(part)) = (self.clock.now(), &self.part) else {
+            return;
+        };
+        let is_stalled = self.heard + STALLED_AFTER <= now;
+        if self.tell_due <= now {
+            self.tell_due = now + TELL;
+            let state = Received::Part {
+                have_bytes: part.received_bytes(),
+                is_stalled,
+            };
+            self.told.send_if_modified(|told| {
+                let is_news = *told != state;
+                *told = state;
+                is_news
+            });
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What was said before: kept in the history, and given out to who asks. The owner of the hub has no part in it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::bridge::Bridge;
+use crate::chat::{
+    Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RoomId, RoomName,
+    SessionId,
+};
+use crate::control::{Event, Refusal, RefusalCode, Reply, Request};
+use crate::directory::NoSuchRoom;
+use crate::hub::ClientId;
+use crate::store::{Change, History, KeptRoom, LOBBY, NewEntry, ReadError};
+
+/// Whom the server's seat has forgotten may have been heard within this: its last words may still be on their way to
+/// who comes now.
+const POSITIONS_AGE_MAX: SignedDuration = SignedDuration::from_secs(120);
+
+/// Numbers of the lobby that are left out when a server starts: one that was killed may have given out so many that
+/// its history does not have.
+const LOBBY_NUMBERS_LEFT_OUT: u64 = 65_536;
+
+/// What counts the lobby's lines, among the sessions that count their own.
+const LOBBY_ORIGIN: SessionId = SessionId(0);
+
+/// The number of the next thing that happens in the lobby.
+pub(super) fn lobby_next(history: Option<&History>) -> u64 {
+    let positions = history.map(|history| history.positions(LOBBY, None));
+    let counted = positions.unwrap_or_default().into_iter();
+    let next = counted.filter(|p| p.origin == LOBBY_ORIGIN).map(|p| p.next);
+    next.max().map_or(1, |next| next + LOBBY_NUMBERS_LEFT_OUT)
+}
+
+/// What the history has to know of the rooms.
+pub(super) fn note_room(history: &History, change: &Change) {
+    match change {
+        Change::Made(id, room) => history.add_room(KeptRoom {
+            id: *id,
+            name: room.name.clone(),
+            limit: room.history,
+        }),
+        Change::Deleted(id) => history.drop_room(*id),
+        Change::Topic(..) | Change::Group(..) => {}
+    }
+}
+
+/// Keeps what happens in the lobby.
+pub(super) fn keep_lobby(history: &History, event: &Event) {
+    let (from, what, number, said_at) = match event {
+        Event::Line {
+            from,
+            text,
+            at,
+            number,
+            ..
+        } => (
+            from.clone(),
+            Happening::Text(text.clone()),
+            *number,
+            Some(*at),
+        ),
+        Event::Entered { name, number, .. } => (name.to_string(), Happening::Joined, *number, None),
+        Event::Left { name, number, .. } => (name.to_string(), Happening::Left, *number, None),
+        _ => return,
+    };
+    let now = Timestamp::now();
+    history.keep(
+        LOBBY,
+        NewEntry {
+            said_at: said_at.unwrap_or(now),
+            heard_at: now,
+            from,
+            what,
+            record: Some(RecordId {
+                origin: LOBBY_ORIGIN,
+                sequence: number,
+            }),
+        },
+    );
+}
+
+/// Who asks for history: it is for whoever is online, as following is, and for who is in the room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) client: ClientId,
+    pub(super) is_online: bool,
+}
+
+/// Answers a request for what was said before.
+pub(super) async fn answer(
+    history: Option<History>,
+    bridge: &Bridge,
+    asker: Asker,
+    request: Request,
+) -> Result<Reply, Refusal> {
+    let history = history.ok_or_else(|| refusal("this server keeps no history"))?;
+    match request {
+        Request::History { room, query } => page(history, bridge, asker, room, query).await,
+        Request::Search {
+            room,
+            words,
+            before,
+            limit,
+        } => {
+            if !asker.is_online {
+                return Err(name_first());
+            }
+            let room = room.map(|room| find(&history, &room)).transpose()?;
+            let search = move || history.search(room, &words, before, limit, Timestamp::now());
+            let (found, before) = blocking(search).await?;
+            Ok(Reply::Found { found, before })
+        }
+        _ => Ok(Reply::Done),
+    }
+}
+
+async fn page(
+    history: History,
+    bridge: &Bridge,
+    asker: Asker,
+    room: RoomName,
+    query: HistoryQuery,
+) -> Result<Reply, Refusal> {
+    let id = find(&history, &room)?;
+    // First how far our seat has heard the others: all of that is kept when the page is read after it.
+    let heard = match id {
+        LOBBY => None,
+        id => bridge.positions(asker.client, id).await,
+    };
+    let is_guest = heard.as_ref().is_some_and(|heard| heard.is_guest);
+    if !asker.is_online && !is_guest {
+        return Err(name_first());
+    }
+    let mut positions = heard.map_or_else(Vec::new, |heard| heard.positions);
+    let now = Timestamp::now();
+    let recently = now.checked_sub(POSITIONS_AGE_MAX).ok();
+    // The lobby's count is as old as its last line.
+    let since = recently.filter(|_| id != LOBBY);
+    positions.extend(history.positions(id, since));
+    let page = blocking(move || history.read(id, &query, now)).await?;
+    Ok(Reply::History(HistoryPage {
+        positions: highest(positions, &page.entries),
+        entries: page.entries,
+        before: page.before,
+        kept: page.kept,
+        now: to_the_millisecond(now),
+    }))
+}
+
+/// As precise as a reader needs it, and shorter on the wire.
+pub(super) fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+fn after(record: RecordId) -> Position {
+    Position {
+        origin: record.origin,
+        next: record.sequence.saturating_add(1),
+    }
+}
+
+/// One position for each origin, and none before what the page has of it.
+fn highest(positions: Vec<Position>, entries: &[HistoryEntry]) -> Vec<Position> {
+    let mut highest = BTreeMap::new();
+    for Position { origin, next } in positions {
+        let known: &mut u64 = highest.entry(origin).or_insert(next);
+        *known = next.max(*known);
+    }
+    for record in entries.iter().filter_map(|entry| entry.record) {
+        // Of others nobody has anything any more.
+        if let Some(known) = highest.get_mut(&record.origin) {
+            *known = after(record).next.max(*known);
+        }
+    }
+    let positions = highest.into_iter();
+    positions
+        .map(|(origin, next)| Position { origin, next })
+        .collect()
+}
+
+fn find(history: &History, room: &RoomName) -> Result<RoomId, Refusal> {
+    match history.find(room) {
+        Some(id) => Ok(id),
+        None if history.is_known(room) => Err(refusal("no history is kept of this room")),
+        None => Err(NoSuchRoom(room.clone()).into()),
+    }
+}
+
+fn refusal(text: &str) -> Refusal {
+    Refusal::new(RefusalCode::NoHistory, text)
+}
+
+fn name_first() -> Refusal {
+    Refusal::new(
+        RefusalCode::NameFirst,
+        "take a name, or enter the room first: only then can its history be read",
+    )
+}
+
+/// Reads on a thread that may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(error)) => {
+            tracing::warn!("{error}");
+            Err(refusal(&error.to_string()))
+        }
+        Err(_) => Err(Refusal::new(
+            RefusalCode::ServerStopping,
+            "the server is shutting down: this was not done",
+        )),
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a file is not kept.
+
+use crate::files::FileError;
+
+/// Why a file is not kept, or not given. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// Nothing is known of it.
+    #[error("the server does not have this file (any more): ask who has it to send it again")]
+    NoSuchFile,
+    /// It is on its way.
+    #[error("the file is on its way: {have_bytes} of {size_bytes} bytes are there; try again")]
+    NotWhole {
+        /// So much is there.
+        have_bytes: u64,
+        /// How long it is.
+        size_bytes: u64,
+    },
+    /// Larger than any that is kept.
+    #[error("the file is too large: the server keeps files of at most {0} bytes (--keep-file-max)")]
+    TooLarge(u64),
+    /// All that is allowed is taken by files on their way.
+    #[error("no space is left for files on the server (--keep-files): try again later")]
+    NoSpace,
+    /// Too many are on their way.
+    #[error("too many files are on their way to the server: try again later")]
+    TooMany,
+    /// No piece of the file: another length, or not where one begins.
+    #[error("a file travels in pieces of {0} bytes, the last one shorter: this is none")]
+    NoPiece(u32),
+    /// The folder, or what came.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The index could not be written.
+    #[error("could not be saved on the server's disk ({0}): free some space there, then try again")]
+    Index(#[from] rusqlite::Error),
+}

@@ -1,0 +1,538 @@
+//! The files that a server keeps: in a folder under their names, found by their hashes. What is on its way stands
+//! beside them, hidden. Within a limit on all together; then the one that was not used for longest goes.
+#![allow(clippy::disallowed_methods)]
+
+mod error;
+mod index;
+mod part;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::file::OpenError;
+use crate::chat::{FileHash, FileName, FileOffer};
+use crate::files::{FileError, PartFile, parts_in};
+pub use error::KeepError;
+use index::Index;
+use part::Part;
+
+/// The folder with the files, in the data folder.
+const FOLDER: &str = "downloads";
+
+/// Files that may be on their way at a time.
+pub const PARTS_MAX: usize = 256;
+
+/// A part with which nobody goes on for so long makes place for another file; after a day it is removed anyway.
+const PART_REST: Duration = Duration::from_secs(60);
+const PART_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What is read for a hash before somebody else has a turn, in bytes: some milliseconds.
+const CATCH_UP_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Files that arrived damaged, of which who sent them may not have heard yet.
+const DAMAGED_MAX: usize = 64;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepLimits {
+    /// All files together, in bytes; what is on its way counts as far as it is there.
+    pub total_bytes: u64,
+    /// One file, in bytes.
+    pub file_bytes_max: u64,
+}
+
+/// A file that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Where.
+    pub path: PathBuf,
+    /// As it was offered first.
+    pub offer: FileOffer,
+}
+
+/// How much of a file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileState {
+    /// So many bytes from the beginning on, without a gap.
+    pub have_bytes: u64,
+    /// All is there, and its hash is right.
+    pub is_kept: bool,
+}
+
+/// A file that is to be received by another way than pieces.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is here already.
+    Kept(KeptFile),
+    /// Its blocks go into this; then [`FileStore::finish`], or [`FileStore::abandon`].
+    Part(Box<PartFile>),
+}
+
+/// The files of one server. All calls block.
+#[derive(Debug)]
+pub struct FileStore {
+    folder: PathBuf,
+    limits: KeepLimits,
+    piece_bytes: u32,
+    index: Index,
+    kept: BTreeMap<FileHash, Kept>,
+    kept_bytes: u64,
+    last_used: u64,
+    parts: BTreeMap<FileHash, Part>,
+    /// Whole parts whose hash is still looked at, in the order of coming.
+    checking: VecDeque<FileHash>,
+    /// Told once more when asked.
+    damaged: VecDeque<(FileHash, FileName)>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    offer: FileOffer,
+    /// In the folder.
+    kept_as: String,
+    used: u64,
+}
+
+impl FileStore {
+    /// Opens index and folder in `data`, and brings them together after a crash. Files come and go in pieces of
+    /// `piece_bytes`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(data: &Path, limits: KeepLimits, piece_bytes: u32) -> Result<Self, OpenError> {
+        let folder = data.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(|source| OpenError::Folder {
+            folder: folder.clone(),
+            source,
+        })?;
+        let (index, rows) = Index::open(data)?;
+        let found = parts_in(&folder, PART_IDLE_MAX).map_err(|error| OpenError::Unusable {
+            file: folder.clone(),
+            reason: error.to_string(),
+        })?;
+        let parts = found.into_iter().map(|found| {
+            let (offer, received_bytes) = (found.offer, found.received_bytes);
+            let hash = offer.hash;
+            (
+                hash,
+                Part::Asleep {
+                    offer,
+                    received_bytes,
+                },
+            )
+        });
+        let mut store = Self {
+            folder,
+            limits,
+            piece_bytes,
+            index,
+            kept: BTreeMap::new(),
+            kept_bytes: 0,
+            last_used: rows.iter().map(|row| row.used).max().unwrap_or(0),
+            parts: parts.collect(),
+            checking: VecDeque::new(),
+            damaged: VecDeque::new(),
+        };
+        store.restore(rows);
+        // Less may be allowed than before.
+        let _ = store.make_room(0);
+        Ok(store)
+    }
+
+    fn insert(&mut self, offer: FileOffer, kept_as: String, used: u64) {
+        self.kept_bytes += offer.size_bytes;
+        let kept = Kept {
+            kept_as,
+            used,
+            offer,
+        };
+        self.kept.insert(kept.offer.hash, kept);
+    }
+
+    /// A file that is kept.
+    pub fn find(&self, hash: FileHash) -> Option<KeptFile> {
+        self.kept.get(&hash).map(|kept| KeptFile {
+            path: self.folder.join(&kept.kept_as),
+            offer: kept.offer.clone(),
+        })
+    }
+
+    /// How long a file is, and the piece of it that begins at `offset`; nothing at its end.
+    ///
+    /// # Errors
+    /// See [`KeepError`].
+    pub fn read(&mut self, hash: FileHash, offset: u64) -> Result<(u64, Vec<u8>), KeepError> {
+        let Some(kept) = self.find(hash) else {
+            return Err(match self.parts.get(&hash) {
+                Some(part) => part.not_whole(),
+                None => KeepError::NoSuchFile,
+            });
+        };
+        let size_bytes = kept.offer.size_bytes;
+        let rest = size_bytes.checked_sub(offset);
+        let piece = rest.ok_or(KeepError::NoPiece(self.piece_bytes))?;
+        let piece = piece.min(self.piece_bytes.into());
+        let mut bytes = vec![0; usize::try_from(piece).unwrap_or(usize::MAX)];
+        let file = File::open(&kept.path);
+        match file.and_then(|file| file.read_exact_at(&mut bytes, offset)) {
+            Ok(()) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                tracing::warn!("{} is not there any more as it was", kept.path.display());
+                self.forget(hash)?;
+                return Err(KeepError::NoSuchFile);
+            }
+            Err(error) => return Err(FileError::of(&kept.path, error).into()),
+        }
+        self.note_use(hash, offset == 0);
+        Ok((size_bytes, bytes))
+    }
+
+    /// Looks whether a file of this length is kept.
+    ///
+    /// # Errors
+    /// [`KeepError::NotWhole`] if it is on its way, [`KeepError::NoSuchFile`] if not.
+    pub fn check(&self, hash: FileHash, size_bytes: u64) -> Result<(), KeepError> {
+        match (self.kept.get(&hash), self.parts.get(&hash)) {
+            (Some(kept), _) if kept.offer.size_bytes == size_bytes => Ok(()),
+            (None, Some(part)) => Err(part.not_whole()),
+            _ => Err(KeepError::NoSuchFile),
+        }
+    }
+
+    fn note_use(&mut self, hash: FileHash, is_first: bool) {
+        self.last_used += 1;
+        if let Some(kept) = self.kept.get_mut(&hash) {
+            kept.used = self.last_used;
+        }
+        // Not for each piece. If it fails, it may go a little early after a restart.
+        if is_first {
+            let _ = self.index.used(hash, self.last_used);
+        }
+    }
+
+    /// Takes a piece of a file, and tells how much of it is there; without bytes it only tells. When the last piece
+    /// is there and the hash right, the file is kept.
+    ///
+    /// # Errors
+    /// See [`KeepError`].
+    pub fn write(
+        &mut self,
+        offer: &FileOffer,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<FileState, KeepError> {
+        if self.kept.contains_key(&offer.hash) {
+            return Ok(FileState {
+                have_bytes: offer.size_bytes,
+                is_kept: true,
+            });
+        }
+        self.check_size(offer)?;
+        if let Some(at) = self
+            .damaged
+            .iter()
+            .position(|(hash, _)| *hash == offer.hash)
+        {
+            let name = self.damaged.remove(at).map(|(_, name)| name);
+            let name = name.unwrap_or_else(|| offer.name.clone());
+            return Err(FileError::WrongHash(name).into());
+        }
+        let is_question = bytes.is_empty() && offer.size_bytes > 0;
+        if is_question && !self.parts.contains_key(&offer.hash) {
+            return Ok(FileState {
+                have_bytes: 0,
+                is_kept: false,
+            });
+        }
+        let mut part = self.take(offer)?;
+        if !is_question && let Err(error) = self.write_piece(&mut part, offset, bytes) {
+            match part.received_bytes() {
+                0 => part.discard()?,
+                _ => self.put_back(part),
+            }
+            return Err(error);
+        }
+        let have_bytes = part.run_bytes();
+        let is_kept = part.is_whole() && part.is_hashed();
+        if is_kept {
+            self.publish(*part)?;
+        } else {
+            if part.is_whole() && !self.checking.contains(&offer.hash) {
+                self.checking.push_back(offer.hash);
+            }
+            self.put_back(part);
+        }
+        Ok(FileState {
+            have_bytes,
+            is_kept,
+        })
+    }
+
+    fn put_back(&mut self, part: Box<PartFile>) {
+        let touched = Instant::now();
+        let hash = part.offer().hash;
+        self.parts.insert(hash, Part::Here { part, touched });
+    }
+
+    fn check_size(&self, offer: &FileOffer) -> Result<(), KeepError> {
+        let max = self.limits.file_bytes_max.min(self.limits.total_bytes);
+        match offer.size_bytes <= max {
+            true => Ok(()),
+            false => Err(KeepError::TooLarge(max)),
+        }
+    }
+
+    /// Takes a part out, to be put back; a new one if there is none.
+    fn take(&mut self, offer: &FileOffer) -> Result<Box<PartFile>, KeepError> {
+        match self.parts.remove(&offer.hash) {
+            Some(Part::Here { part, .. }) if part.offer().size_bytes == offer.size_bytes => {
+                return Ok(part);
+            }
+            Some(lent @ Part::Lent { .. }) => {
+                let error = lent.not_whole();
+                self.parts.insert(offer.hash, lent);
+                return Err(error);
+            }
+            Some(Part::Here { .. } | Part::Asleep { .. }) => {}
+            None => self.make_place()?,
+        }
+        let part = PartFile::open(&self.folder, offer, self.piece_bytes)?;
+        Ok(Box::new(part))
+    }
+
+    /// Lets the part rest with which nobody went on for longest, if there are too many.
+    fn make_place(&mut self) -> Result<(), KeepError> {
+        if self.parts.len() < PARTS_MAX {
+            return Ok(());
+        }
+        self.rest();
+        let asleep = self.parts.iter().find_map(|(hash, part)| match part {
+            Part::Asleep { .. } => Some(*hash),
+            _ => None,
+        });
+        let hash = asleep.ok_or(KeepError::TooMany)?;
+        self.discard(hash)
+    }
+
+    fn write_piece(
+        &mut self,
+        part: &mut PartFile,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), KeepError> {
+        if part.blocks() == 0 {
+            return Ok(());
+        }
+        let no_piece = KeepError::NoPiece(self.piece_bytes);
+        let block_bytes = u64::from(part.block_bytes());
+        let block = offset / block_bytes;
+        let is_piece = offset.is_multiple_of(block_bytes)
+            && block < part.blocks()
+            && bytes.len() == part.bytes_of(block);
+        if !is_piece {
+            return Err(no_piece);
+        }
+        if part.has(block) {
+            return Ok(());
+        }
+        self.make_room(part.received_bytes() + bytes.len() as u64)?;
+        Ok(part.write_block(block, bytes)?)
+    }
+
+    /// Makes room for so many bytes within what all files may take: removes what was not used for longest, first
+    /// of what is kept, then of what nobody goes on with.
+    fn make_room(&mut self, needed_bytes: u64) -> Result<(), KeepError> {
+        let on_their_way =
+            |parts: &BTreeMap<_, Part>| -> u64 { parts.values().map(Part::taken_bytes).sum() };
+        loop {
+            let taken_bytes = self.kept_bytes + on_their_way(&self.parts);
+            if taken_bytes.saturating_add(needed_bytes) <= self.limits.total_bytes {
+                return Ok(());
+            }
+            let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
+            if let Some(hash) = oldest.map(|(hash, _)| *hash) {
+                self.evict(hash)?;
+                continue;
+            }
+            let asleep = self.parts.iter().find_map(|(hash, part)| match part {
+                Part::Asleep { .. } => Some(*hash),
+                _ => None,
+            });
+            self.discard(asleep.ok_or(KeepError::NoSpace)?)?;
+        }
+    }
+
+    fn evict(&mut self, hash: FileHash) -> Result<(), KeepError> {
+        if let Some(kept) = self.find(hash) {
+            tracing::info!("{} makes room for others", kept.path.display());
+            match fs::remove_file(&kept.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FileError::of(&kept.path, error).into());
+                }
+                _ => {}
+            }
+        }
+        self.forget(hash)
+    }
+
+    fn forget(&mut self, hash: FileHash) -> Result<(), KeepError> {
+        if let Some(kept) = self.kept.remove(&hash) {
+            self.kept_bytes -= kept.offer.size_bytes;
+        }
+        Ok(self.index.forget(hash)?)
+    }
+
+    fn discard(&mut self, hash: FileHash) -> Result<(), KeepError> {
+        match self.parts.remove(&hash) {
+            Some(Part::Asleep { offer, .. }) => {
+                let part = PartFile::open(&self.folder, &offer, self.piece_bytes)?;
+                Ok(part.discard()?)
+            }
+            Some(Part::Here { part, .. }) => Ok(part.discard()?),
+            Some(Part::Lent { .. }) | None => Ok(()),
+        }
+    }
+
+    /// A whole part becomes a file.
+    fn publish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
+        let offer = part.offer().clone();
+        self.last_used += 1;
+        self.index.announce(&offer, self.last_used)?;
+        let path = match part.publish() {
+            Ok(path) => path,
+            Err(error) => {
+                self.index.forget(offer.hash)?;
+                return Err(error.into());
+            }
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Without it the file is found when the server starts again.
+        let noted = self.index.kept(offer.hash, &name);
+        self.insert(offer.clone(), name.into_owned(), self.last_used);
+        noted?;
+        Ok(KeptFile { path, offer })
+    }
+
+    /// Gives out the part file of what is received by another way than pieces: nobody writes it meanwhile.
+    ///
+    /// # Errors
+    /// See [`KeepError`]; [`KeepError::NotWhole`] where it is given out already.
+    pub fn begin(&mut self, offer: &FileOffer, block_bytes: u32) -> Result<Begun, KeepError> {
+        if let Some(kept) = self.find(offer.hash) {
+            return Ok(Begun::Kept(kept));
+        }
+        self.check_size(offer)?;
+        match self.parts.remove(&offer.hash) {
+            Some(lent @ Part::Lent { .. }) => {
+                let error = lent.not_whole();
+                self.parts.insert(offer.hash, lent);
+                return Err(error);
+            }
+            Some(_) => {}
+            None => self.make_place()?,
+        }
+        self.checking.retain(|hash| *hash != offer.hash);
+        self.make_room(offer.size_bytes)?;
+        let part = PartFile::open(&self.folder, offer, block_bytes)?;
+        let lent = Part::Lent {
+            size_bytes: offer.size_bytes,
+            received_bytes: part.progress(),
+        };
+        self.parts.insert(offer.hash, lent);
+        Ok(Begun::Part(Box::new(part)))
+    }
+
+    /// Keeps a file whose part was given out. It takes long unless the part has caught up with its hash.
+    ///
+    /// # Errors
+    /// See [`KeepError`].
+    pub fn finish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
+        self.parts.remove(&part.offer().hash);
+        self.publish(part)
+    }
+
+    /// Takes a part back with which nobody goes on by that way: pieces may follow.
+    pub fn abandon(&mut self, part: PartFile) {
+        let asleep = Part::Asleep {
+            offer: part.offer().clone(),
+            received_bytes: part.received_bytes(),
+        };
+        self.parts.insert(part.offer().hash, asleep);
+    }
+
+    /// Goes on with the hashes of files that did not come in one go, for some milliseconds. Tells whether there is
+    /// more to do.
+    pub fn catch_up(&mut self) -> bool {
+        let Some(hash) = self.checking.front().copied() else {
+            return false;
+        };
+        let Some(Part::Here { mut part, touched }) = self.parts.remove(&hash) else {
+            self.checking.pop_front();
+            return !self.checking.is_empty();
+        };
+        let name = part.offer().name.clone();
+        let done = match part.catch_up(CATCH_UP_BYTES) {
+            Ok(true) => {
+                self.parts.insert(hash, Part::Here { part, touched });
+                return true;
+            }
+            Ok(false) => self.publish(*part).map(drop),
+            Err(error) => Err(error.into()),
+        };
+        self.checking.pop_front();
+        if let Err(error) = done {
+            tracing::warn!("A file could not be kept: {error}");
+            if matches!(error, KeepError::File(FileError::WrongHash(_))) {
+                if self.damaged.len() >= DAMAGED_MAX {
+                    self.damaged.pop_front();
+                }
+                self.damaged.push_back((hash, name));
+            }
+        }
+        !self.checking.is_empty()
+    }
+
+    /// Closes what nobody goes on with, and removes what nobody went on with for a day. To be called now and then.
+    pub fn tidy(&mut self) {
+        self.rest();
+        match parts_in(&self.folder, PART_IDLE_MAX) {
+            Ok(found) => {
+                let there: BTreeSet<FileHash> = found.iter().map(|part| part.offer.hash).collect();
+                self.parts.retain(|hash, part| match part {
+                    Part::Asleep { .. } => there.contains(hash),
+                    _ => true,
+                });
+            }
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
+    fn rest(&mut self) {
+        for (hash, part) in &mut self.parts {
+            if let Part::Here {
+                part: open,
+                touched,
+            } = part
+                && touched.elapsed() >= PART_REST
+                && !self.checking.contains(hash)
+            {
+                *part = Part::Asleep {
+                    offer: open.offer().clone(),
+                    received_bytes: open.received_bytes(),
+                };
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A file on its way to the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::KeepError;
+use crate::chat::FileOffer;
+use crate::files::PartFile;
+
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Nobody goes on with it at the moment.
+    Asleep {
+        offer: FileOffer,
+        received_bytes: u64,
+    },
+    /// Pieces come.
+    Here {
+        part: Box<PartFile>,
+        touched: Instant,
+    },
+    /// It is received by another way.
+    Lent {
+        size_bytes: u64,
+        received_bytes: Arc<AtomicU64>,
+    },
+}
+
+impl Part {
+    /// What it may take of the disk; what is received by another way is not looked at block by block.
+    pub(super) fn taken_bytes(&self) -> u64 {
+        match self {
+            Self::Asleep { received_bytes, .. } => *received_bytes,
+            Self::Here { part, .. } => part.received_bytes(),
+            Self::Lent { size_bytes, .. } => *size_bytes,
+        }
+    }
+
+    pub(super) fn not_whole(&self) -> KeepError {
+        let (have_bytes, size_bytes) = match self {
+            Self::Asleep {
+                offer,
+                received_bytes,
+            } => (*received_bytes, offer.size_bytes),
+            Self::Here { part, .. } => (part.received_bytes(), part.offer().size_bytes),
+            Self::Lent {
+                size_bytes,
+                received_bytes,
+            } => (received_bytes.load(Ordering::Relaxed), *size_bytes),
+        };
+        KeepError::NotWhole {
+            have_bytes,
+            size_bytes,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+use super::*;
+use crate::chat::FileName;
+
+const PIECE: u32 = 100;
+
+const LIMITS: KeepLimits = KeepLimits {
+    total_bytes: 1000,
+    file_bytes_max: 600,
+};
+
+fn content(seed: u8, bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| seed ^ (at % 251) as u8).collect()
+}
+
+fn offer(name: &str, content: &[u8]) -> FileOffer {
+    FileOffer {
+        name: FileName::of(name),
+        size_bytes: content.len() as u64,
+        hash: FileHash(*blake3::hash(content).as_bytes()),
+    }
+}
+
+fn open(data: &Path) -> FileStore {
+    FileStore::open(data, LIMITS, PIECE).unwrap()
+}
+
+fn put(store: &mut FileStore, name: &str, content: &[u8]) -> Result<FileState, KeepError> {
+    let offer = offer(name, content);
+    let mut state = store.write(&offer, 0, b"")?;
+    for (piece, bytes) in content.chunks(PIECE as usize).enumerate() {
+        state = store.write(&offer, piece as u64 * u64::from(PIECE), bytes)?;
+    }
+    Ok(state)
+}
+
+fn get(store: &mut FileStore, hash: FileHash) -> Result<Vec<u8>, KeepError> {
+    let mut content = Vec::new();
+    loop {
+        let (size_bytes, bytes) = store.read(hash, content.len() as u64)?;
+        content.extend_from_slice(&bytes);
+        if content.len() as u64 == size_bytes {
+            return Ok(content);
+        }
+    }
+}
+
+fn state(have_bytes: u64, is_kept: bool) -> FileState {
+    FileState {
+        have_bytes,
+        is_kept,
+    }
+}
+
+#[test]
+fn what_came_in_pieces_is_given_in_pieces_also_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 250);
+    let offer = offer("a.txt", &content);
+    {
+        let mut store = open(data.path());
+        assert!(matches!(
+            store.read(offer.hash, 0),
+            Err(KeepError::NoSuchFile)
+        ));
+        assert_eq!(
+            put(&mut store, "a.txt", &content).unwrap(),
+            state(250, true)
+        );
+        assert_eq!(get(&mut store, offer.hash).unwrap(), content);
+    }
+    let mut store = open(data.path());
+    assert_eq!(get(&mut store, offer.hash).unwrap(), content);
+    let kept = store.find(offer.hash).unwrap();
+    assert_eq!(kept.path, data.path().join("downloads/a.txt"));
+    assert_eq!(kept.offer, offer);
+    store.check(offer.hash, 250).unwrap();
+    assert!(matches!(
+        store.check(offer.hash, 251),
+        Err(KeepError::NoSuchFile)
+    ));
+    // Once more, it need not be sent.
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(250, true));
+}
+
+#[test]
+fn what_is_on_its_way_goes_on_after_a_restart_and_is_hashed_bit_by_bit() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 250);
+    let offer = offer("a.txt", &content);
+    let mut store = open(data.path());
+    assert_eq!(
+        store.write(&offer, 0, &content[..100]).unwrap(),
+        state(100, false)
+    );
+    drop(store);
+    let mut store = open(data.path());
+    let error = store.read(offer.hash, 0).unwrap_err();
+    assert!(
+        error.to_string().contains("100 of 250 bytes are there"),
+        "{error}"
+    );
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(100, false));
+    store.write(&offer, 100, &content[100..200]).unwrap();
+    assert_eq!(
+        store.write(&offer, 200, &content[200..]).unwrap(),
+        state(250, false)
+    );
+    assert!(!store.catch_up());
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(250, true));
+}
+
+#[test]
+fn what_is_no_piece_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 250);
+    let offer = offer("a.txt", &content);
+    let mut store = open(data.path());
+    for (offset, bytes) in [(50, 100), (0, 99), (200, 51), (300, 1), (250, 0)] {
+        let bytes = &content[..bytes];
+        let refused = store.write(&offer, offset, bytes);
+        let is_question = bytes.is_empty();
+        assert_eq!(refused.is_ok(), is_question, "{offset}");
+    }
+    assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+    let huge = FileOffer {
+        size_bytes: 601,
+        ..offer
+    };
+    assert!(matches!(
+        store.write(&huge, 0, &content[..100]),
+        Err(KeepError::TooLarge(600))
+    ));
+}
+
+#[test]
+fn a_wrong_hash_is_told_whether_found_at_once_or_later() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 150);
+    let mut offer = offer("a.txt", &content);
+    offer.hash.0[0] ^= 1;
+    let mut store = open(data.path());
+    let is_wrong = |result| matches!(result, Err(KeepError::File(FileError::WrongHash(_))));
+    store.write(&offer, 0, &content[..100]).unwrap();
+    assert!(is_wrong(store.write(&offer, 100, &content[100..])));
+    // The second piece first: so it is hashed afterwards.
+    store.write(&offer, 100, &content[100..]).unwrap();
+    store.write(&offer, 0, &content[..100]).unwrap();
+    assert!(!store.catch_up());
+    assert!(is_wrong(store.write(&offer, 0, b"")));
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(0, false));
+    assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+}
+
+#[test]
+fn the_one_longest_not_used_makes_room() {
+    let data = tempfile::tempdir().unwrap();
+    let contents: Vec<_> = (1..=4).map(|seed| content(seed, 300)).collect();
+    let hash = |at: usize| offer("", &contents[at]).hash;
+    let mut store = open(data.path());
+    for content in &contents[..3] {
+        put(&mut store, "a.txt", content).unwrap();
+    }
+    get(&mut store, hash(0)).unwrap();
+    put(&mut store, "a.txt", &contents[3]).unwrap();
+    assert!(store.find(hash(1)).is_none());
+    for kept in [0, 2, 3] {
+        assert_eq!(get(&mut store, hash(kept)).unwrap(), contents[kept]);
+    }
+    drop(store);
+    let less = KeepLimits {
+        total_bytes: 300,
+        ..LIMITS
+    };
+    let store = FileStore::open(data.path(), less, PIECE).unwrap();
+    assert!(store.find(hash(3)).is_some());
+    assert!(store.find(hash(0)).is_none());
+}
+
+#[test]
+fn what_is_on_its_way_counts_too() {
+    let data = tempfile::tempdir().unwrap();
+    let (first, second) = (content(1, 600), content(2, 600));
+    let mut store = open(data.path());
+    let (first_offer, second_offer) = (offer("a", &first), offer("b", &second));
+    for at in 0..5 {
+        let piece = at * 100..at * 100 + 100;
+        store
+            .write(&first_offer, piece.start as u64, &first[piece.clone()])
+            .unwrap();
+        store
+            .write(&second_offer, piece.start as u64, &second[piece])
+            .unwrap();
+    }
+    let error = store.write(&first_offer, 500, &first[500..]).unwrap_err();
+    assert!(matches!(error, KeepError::NoSpace), "{error}");
+}
+
+#[test]
+fn a_part_that_is_received_by_another_way_is_left_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 250);
+    let offer = offer("a.txt", &content);
+    let mut store = open(data.path());
+    store.write(&offer, 0, &content[..100]).unwrap();
+    let Begun::Part(mut part) = store.begin(&offer, 50).unwrap() else {
+        panic!("it is not kept");
+    };
+    assert_eq!(part.received_bytes(), 100);
+    let is_not_whole =
+        |result| matches!(result, Err(KeepError::NotWhole { have_bytes, .. }) if have_bytes > 0);
+    assert!(is_not_whole(store.write(&offer, 100, &content[100..200])));
+    assert!(is_not_whole(
+        store.begin(&offer, 50).map(|_| state(0, false))
+    ));
+    for block in 2..5 {
+        let from = block as usize * 50;
+        part.write_block(block, &content[from..from + 50]).unwrap();
+    }
+    part.catch_up(u64::MAX).unwrap();
+    store.finish(*part).unwrap();
+    assert_eq!(get(&mut store, offer.hash).unwrap(), content);
+    assert!(matches!(store.begin(&offer, 50), Ok(Begun::Kept(_))));
+}
+
+#[test]
+fn a_crash_between_file_and_index_is_made_good() {
+    let data = tempfile::tempdir().unwrap();
+    let (kept, lost) = (content(1, 250), content(2, 250));
+    let mut store = open(data.path());
+    put(&mut store, "kept.txt", &kept).unwrap();
+    put(&mut store, "lost.txt", &lost).unwrap();
+    // As it is when the crash comes between the file's name and the word of it.
+    let hash = offer("", &kept).hash;
+    let sql = "UPDATE file SET kept_as = NULL WHERE hash = ?1";
+    let forgotten = store.index.execute(sql, &hash.to_string());
+    assert_eq!(forgotten, 1);
+    drop(store);
+    fs::remove_file(data.path().join("downloads/lost.txt")).unwrap();
+    let mut store = open(data.path());
+    assert_eq!(get(&mut store, hash).unwrap(), kept);
+    assert!(store.find(offer("", &lost).hash).is_none());
+    // Removed while the server runs.
+    fs::remove_file(data.path().join("downloads/kept.txt")).unwrap();
+    assert!(matches!(store.read(hash, 0), Err(KeepError::NoSuchFile)));
+    assert_eq!(store.kept_bytes, 0);
+}
+
+#[test]
+fn a_foreign_index_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    fs::write(data.path().join("files.sqlite"), "no index".repeat(100)).unwrap();
+    let error = FileStore::open(data.path(), LIMITS, PIECE).unwrap_err();
+    assert!(error.to_string().contains("no index of files"), "{error}");
+}

@@ -1,0 +1,427 @@
+use std::fs;
+use std::time::Duration;
+
+use jiff::ToSpan;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::chat::{FileHash, FileName, FileOffer, RecordRange, Since};
+
+const ROOM: RoomId = RoomId(7);
+const OTHER: RoomId = RoomId(8);
+
+fn now() -> Timestamp {
+    "2026-11-26T10:00:00Z".parse().unwrap()
+}
+
+fn room(id: RoomId, limit: Option<&str>) -> KeptRoom {
+    KeptRoom {
+        id,
+        name: format!("r{}", id.0).parse().unwrap(),
+        limit: limit.map(|limit| limit.parse().unwrap()),
+    }
+}
+
+fn open(folder: &TempDir, limit: Option<&str>) -> History {
+    let server = HistoryLimit::DEFAULT;
+    let rooms = [room(ROOM, limit), room(OTHER, None)];
+    History::open(folder.path(), server, rooms).unwrap()
+}
+
+fn opened(limit: Option<&str>) -> (TempDir, History) {
+    let folder = tempfile::tempdir().unwrap();
+    let history = open(&folder, limit);
+    (folder, history)
+}
+
+fn entry(what: Happening, record: Option<(u64, u64)>) -> NewEntry {
+    NewEntry {
+        said_at: now(),
+        // Limits by age are held against the clock.
+        heard_at: Timestamp::now(),
+        from: "Ana".into(),
+        what,
+        record: record.map(|(origin, sequence)| RecordId {
+            origin: SessionId(origin),
+            sequence,
+        }),
+    }
+}
+
+fn line(text: &str, sequence: u64) -> NewEntry {
+    let text = Happening::Text(text.parse().unwrap());
+    entry(text, Some((u64::MAX, sequence)))
+}
+
+fn lines(history: &History, room: RoomId, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        history.keep(room, line(&format!("line {number}"), number));
+    }
+}
+
+fn read(history: &History, query: &HistoryQuery) -> Page {
+    history.read(ROOM, query, Timestamp::now()).unwrap()
+}
+
+fn texts(page: &Page) -> Vec<String> {
+    let texts = page.entries.iter().map(|entry| match &entry.what {
+        Happening::Text(text) => text.to_string(),
+        other => format!("{other:?}"),
+    });
+    texts.collect()
+}
+
+fn numbered(numbers: std::ops::Range<u64>) -> Vec<String> {
+    numbers.map(|number| format!("line {number}")).collect()
+}
+
+#[test]
+fn what_was_kept_comes_back_as_it_was_and_in_order() {
+    let (folder, history) = opened(None);
+    let file = FileOffer {
+        name: FileName::of("notes.txt"),
+        size_bytes: u64::MAX,
+        hash: FileHash([9; 32]),
+    };
+    let all = [
+        entry(Happening::Joined, None),
+        line("Grüße 👋\n\0", 1),
+        entry(Happening::File(file), Some((5, u64::MAX))),
+        entry(Happening::Renamed("Anna".into()), None),
+        entry(Happening::Left, None),
+    ];
+    for entry in &all {
+        history.keep(ROOM, entry.clone());
+    }
+    let check = |history: &History| {
+        let page = read(history, &HistoryQuery::default());
+        assert_eq!((page.kept, page.before), (5, None));
+        for (found, kept) in page.entries.iter().zip(&all) {
+            assert_eq!(found.what, kept.what);
+            assert_eq!(found.from, "Ana");
+            assert_eq!(found.said_at, kept.said_at);
+            assert_eq!(found.record, kept.record);
+        }
+        let numbers = page.entries.iter().map(|entry| entry.number);
+        assert!(numbers.is_sorted());
+    };
+    check(&history);
+    drop(history);
+    check(&open(&folder, None));
+}
+
+#[test]
+fn nothing_is_kept_twice_also_after_a_restart() {
+    let (folder, history) = opened(None);
+    lines(&history, ROOM, 1..5);
+    lines(&history, ROOM, 3..7);
+    drop(history);
+    let history = open(&folder, None);
+    lines(&history, ROOM, 6..9);
+    lines(&history, OTHER, 1..2);
+    let page = read(&history, &HistoryQuery::default());
+    assert_eq!(texts(&page), numbered(1..9));
+    assert_eq!(page.kept, 8);
+    let position = Position {
+        origin: SessionId(u64::MAX),
+        next: 9,
+    };
+    assert_eq!(history.positions(ROOM, None), [position]);
+}
+
+#[test]
+fn positions_are_known_after_a_restart_and_only_rise() {
+    let (folder, history) = opened(None);
+    let position = |origin, next| Position {
+        origin: SessionId(origin),
+        next,
+    };
+    history.note_position(ROOM, position(3, 1), now());
+    history.keep(ROOM, entry(Happening::Joined, Some((4, 20))));
+    history.note_position(ROOM, position(4, 7), now());
+    drop(history);
+    let history = open(&folder, None);
+    let expected = [position(3, 1), position(4, 21)];
+    // Of the third nothing was heard for a week, as the clock has it.
+    let known = history.positions(ROOM, None);
+    assert!(known.iter().all(|p| expected.contains(p)) && known.contains(&expected[1]));
+    assert_eq!(history.positions(OTHER, None), []);
+}
+
+#[test]
+fn pages_lead_back_to_the_first_entry() {
+    let (_folder, history) = opened(None);
+    lines(&history, ROOM, 0..1200);
+    let mut query = HistoryQuery::default();
+    let mut all = Vec::new();
+    loop {
+        let page = read(&history, &query);
+        assert_eq!(page.kept, 1200);
+        assert!(page.entries.len() <= PAGE_ENTRIES_MAX as usize);
+        all.splice(0..0, texts(&page));
+        query.before = page.before;
+        if query.before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(all, numbered(0..1200));
+    let few = HistoryQuery {
+        limit: Some(3),
+        ..HistoryQuery::default()
+    };
+    assert_eq!(texts(&read(&history, &few)), numbered(1197..1200));
+}
+
+#[test]
+fn a_page_is_bounded_in_bytes_and_has_one_entry_at_least() {
+    let (_folder, history) = opened(None);
+    for number in 0..9 {
+        history.keep(ROOM, line(&"x".repeat(65_536), number));
+    }
+    let page = read(&history, &HistoryQuery::default());
+    assert_eq!(page.entries.len(), PAGE_BYTES_MAX / 65_536);
+    assert!(page.before.is_some());
+}
+
+#[test]
+fn since_and_ranges_are_asked_for() {
+    let (_folder, history) = opened(None);
+    let at = Timestamp::now();
+    for (number, minutes) in [(1, 30), (2, 20), (3, 10), (4, 0)] {
+        let entry = NewEntry {
+            heard_at: at.checked_sub(minutes.minutes()).unwrap(),
+            ..line(&format!("line {number}"), number)
+        };
+        history.keep(ROOM, entry);
+    }
+    let since = |since| {
+        let query = HistoryQuery {
+            since: Some(since),
+            ..HistoryQuery::default()
+        };
+        texts(&history.read(ROOM, &query, at).unwrap())
+    };
+    assert_eq!(since(Since::Ago(15 * 60_000)), numbered(3..5));
+    let moment = at.checked_sub(25.minutes()).unwrap();
+    assert_eq!(since(Since::At(moment)), numbered(2..5));
+    assert_eq!(since(Since::Ago(u64::MAX)), numbered(1..5));
+    let of = |first, end| {
+        let query = HistoryQuery {
+            of: Some(RecordRange {
+                origin: SessionId(u64::MAX),
+                first,
+                end,
+            }),
+            ..HistoryQuery::default()
+        };
+        texts(&read(&history, &query))
+    };
+    assert_eq!(of(2, 4), numbered(2..4));
+    assert_eq!(of(3, u64::MAX), numbered(3..5));
+    assert_eq!(of(9, 12), numbered(0..0));
+}
+
+#[test]
+fn words_are_found_in_texts_and_names_of_files() {
+    let (_folder, history) = opened(None);
+    history.keep(ROOM, line("Is the PRINTER free?", 1));
+    history.keep(OTHER, line("Übung: the printer's out of paper", 1));
+    let file = FileOffer {
+        name: FileName::of("printer manual.pdf"),
+        size_bytes: 1,
+        hash: FileHash([1; 32]),
+    };
+    history.keep(ROOM, entry(Happening::File(file), Some((1, 1))));
+    history.keep(ROOM, entry(Happening::Renamed("printer".into()), None));
+    let found = |room, words: &str| {
+        let words = words.parse().unwrap();
+        let found = history.search(room, &words, None, None, Timestamp::now());
+        let (found, more) = found.unwrap();
+        assert_eq!(more, None);
+        found
+            .into_iter()
+            .map(|found| (found.room.to_string(), found.entry.number))
+            .collect::<Vec<_>>()
+    };
+    let at = |room: &str, number| (room.to_owned(), number);
+    assert_eq!(
+        found(None, "printer"),
+        [at("r7", 1), at("r8", 2), at("r7", 3)]
+    );
+    assert_eq!(found(Some(ROOM), "printer"), [at("r7", 1), at("r7", 3)]);
+    assert_eq!(found(None, "paper the"), [at("r8", 2)]);
+    assert_eq!(found(None, "ubung"), [at("r8", 2)]);
+    assert_eq!(found(None, "pap*"), [at("r8", 2)]);
+    for none in [
+        "pap",
+        "\" OR printer",
+        "NEAR(printer",
+        "text:printer x",
+        "a*b\"c",
+    ] {
+        assert_eq!(found(None, none), [], "{none}");
+    }
+}
+
+#[test]
+fn a_room_keeps_as_many_and_as_much_as_its_limit_says() {
+    let (folder, history) = opened(Some("10"));
+    for batch in 0..5 {
+        lines(&history, ROOM, batch * 7..batch * 7 + 7);
+        history.flush();
+    }
+    let page = read(&history, &HistoryQuery::default());
+    assert_eq!(texts(&page), numbered(25..35));
+    drop(history);
+    let history = open(&folder, Some("4"));
+    assert_eq!(
+        texts(&read(&history, &HistoryQuery::default())),
+        numbered(31..35)
+    );
+    let found = |words: &str| {
+        let words = words.parse().unwrap();
+        let found = history.search(None, &words, None, None, Timestamp::now());
+        found.unwrap().0.len()
+    };
+    assert_eq!((found("30"), found("31")), (0, 1));
+
+    let (_folder, history) = opened(Some("1kib"));
+    lines(&history, ROOM, 0..100);
+    let kept = texts(&read(&history, &HistoryQuery::default()));
+    assert!((8..16).contains(&kept.len()), "{kept:?}");
+    assert_eq!(kept.last().unwrap(), "line 99");
+}
+
+#[test]
+fn what_is_too_old_is_not_given_out_and_goes() {
+    let (folder, history) = opened(Some("1h"));
+    let at = Timestamp::now();
+    for (number, minutes) in [(1, 90), (2, 50), (3, 1)] {
+        let heard_at = at.checked_sub(minutes.minutes()).unwrap();
+        let text = format!("line {number}");
+        history.keep(
+            ROOM,
+            NewEntry {
+                heard_at,
+                ..line(&text, number)
+            },
+        );
+    }
+    assert_eq!(
+        texts(&read(&history, &HistoryQuery::default())),
+        numbered(2..4)
+    );
+    drop(history);
+    drop(open(&folder, Some("1h")));
+    let file = Connection::open(folder.path().join("history.sqlite")).unwrap();
+    let rows = file.query_row("SELECT count(*) FROM entry", [], |row| row.get(0));
+    assert_eq!(rows, Ok(2));
+}
+
+#[test]
+fn a_room_that_is_off_or_gone_keeps_nothing() {
+    let (folder, history) = opened(Some("off"));
+    lines(&history, ROOM, 1..5);
+    lines(&history, OTHER, 1..5);
+    assert!(!history.keeps(ROOM) && history.keeps(OTHER));
+    assert_eq!(history.find(&"r7".parse().unwrap()), None);
+    assert_eq!(history.find(&"R8".parse().unwrap()), Some(OTHER));
+    history.drop_room(OTHER);
+    lines(&history, OTHER, 5..9);
+    let kept = |history: &History, room| {
+        let page = history.read(room, &HistoryQuery::default(), Timestamp::now());
+        page.unwrap().entries.len()
+    };
+    assert_eq!((kept(&history, ROOM), kept(&history, OTHER)), (0, 0));
+    // One that is made later begins with nothing.
+    history.add_room(room(OTHER, Some("5")));
+    assert_eq!(kept(&history, OTHER), 0);
+    lines(&history, OTHER, 1..3);
+    history.flush();
+    assert_eq!(kept(&history, OTHER), 2);
+    drop(history);
+    // Deleted, and the server was killed before it could say so here.
+    let history = History::open(folder.path(), HistoryLimit::DEFAULT, []).unwrap();
+    history.add_room(room(OTHER, None));
+    assert_eq!(kept(&history, OTHER), 0);
+}
+
+#[test]
+fn a_flood_is_bounded_and_what_is_lost_is_counted() {
+    let queue = Queue::default();
+    let text = "x".repeat(65_536);
+    for number in 0..1000 {
+        let entry = Box::new(line(&text, number));
+        queue.push(Item::Keep(ROOM, entry));
+    }
+    queue.push(Item::Drop(ROOM));
+    let batch = queue.take();
+    assert_eq!(batch.items.len() as u64 - 1 + batch.lost, 1000);
+    assert!((200..300).contains(&batch.items.len()));
+    assert!(matches!(batch.items.last(), Some(Item::Drop(_))));
+}
+
+#[test]
+fn who_reads_sees_all_that_was_kept_before_and_nothing_waits_for_long() {
+    let (folder, history) = opened(None);
+    for number in 0..20 {
+        lines(&history, ROOM, number..number + 1);
+        assert_eq!(read(&history, &HistoryQuery::default()).kept, number + 1);
+    }
+    // Nobody asks; another process sees it all the same.
+    lines(&history, ROOM, 20..21);
+    let other = Connection::open(folder.path().join("history.sqlite")).unwrap();
+    let rows = || other.query_row("SELECT count(*) FROM entry", [], |row| row.get::<_, i64>(0));
+    let began = std::time::Instant::now();
+    while rows() != Ok(21) {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn refused(folder: &TempDir) -> String {
+    let opened = History::open(folder.path(), HistoryLimit::DEFAULT, []);
+    opened.unwrap_err().to_string()
+}
+
+#[test]
+fn a_foreign_or_damaged_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("history.sqlite");
+    let no_database = "no database at all, but longer than a header would be".repeat(9);
+    fs::write(&file, &no_database).unwrap();
+    assert!(refused(&folder).contains("is no history of crds"));
+    assert_eq!(fs::read(&file).unwrap(), no_database.as_bytes());
+
+    fs::remove_file(&file).unwrap();
+    let other = Connection::open(&file).unwrap();
+    other
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE cake (flavour TEXT)")
+        .unwrap();
+    let before = fs::read(&file).unwrap();
+    assert!(refused(&folder).contains("another program's file"));
+    assert_eq!(fs::read(&file).unwrap(), before);
+    drop(other);
+
+    // A directory is no history either.
+    fs::remove_file(&file).unwrap();
+    drop(crate::store::Store::open(folder.path()).unwrap());
+    fs::rename(folder.path().join("crds.sqlite"), &file).unwrap();
+    assert!(refused(&folder).contains("another program's file"));
+}
+
+#[test]
+fn a_history_with_pages_overwritten_is_refused_and_left_as_it_is() {
+    let (folder, history) = opened(None);
+    lines(&history, ROOM, 0..3000);
+    drop(history);
+    let file = folder.path().join("history.sqlite");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 8192].fill(0xa5);
+    fs::write(&file, &bytes).unwrap();
+    let text = refused(&folder);
+    assert!(text.contains("is no history of crds"), "{text}");
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}

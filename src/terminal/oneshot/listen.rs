@@ -1,0 +1,315 @@
+//! `crds listen`: what is said in a room, a line a message; before it what was said, if that is asked for.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::saver::{Saved, Saver};
+use super::{Joined, OneshotError, Place, join};
+use crate::chat::{
+    FileOffer, Happening, HistoryEntry, HistoryQuery, RecordRange, RoomName, is_printable,
+    printable,
+};
+use crate::cli::ListenArgs;
+use crate::client::{Connection, RoomEvent};
+use crate::terminal::lines::tell;
+use crate::terminal::progress::described;
+use crate::terminal::render::notice;
+use crate::terminal::{Settings, Style};
+
+/// `crds listen`: prints what is said until it is enough.
+///
+/// # Errors
+/// See [`OneshotError`].
+pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotError> {
+    let place = match (args.group.group, args.room) {
+        (Some(group), _) => Place::Group(group, args.group.dialect()),
+        (None, Some(room)) => Place::Room(room),
+        (None, None) => return Err(OneshotError::Usage("which room?".to_owned())),
+    };
+    let Joined {
+        mut room,
+        label,
+        connection,
+        past,
+        mut overlap,
+        ..
+    } = join(&place, args.since, &settings).await?;
+    let mut output = Listener {
+        label,
+        is_json: args.json,
+        style: settings.style,
+        left: args.count,
+    };
+    output.tell_past(&past, false)?;
+    let end = async {
+        match args.seconds {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    // Made once: a signal that came while nobody waited for it would be lost.
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(end, interrupted);
+    let files = room.files(connection.as_ref().map(Connection::files));
+    let mut saver = args.save.as_deref().map(|folder| Saver::new(files, folder));
+    while !output.has_enough() {
+        let event = tokio::select! {
+            event = room.next_event() => event,
+            saved = next_saved(&mut saver) => {
+                output.tell_saved(&saved)?;
+                continue;
+            }
+            () = &mut end => break,
+            _ = &mut interrupted => break,
+        };
+        let Some(event) = event else { break };
+        if let (Some(saver), RoomEvent::Offered { from, offer, .. }) = (&mut saver, &event) {
+            saver.take(from.clone(), offer.clone());
+        }
+        if let RoomEvent::Message(message) = &event
+            && overlap.has(&message.from, message.text.as_str())
+        {
+            continue;
+        }
+        output.tell(&event)?;
+        if let (RoomEvent::Gap { range, .. }, Place::Room(name), Some(connection)) =
+            (&event, &place, &connection)
+        {
+            let late = late(connection, name, *range).await;
+            output.tell_past(&late, true)?;
+        }
+    }
+    room.leave().await;
+    if let Some(connection) = connection {
+        connection.bye().await;
+    }
+    Ok(())
+}
+
+/// What became of a file that is saved; never without a saver.
+async fn next_saved(saver: &mut Option<Saver>) -> Saved {
+    let saved = match saver {
+        Some(saver) => saver.next().await,
+        None => None,
+    };
+    match saved {
+        Some(saved) => saved,
+        None => std::future::pending().await,
+    }
+}
+
+/// Records that no member has any more: what the server has kept of them.
+async fn late(connection: &Connection, room: &RoomName, of: RecordRange) -> Vec<HistoryEntry> {
+    let query = HistoryQuery {
+        of: Some(of),
+        ..HistoryQuery::default()
+    };
+    let kept = connection.whole_history(room.clone(), query, None).await;
+    kept.map_or_else(|_| Vec::new(), |kept| kept.entries)
+}
+
+/// What `crds listen` prints.
+struct Listener {
+    /// What the room is called.
+    label: String,
+    is_json: bool,
+    style: Style,
+    /// Messages that may still come, if they are counted.
+    left: Option<u64>,
+}
+
+impl Listener {
+    fn has_enough(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn count(&mut self) {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+    }
+
+    fn tell(&mut self, event: &RoomEvent) -> io::Result<()> {
+        if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
+            self.count();
+        }
+        match self.is_json {
+            true => writeln!(io::stdout(), "{}", json_line(&self.label, event))?,
+            false => show(event, self.style)?,
+        }
+        io::stdout().flush()
+    }
+
+    /// Where a file was saved, or why it was not.
+    fn tell_saved(&mut self, saved: &Saved) -> io::Result<()> {
+        self.count();
+        if self.is_json {
+            let line = saved_json_line(&self.label, saved);
+            writeln!(io::stdout(), "{line}")?;
+            return io::stdout().flush();
+        }
+        let what = format!("{} from {}", described(&saved.offer.file), saved.from);
+        tell(&printable(&match &saved.result {
+            Ok(path) => format!("saved {}: {what}", path.display()),
+            Err(reason) => format!("{what} was not saved: {reason}"),
+        }));
+        Ok(())
+    }
+
+    /// What was said before; or late, if what was said after it was told already.
+    fn tell_past(&mut self, entries: &[HistoryEntry], is_late: bool) -> io::Result<()> {
+        for entry in entries {
+            if self.has_enough() {
+                break;
+            }
+            if matches!(entry.what, Happening::Text(_)) {
+                self.count();
+            }
+            let line = match self.is_json {
+                true => Some(past_json_line(&self.label, entry, is_late)),
+                false => show_past(entry, self.style),
+            };
+            line.map_or(Ok(()), |line| writeln!(io::stdout(), "{line}"))?;
+        }
+        io::stdout().flush()
+    }
+}
+
+/// A message as it reads on standard output; anything else goes to standard error.
+fn show_past(entry: &HistoryEntry, style: Style) -> Option<String> {
+    match &entry.what {
+        Happening::Text(text) => {
+            let text = text.as_str().replace("\r\n", "\n").replace('\n', "⏎");
+            let entry = HistoryEntry {
+                what: Happening::Text(text.parse().ok()?),
+                ..entry.clone()
+            };
+            Some(style.past(&entry, None))
+        }
+        _ => {
+            let plain = Style {
+                color: false,
+                ..style
+            };
+            tell(&plain.past(entry, None));
+            None
+        }
+    }
+}
+
+/// Messages on standard output, everything else on standard error.
+fn show(event: &RoomEvent, style: Style) -> io::Result<()> {
+    let line = match event {
+        RoomEvent::Message(message) => {
+            style.message_in_one_line(&message.from, message.text.as_str())
+        }
+        RoomEvent::Stranger(message) => style.stranger(&message.from, message.text.as_str()),
+        other => {
+            let text = notice(other).unwrap_or_default();
+            tell(&printable(&text));
+            return Ok(());
+        }
+    };
+    writeln!(io::stdout(), "{line}")
+}
+
+fn json_line(room: &str, event: &RoomEvent) -> String {
+    let mut object = match event {
+        RoomEvent::Message(message) | RoomEvent::Stranger(message) => {
+            let mut object =
+                json!({ "event": "message", "from": message.from, "text": message.text.as_str() });
+            if let Some(said_at) = message.said_at {
+                object["said_at"] = Value::from(said_at.to_string());
+            }
+            object
+        }
+        RoomEvent::Offered { from, offer, .. } => file_json("file", from, &offer.file),
+        RoomEvent::Withdrawn { from, offer } => file_json("withdrawn", from, &offer.file),
+        RoomEvent::Present(names) => json!({ "event": "present", "names": names }),
+        RoomEvent::Joined(name) => json!({ "event": "joined", "name": name }),
+        RoomEvent::Left(name) => json!({ "event": "left", "name": name }),
+        RoomEvent::Renamed { before, now } => {
+            json!({ "event": "renamed", "before": before, "name": now })
+        }
+        RoomEvent::Gap { from, records, .. } => {
+            json!({ "event": "gap", "from": from, "records": records })
+        }
+        RoomEvent::Slow(name) => json!({ "event": "slow", "name": name }),
+        RoomEvent::ShownAs(name) => json!({ "event": "shown-as", "name": name }),
+        RoomEvent::Undelivered { text, members } => {
+            json!({ "event": "undelivered", "text": text, "members": members })
+        }
+        RoomEvent::Notice(text) => json!({ "event": "notice", "text": text }),
+    };
+    // So that it is not taken for a member's.
+    if let RoomEvent::Stranger(_) = event {
+        object["dialect"] = Value::from("plain");
+    }
+    object["room"] = Value::from(room);
+    object["at"] = Value::from(Timestamp::now().to_string());
+    one_line(&object)
+}
+
+fn file_json(event: &str, from: &str, file: &FileOffer) -> Value {
+    json!({
+        "event": event,
+        "from": from,
+        "name": file.name.as_str(),
+        "bytes": file.size_bytes,
+        "hash": file.hash.to_string(),
+    })
+}
+
+fn saved_json_line(room: &str, saved: &Saved) -> String {
+    let mut object = file_json("saved", &saved.from, &saved.offer.file);
+    match &saved.result {
+        Ok(path) => object["path"] = Value::from(path.to_string_lossy()),
+        Err(reason) => object["error"] = Value::from(reason.as_str()),
+    }
+    object["room"] = Value::from(room);
+    object["at"] = Value::from(Timestamp::now().to_string());
+    one_line(&object)
+}
+
+/// The same for what was said before; with the time when it was said.
+fn past_json_line(room: &str, entry: &HistoryEntry, is_late: bool) -> String {
+    let mut object = match &entry.what {
+        Happening::Text(text) => json!({ "event": "message", "text": text.as_str() }),
+        Happening::File(file) => json!({
+            "event": "file",
+            "name": file.name.as_str(),
+            "bytes": file.size_bytes,
+            "hash": file.hash.to_string(),
+        }),
+        Happening::Joined => json!({ "event": "joined" }),
+        Happening::Left => json!({ "event": "left" }),
+        Happening::Renamed(name) => {
+            json!({ "event": "renamed", "before": entry.from, "name": name })
+        }
+    };
+    match entry.what {
+        Happening::Text(_) | Happening::File(_) => object["from"] = Value::from(&*entry.from),
+        Happening::Joined | Happening::Left => object["name"] = Value::from(&*entry.from),
+        Happening::Renamed(_) => {}
+    }
+    object["room"] = Value::from(room);
+    object["at"] = Value::from(entry.said_at.to_string());
+    object["history"] = Value::from(true);
+    if is_late {
+        object["late"] = Value::from(true);
+    }
+    one_line(&object)
+}
+
+/// JSON that a terminal can be shown: what could move a cursor or turn the reading direction is
+/// escaped. Such characters occur only inside strings.
+fn one_line(object: &serde_json::Value) -> String {
+    let mut line = String::new();
+    for c in object.to_string().chars() {
+        match is_printable(c) {
+            true => line.push(c),
+            false => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    line
+}

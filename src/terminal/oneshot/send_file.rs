@@ -1,0 +1,78 @@
+//! `crds send --file`: offers a file to a room, and waits until those who take it have it.
+
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
+
+use crate::client::{
+    Delivered, FileError, Room, RoomFileError, RoomFiles, Shared, SourceFile, Transfer,
+};
+use crate::terminal::lines::tell;
+use crate::terminal::progress::{FileProgress, described};
+
+/// Why a file was not sent. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SendFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It cannot be sent into the room.
+    #[error(transparent)]
+    Room(#[from] RoomFileError),
+    /// It stopped on the way.
+    #[error("the file was not sent: {0}")]
+    Failed(String),
+    /// Who took it and does not have it was not heard of any more.
+    #[error("{0} of {1} who took the file have it; the others are gone, or hear nothing")]
+    NotAll(usize, usize),
+    /// Somebody is there, and nobody wants it.
+    #[error("nobody took the file: do they save files (`crds listen --save DIR`)?")]
+    NotTaken,
+}
+
+/// Sends a file to all who are there, and tells who has it in the end.
+pub(super) async fn send_file(
+    room: &Room,
+    files: &RoomFiles,
+    path: &Path,
+) -> Result<(), SendFileError> {
+    let path = path.to_owned();
+    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
+    let source = opened.map_err(|error| SendFileError::Failed(error.to_string()))??;
+    let file = source.offer().clone();
+    tell(&format!("offering {}", described(&file)));
+    let mut progress = FileProgress::new("sending", &file);
+    let transfer = Transfer::default();
+    let sharing = files.share(source, &transfer);
+    tokio::pin!(sharing);
+    let mut done = transfer.progress.subscribe();
+    let shared = loop {
+        tokio::select! {
+            shared = &mut sharing => break shared?,
+            Ok(()) = done.changed() => progress.set(*done.borrow_and_update(), "to the server"),
+        }
+    };
+    let outgoing = match shared {
+        Shared::ByMulticast(outgoing) => outgoing,
+        Shared::ByServer => {
+            progress.end();
+            tell("the server has the file, and sends it to the room");
+            return Ok(());
+        }
+    };
+    let delivered = files.all_have(&outgoing, |sent, took| {
+        let who = format!("({} of {took} have it)", sent.done);
+        progress.set(sent.slowest_bytes, &who);
+    });
+    let delivered = delivered.await;
+    progress.end();
+    // It has gone by itself if that cannot be waited for.
+    let _ = spawn_blocking(move || outgoing.end()).await;
+    let Delivered { by, of } = delivered?;
+    tell(&format!("{by} of {of} have the file"));
+    match of {
+        0 if !room.members().await.is_empty() => Err(SendFileError::NotTaken),
+        _ if by < of => Err(SendFileError::NotAll(by, of)),
+        _ => Ok(()),
+    }
+}

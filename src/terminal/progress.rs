@@ -1,0 +1,112 @@
+//! How far a file has come.
+
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use super::lines::tell;
+use crate::chat::{ByteSize, FileOffer, printable};
+
+/// Where there is no bar, a line tells it this often.
+pub(super) const TELL: Duration = Duration::from_secs(3);
+
+/// How far, how fast and how long still.
+#[derive(Debug)]
+pub(super) struct Meter {
+    size_bytes: u64,
+    /// What was there before.
+    first_bytes: Option<u64>,
+    started: Instant,
+}
+
+impl Meter {
+    pub(super) fn new(size_bytes: u64) -> Self {
+        Self {
+            size_bytes,
+            first_bytes: None,
+            started: Instant::now(),
+        }
+    }
+
+    /// Whether it takes so long that a person wants to know how far it is.
+    pub(super) fn is_worth_telling(&self) -> bool {
+        self.started.elapsed() >= TELL
+    }
+
+    /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`.
+    pub(super) fn line(&mut self, bytes: u64) -> String {
+        let first = *self.first_bytes.get_or_insert(bytes);
+        let percent = match self.size_bytes {
+            0 => 100,
+            size => u128::from(bytes.min(size)) * 100 / u128::from(size),
+        };
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let speed = bytes.saturating_sub(first) as f64 / seconds;
+        let so_far = format!(
+            "{percent} %, {} of {}",
+            ByteSize(bytes),
+            ByteSize(self.size_bytes)
+        );
+        match speed >= 1.0 {
+            false => so_far,
+            true => {
+                let left = self.size_bytes.saturating_sub(bytes) as f64 / speed;
+                let speed = ByteSize(speed as u64);
+                format!("{so_far}, {speed}/s, {left:.0} s left")
+            }
+        }
+    }
+}
+
+/// A bar on standard error where that is a terminal, else a line now and then.
+pub(super) struct FileProgress {
+    what: String,
+    bar: Option<ProgressBar>,
+    meter: Meter,
+    told: Instant,
+}
+
+impl FileProgress {
+    /// `verb` says what is done with the file.
+    pub(super) fn new(verb: &str, file: &FileOffer) -> Self {
+        let name = printable(file.name.as_str()).into_owned();
+        let what = format!("{verb} {name}");
+        let bar = stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(file.size_bytes).with_message(what.clone());
+            let template = "{msg} [{bar:24}] {percent}% {decimal_bytes_per_sec} {eta} {prefix}";
+            let style = ProgressStyle::with_template(template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.with_style(style.progress_chars("=> "))
+        });
+        Self {
+            what,
+            bar,
+            meter: Meter::new(file.size_bytes),
+            told: Instant::now(),
+        }
+    }
+
+    /// So much is there; `who` tells of the others.
+    pub(super) fn set(&mut self, bytes: u64, who: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(bytes);
+            bar.set_prefix(who.to_owned());
+        } else if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            let line = format!("{}: {} {who}", self.what, self.meter.line(bytes));
+            tell(line.trim_end());
+        }
+    }
+
+    /// It is over.
+    pub(super) fn end(self) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// A file as a person is told of it: `notes.txt (12 kB)`.
+pub(super) fn described(file: &FileOffer) -> String {
+    format!("{} ({})", file.name, ByteSize(file.size_bytes))
+}

@@ -1,0 +1,189 @@
+//! What was said before: shown on entering a room, and when asked for.
+
+use std::io;
+use std::time::Instant;
+
+use super::{Failure, Repl, Seat};
+use crate::chat::{
+    Happening, HistoryPage, HistoryQuery, RecordRange, RoomName, SearchWords, SessionId,
+};
+use crate::client::Connection;
+
+/// How much is shown on entering a room.
+const SHOWN_ON_ENTERING: u32 = 100;
+
+/// How much `/history` shows unless told otherwise.
+const SHOWN_WHEN_ASKED: usize = 500;
+
+/// How much `search` shows: more is nothing to read.
+const FOUND_MAX: u32 = 50;
+
+/// What counts the lobby's lines.
+const LOBBY_ORIGIN: SessionId = SessionId(0);
+
+/// The end of a room's history, and when it was asked for; none where there is none to be had.
+pub(super) async fn latest(
+    connection: Option<&Connection>,
+    room: &RoomName,
+) -> Option<(HistoryPage, Instant)> {
+    let asked = Instant::now();
+    let query = HistoryQuery {
+        limit: Some(SHOWN_ON_ENTERING),
+        ..HistoryQuery::default()
+    };
+    let page = connection?.history(room.clone(), query).await.ok()?;
+    Some((page, asked))
+}
+
+impl Repl {
+    /// A page as lines, and before them what it is, if it is not all.
+    pub(super) fn past_lines(&self, page: &HistoryPage) -> Vec<String> {
+        let style = self.settings.style;
+        let (shown, kept) = (page.entries.len(), page.kept);
+        let heading = page.before.map(|_| {
+            style.notice(&format!(
+                "history: {shown} of {kept} lines; /history shows more"
+            ))
+        });
+        let entries = page.entries.iter();
+        let entries = entries.filter(|entry| !self.is_ignored(&entry.from));
+        let lines = entries.map(|entry| style.past(entry, None));
+        heading.into_iter().chain(lines).collect()
+    }
+
+    /// The lobby's history; what comes after it is told apart by its number.
+    pub(super) async fn lobby_past(&mut self) -> Vec<String> {
+        self.lobby_next = 0;
+        let Some((mut page, _)) = latest(self.connection.as_ref(), &RoomName::lobby()).await else {
+            return Vec::new();
+        };
+        self.note_lobby_position(&page);
+        // That we came just now is no news to us.
+        let me = self.name.as_ref().map_or("", |name| name.as_str());
+        page.entries
+            .pop_if(|last| last.what == Happening::Joined && last.from == me);
+        self.past_lines(&page)
+    }
+
+    fn note_lobby_position(&mut self, page: &HistoryPage) {
+        let mut positions = page.positions.iter();
+        if let Some(position) = positions.find(|position| position.origin == LOBBY_ORIGIN) {
+            self.lobby_next = self.lobby_next.max(position.next);
+        }
+    }
+
+    /// Whether this was shown as history already, or was heard before.
+    pub(super) fn is_past_in_lobby(&mut self, number: u64) -> bool {
+        let is_past = number < self.lobby_next;
+        self.lobby_next = self.lobby_next.max(number.saturating_add(1));
+        is_past
+    }
+
+    /// The connection was lost for a while: what was said in the lobby meanwhile.
+    pub(super) async fn catch_up_in_lobby(&mut self) -> io::Result<()> {
+        let (Some(Seat::Lobby), Some(connection)) = (&self.seat, &self.connection) else {
+            return Ok(());
+        };
+        if self.lobby_next == 0 {
+            return Ok(());
+        }
+        let query = HistoryQuery {
+            of: Some(RecordRange {
+                origin: LOBBY_ORIGIN,
+                first: self.lobby_next,
+                end: u64::MAX,
+            }),
+            ..HistoryQuery::default()
+        };
+        let page = connection
+            .whole_history(RoomName::lobby(), query, None)
+            .await;
+        let Ok(mut page) = page else {
+            return Ok(());
+        };
+        self.note_lobby_position(&page);
+        let me = self.name.as_ref().map_or("", |name| name.as_str());
+        page.entries.retain(|entry| entry.from != me);
+        let lines = self.past_lines(&page);
+        lines.iter().try_for_each(|line| self.console.print(line))
+    }
+
+    /// Records of the room we are in that no member has any more: the server may have kept what they were.
+    pub(super) async fn fill_gap(&mut self, told: &str, range: RecordRange) -> io::Result<()> {
+        let room = self.seat.as_ref().map(Seat::name);
+        let kept = match (room, &self.connection) {
+            (Some(room), Some(connection)) if !self.is_lost => {
+                let query = HistoryQuery {
+                    of: Some(range),
+                    ..HistoryQuery::default()
+                };
+                let page = connection.whole_history(room, query, None).await;
+                page.map_or_else(|_| Vec::new(), |page| page.entries)
+            }
+            _ => Vec::new(),
+        };
+        if kept.is_empty() {
+            return self.notice(told);
+        }
+        self.notice(&format!("{told}; of these the server has:"))?;
+        let style = self.settings.style;
+        kept.iter()
+            .filter(|entry| !self.is_ignored(&entry.from))
+            .map(|entry| style.past(entry, None))
+            .collect::<Vec<_>>()
+            .iter()
+            .try_for_each(|line| self.console.print(line))
+    }
+
+    pub(super) async fn show_history(
+        &mut self,
+        entries: Option<usize>,
+    ) -> Result<Vec<String>, Failure> {
+        let room = self.seat.as_ref().map(Seat::name).ok_or("not in a room")?;
+        let wanted = Some(entries.unwrap_or(SHOWN_WHEN_ASKED));
+        let connection = self.connected()?;
+        let page = connection
+            .whole_history(room, HistoryQuery::default(), wanted)
+            .await?;
+        let style = self.settings.style;
+        if page.entries.is_empty() {
+            return Ok(vec![style.notice("nothing was said here so far")]);
+        }
+        let mut lines = self.past_lines(&page);
+        if let (Some(_), Some(heading)) = (page.before, lines.first_mut()) {
+            *heading = style.notice(&format!(
+                "history: {} of {} lines; `/history N` shows as many as you like",
+                page.entries.len(),
+                page.kept
+            ));
+        }
+        lines.push(style.notice("that was the history"));
+        Ok(lines)
+    }
+
+    /// In the room we are in, else in all.
+    pub(super) async fn search(&mut self, words: SearchWords) -> Result<Vec<String>, Failure> {
+        let room = self.seat.as_ref().map(Seat::name);
+        let connection = self.connected()?;
+        let (found, more) = connection
+            .search(room.clone(), words.clone(), None, Some(FOUND_MAX))
+            .await?;
+        let style = self.settings.style;
+        let mut lines: Vec<String> = found
+            .iter()
+            .filter(|found| !self.is_ignored(&found.entry.from))
+            .map(|found| {
+                let elsewhere = room.is_none().then_some(&found.room);
+                style.past(&found.entry, elsewhere)
+            })
+            .collect();
+        lines.push(style.notice(&match (found.len(), more) {
+            (0, _) => format!("nothing found for: {words}"),
+            (found, None) => format!("{found} found for: {words}"),
+            (found, Some(_)) => {
+                format!("the last {found} found for: {words}; more words find less")
+            }
+        }));
+        Ok(lines)
+    }
+}

@@ -1,0 +1,350 @@
+//! Files that are offered to this person, on their way, or done: each with the number by which it is asked for.
+
+mod row;
+mod work;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use super::progress::{Meter, described};
+use crate::chat::{ByteSize, FileHash, FileName, FileOffer, RoomName};
+use crate::client::{FileFor, Files, Offer, RoomFiles, Transfer};
+use row::{Row, Running, State, Way, What};
+pub(super) use work::News;
+use work::{Happened, Source, Teller, receive, send, share};
+
+/// Transfers that are remembered; of more, those that ended first are forgotten.
+const ROWS_MAX: usize = 200;
+
+/// All transfers of this client.
+#[derive(Debug)]
+pub(super) struct Transfers {
+    folder: PathBuf,
+    auto_accept: ByteSize,
+    last_id: u32,
+    rows: BTreeMap<u32, Row>,
+    news: mpsc::UnboundedSender<News>,
+    news_out: mpsc::UnboundedReceiver<News>,
+}
+
+/// What a person is told of a transfer.
+pub(super) enum Told {
+    /// In square brackets.
+    Notice(String),
+    /// What went wrong.
+    Failure(String),
+    /// A text file as its sender's message, marked if it is for us alone; then that it is saved.
+    Text {
+        is_private: bool,
+        from: String,
+        text: String,
+        saved: String,
+    },
+}
+
+impl Transfers {
+    /// What is received goes into `folder`; up to `auto_accept` without being asked for.
+    pub(super) fn new(folder: PathBuf, auto_accept: ByteSize) -> Self {
+        let (news, news_out) = mpsc::unbounded_channel();
+        Self {
+            folder,
+            auto_accept,
+            last_id: 0,
+            rows: BTreeMap::new(),
+            news,
+            news_out,
+        }
+    }
+
+    /// A file of ours is offered to a room until it is cancelled or the room is left.
+    pub(super) fn share(&mut self, files: RoomFiles, path: &Path, room: RoomName) {
+        let (id, transfer) = self.add_sending(path, FileFor::Room(room));
+        let (news, path) = (self.teller(id), path.to_owned());
+        tokio::spawn(async move {
+            let shared = share(&files, path, &transfer, &news).await;
+            news.tell(Happened::Ended(shared));
+        });
+    }
+
+    /// A room is left: what we offered there is no longer to be had, and what came from there stops.
+    pub(super) fn leave(&mut self, room: &RoomName) {
+        for row in self.rows.values_mut() {
+            let is_there = match &row.what {
+                What::Sending {
+                    to: FileFor::Room(to),
+                    ..
+                } => to == room && !room.is_lobby(),
+                _ => false,
+            };
+            if let State::Running(Running { transfer, .. }) | State::Shared(transfer) = &row.state
+                && is_there
+            {
+                transfer.cancel.cancel();
+            }
+        }
+    }
+
+    /// A file of ours is to be sent. Hashing it, bringing it to the server and telling of it is a task of its own.
+    pub(super) fn send(&mut self, files: Files, path: &Path, to: FileFor) {
+        let (id, transfer) = self.add_sending(path, to.clone());
+        let (news, path) = (self.teller(id), path.to_owned());
+        tokio::spawn(async move {
+            let sent = send(&files, path, to, &transfer, &news).await;
+            news.tell(Happened::Ended(sent));
+        });
+    }
+
+    fn add_sending(&mut self, path: &Path, to: FileFor) -> (u32, Transfer) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let what = What::Sending {
+            name: FileName::of(&name),
+            to,
+        };
+        let transfer = Transfer::default();
+        let running = Running {
+            transfer: transfer.clone(),
+            meter: None,
+            who: String::new(),
+        };
+        let id = self.add(what, State::Running(running), Way::Server);
+        (id, transfer)
+    }
+
+    fn teller(&self, id: u32) -> Teller {
+        Teller {
+            id,
+            news: self.news.clone(),
+        }
+    }
+
+    /// A file is offered in the room that we are in. What a person is told, and whether it comes by itself.
+    pub(super) fn offered_in_room(
+        &mut self,
+        files: RoomFiles,
+        room: RoomName,
+        from: String,
+        offer: Offer,
+    ) -> (String, bool) {
+        let file = offer.file.clone();
+        let what = What::Receiving {
+            room: Some(room),
+            from,
+            offer: file,
+        };
+        self.offered_by(what, Way::Room(files, offer), None)
+    }
+
+    /// It is no longer to be had from who offered it.
+    pub(super) fn withdrawn(&mut self, hash: FileHash) {
+        for row in self.rows.values_mut() {
+            if let (What::Receiving { offer, .. }, State::Offered) = (&row.what, &row.state)
+                && offer.hash == hash
+            {
+                row.state = State::Ended("withdrawn");
+            }
+        }
+    }
+
+    /// A file is offered to us. It is fetched at once if it is small.
+    pub(super) fn offered(
+        &mut self,
+        files: Option<Files>,
+        room: Option<RoomName>,
+        from: String,
+        offer: FileOffer,
+    ) -> String {
+        let what = What::Receiving { room, from, offer };
+        self.offered_by(what, Way::Server, files).0
+    }
+
+    fn offered_by(&mut self, what: What, way: Way, files: Option<Files>) -> (String, bool) {
+        let What::Receiving { room, from, offer } = &what else {
+            return (String::new(), false);
+        };
+        let sends = match room {
+            Some(_) => "offers",
+            None => "sends you",
+        };
+        let size = ByteSize(offer.size_bytes);
+        let told = format!("{from} {sends} {}", described(offer));
+        let is_small = size <= self.auto_accept && size > ByteSize(0);
+        let id = self.add(what, State::Offered, way);
+        match is_small && self.receive(id, files).is_ok() {
+            true => (told, true),
+            false => (format!("{told}: /receive {id}"), false),
+        }
+    }
+
+    /// Fetches what was offered, also once more. `files` is the way through the server, if there is one.
+    pub(super) fn receive(&mut self, id: u32, files: Option<Files>) -> Result<(), String> {
+        let row = self.rows.get_mut(&id).ok_or_else(|| no_such(id))?;
+        let What::Receiving { offer, .. } = &row.what else {
+            return Err(format!("{id} is a file of yours: `transfers` lists all"));
+        };
+        if let State::Running(_) = row.state {
+            return Err(format!("{} is on its way already", offer.name));
+        }
+        let source = match (&row.way, files) {
+            (Way::Room(files, offer), _) => Source::Room(files.clone(), offer.clone()),
+            (Way::Server, Some(files)) => Source::Server(files, offer.clone()),
+            (Way::Server, None) => return Err("not connected: `connect` first".to_owned()),
+        };
+        let transfer = Transfer::default();
+        let meter = Some(Meter::new(offer.size_bytes));
+        row.state = State::Running(Running {
+            transfer: transfer.clone(),
+            meter,
+            who: String::new(),
+        });
+        let (folder, news) = (self.folder.clone(), self.teller(id));
+        tokio::spawn(async move {
+            receive(source, &folder, &transfer, &news).await;
+        });
+        Ok(())
+    }
+
+    /// Ends a transfer; what was received so far is removed.
+    pub(super) fn cancel(&mut self, id: u32) -> Result<(), String> {
+        let row = self.rows.get_mut(&id).ok_or_else(|| no_such(id))?;
+        match &row.state {
+            State::Running(Running { transfer, .. }) | State::Shared(transfer) => {
+                transfer.cancel.cancel();
+            }
+            State::Offered => row.state = State::Ended("declined"),
+            State::Ended(how) => return Err(format!("{id} has ended already: {how}")),
+        }
+        Ok(())
+    }
+
+    /// A line for each.
+    pub(super) fn lines(&mut self) -> Vec<String> {
+        let rows = self.rows.iter_mut();
+        rows.map(|(id, row)| row.line(*id)).collect()
+    }
+
+    /// Whether any is on its way.
+    pub(super) fn is_running(&self) -> bool {
+        let mut rows = self.rows.values();
+        rows.any(|row| matches!(row.state, State::Running(_)))
+    }
+
+    /// How far those are that are on their way, a line for each.
+    pub(super) fn progress(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for row in self.rows.values_mut() {
+            let verb = match row.what {
+                What::Sending { .. } => "sending",
+                What::Receiving { .. } => "receiving",
+            };
+            let name = row.what.name().clone();
+            if let State::Running(running) = &mut row.state
+                && running.is_worth_telling()
+                && let Some(far) = running.far()
+            {
+                lines.push(format!("{verb} {name}: {far}"));
+            }
+        }
+        lines
+    }
+
+    /// The next thing that happens. May be dropped without losing any.
+    pub(super) async fn next(&mut self) -> News {
+        match self.news_out.recv().await {
+            Some(news) => news,
+            // The other end is ours.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes what happened to a transfer; what a person is told of it, if anything.
+    pub(super) fn note(&mut self, news: News) -> Option<Told> {
+        let row = self.rows.get_mut(&news.id)?;
+        match (news.what, &mut row.state) {
+            (Happened::Begun(size_bytes), State::Running(running)) => {
+                running.meter = Some(Meter::new(size_bytes));
+                None
+            }
+            (Happened::Who(who), State::Running(running)) => {
+                running.who = who;
+                None
+            }
+            (Happened::Reached { by, of }, State::Running(Running { transfer, .. })) => {
+                row.state = State::Shared(transfer.clone());
+                let name = row.what.name();
+                Some(Told::Notice(match of {
+                    0 => format!("{name} is offered; nobody has taken it yet"),
+                    _ => format!("{by} of {of} have {name}"),
+                }))
+            }
+            (Happened::Ended(result), _) => row.end(result),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, what: What, state: State, way: Way) -> u32 {
+        if self.rows.len() >= ROWS_MAX {
+            let ended = |row: &Row| !matches!(row.state, State::Running(_) | State::Shared(_));
+            let first = self.rows.iter().find(|(_, row)| ended(row));
+            if let Some(id) = first.map(|(id, _)| *id) {
+                self.rows.remove(&id);
+            }
+        }
+        self.last_id += 1;
+        self.rows.insert(self.last_id, Row { what, state, way });
+        self.last_id
+    }
+}
+
+fn no_such(id: u32) -> String {
+    format!("no transfer has the number {id}: `transfers` lists them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::FileHash;
+
+    fn transfers() -> Transfers {
+        Transfers::new(PathBuf::from("downloads"), ByteSize(1000))
+    }
+
+    fn offered(transfers: &mut Transfers, size_bytes: u64) -> String {
+        let offer = FileOffer {
+            name: FileName::of("notes.txt"),
+            size_bytes,
+            hash: FileHash([1; 32]),
+        };
+        transfers.offered(None, None, "Ana".to_owned(), offer)
+    }
+
+    #[test]
+    fn what_is_offered_has_a_number_and_can_be_declined() {
+        let mut transfers = transfers();
+        let told = offered(&mut transfers, 12_000);
+        assert_eq!(told, "Ana sends you notes.txt (12 kB): /receive 1");
+        assert_eq!(
+            transfers.lines(),
+            ["1  notes.txt (12 kB) from Ana  offered: /receive 1"]
+        );
+        transfers.cancel(1).unwrap();
+        assert_eq!(
+            transfers.lines(),
+            ["1  notes.txt (12 kB) from Ana  declined"]
+        );
+        assert!(transfers.cancel(1).unwrap_err().contains("declined"));
+        assert!(transfers.cancel(2).unwrap_err().contains("transfers"));
+        assert!(!transfers.is_running());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut transfers = transfers();
+        for _ in 0..ROWS_MAX + 5 {
+            offered(&mut transfers, 5000);
+        }
+        assert_eq!(transfers.lines().len(), ROWS_MAX);
+        assert!(transfers.lines()[0].starts_with("6 "));
+    }
+}

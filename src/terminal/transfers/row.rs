@@ -1,0 +1,145 @@
+//! One transfer: what it is, and how it stands.
+
+use super::Told;
+use super::work::Done;
+use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
+use crate::client::{FileFor, Offer, RoomFiles, Transfer};
+use crate::terminal::progress::Meter;
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) what: What,
+    pub(super) state: State,
+    pub(super) way: Way,
+}
+
+/// Which way a file comes.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// The connection of the moment.
+    Server,
+    /// A room, as it was offered there.
+    Room(RoomFiles, Offer),
+}
+
+/// A file, and between whom it goes.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// It is ours.
+    Sending { to: FileFor, name: FileName },
+    /// It is somebody's, for all in a room or for us alone.
+    Receiving {
+        room: Option<RoomName>,
+        from: String,
+        offer: FileOffer,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Offered,
+    Running(Running),
+    /// Those who took it have it, and others may take it still.
+    Shared(Transfer),
+    Ended(&'static str),
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) transfer: Transfer,
+    /// None before it is known how long it is.
+    pub(super) meter: Option<Meter>,
+    /// How many have it, where it is sent to several.
+    pub(super) who: String,
+}
+
+impl Row {
+    /// Notes the end.
+    pub(super) fn end(&mut self, result: Result<Done, String>) -> Option<Told> {
+        let is_cancelled = match &self.state {
+            State::Running(Running { transfer, .. }) | State::Shared(transfer) => {
+                transfer.cancel.is_cancelled()
+            }
+            _ => false,
+        };
+        let name = self.what.name().clone();
+        let (state, told) = match (result, &self.what) {
+            (Ok(Done::Sent(size)), What::Sending { to, .. }) => {
+                let told = format!("sent {name} ({size}) to {}", whom(to));
+                ("sent", Told::Notice(told))
+            }
+            (Ok(Done::Saved { path, text }), What::Receiving { room, from, offer }) => {
+                let size = ByteSize(offer.size_bytes);
+                let saved = format!("saved {} ({size}) from {from}", path.display());
+                let told = match text {
+                    Some(text) => Told::Text {
+                        is_private: room.is_none(),
+                        from: from.clone(),
+                        text,
+                        saved,
+                    },
+                    None => Told::Notice(saved),
+                };
+                ("saved", told)
+            }
+            (Err(_), _) if is_cancelled => {
+                ("cancelled", Told::Notice(format!("{name}: cancelled")))
+            }
+            (Err(error), _) => ("failed", Told::Failure(format!("{name}: {error}"))),
+            (Ok(_), _) => return None,
+        };
+        self.state = State::Ended(state);
+        Some(told)
+    }
+}
+
+impl Running {
+    pub(super) fn is_worth_telling(&self) -> bool {
+        self.meter.as_ref().is_some_and(Meter::is_worth_telling)
+    }
+
+    /// None before it goes.
+    pub(super) fn far(&mut self) -> Option<String> {
+        let done = *self.transfer.progress.borrow();
+        let far = self.meter.as_mut()?.line(done);
+        Some(match self.who.as_str() {
+            "" => far,
+            who => format!("{far} {who}"),
+        })
+    }
+}
+
+impl What {
+    pub(super) fn name(&self) -> &FileName {
+        match self {
+            Self::Sending { name, .. } => name,
+            Self::Receiving { offer, .. } => &offer.name,
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn line(&mut self, id: u32) -> String {
+        let what = match &self.what {
+            What::Sending { to, name } => format!("{name} to {}", whom(to)),
+            What::Receiving { from, offer, .. } => {
+                let size = ByteSize(offer.size_bytes);
+                format!("{} ({size}) from {from}", offer.name)
+            }
+        };
+        let state = match &mut self.state {
+            State::Offered => format!("offered: /receive {id}"),
+            State::Running(running) => running.far().unwrap_or_else(|| "preparing".to_owned()),
+            State::Shared(_) => "offered to who comes".to_owned(),
+            State::Ended(how) => (*how).to_owned(),
+        };
+        format!("{id}  {what}  {state}")
+    }
+}
+
+fn whom(to: &FileFor) -> String {
+    match to {
+        FileFor::Room(room) => format!("the {room}"),
+        FileFor::Person(name) => name.to_string(),
+    }
+}

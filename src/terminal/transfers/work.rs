@@ -1,0 +1,178 @@
+//! What a transfer does: each is a task of its own, and tells what happens.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::chat::{ByteSize, FileOffer, MessageText};
+use crate::client::{Delivered, FileFor, Files, Offer, RoomFiles, Shared, Transfer};
+use crate::files::SourceFile;
+
+/// A text file of at most this length is shown as what its sender says, in bytes.
+const SHOWN_BYTES_MAX: u64 = MessageText::BYTES_MAX as u64;
+
+/// Something happened to a transfer.
+#[derive(Debug)]
+pub(in crate::terminal) struct News {
+    pub(super) id: u32,
+    pub(super) what: Happened,
+}
+
+#[derive(Debug)]
+pub(super) enum Happened {
+    /// It is hashed, and goes out.
+    Begun(u64),
+    /// So many have it.
+    Who(String),
+    /// All who took it have it.
+    Reached {
+        by: usize,
+        of: usize,
+    },
+    Ended(Result<Done, String>),
+}
+
+/// How it ended well.
+#[derive(Debug)]
+pub(super) enum Done {
+    Sent(ByteSize),
+    Saved { path: PathBuf, text: Option<String> },
+}
+
+/// Tells of one transfer.
+pub(super) struct Teller {
+    pub(super) id: u32,
+    pub(super) news: mpsc::UnboundedSender<News>,
+}
+
+impl Teller {
+    pub(super) fn tell(&self, what: Happened) {
+        // Who has gone needs not to be told.
+        let _ = self.news.send(News { id: self.id, what });
+    }
+}
+
+/// Where a file comes from.
+pub(super) enum Source {
+    Server(Files, FileOffer),
+    Room(RoomFiles, Offer),
+}
+
+pub(super) async fn send(
+    files: &Files,
+    path: PathBuf,
+    to: FileFor,
+    transfer: &Transfer,
+    news: &Teller,
+) -> Result<Done, String> {
+    let source = Arc::new(open(path).await?);
+    news.tell(Happened::Begun(source.offer().size_bytes));
+    let uploaded = files.upload(Arc::clone(&source), transfer).await;
+    uploaded.map_err(|error| error.to_string())?;
+    let offered = files.offer(to, source.offer().clone()).await;
+    offered.map_err(|error| error.to_string())?;
+    Ok(Done::Sent(ByteSize(source.offer().size_bytes)))
+}
+
+async fn open(path: PathBuf) -> Result<SourceFile, String> {
+    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
+    let source = opened.map_err(|error| error.to_string())?;
+    source.map_err(|error| error.to_string())
+}
+
+/// Until it is cancelled.
+pub(super) async fn share(
+    files: &RoomFiles,
+    path: PathBuf,
+    transfer: &Transfer,
+    news: &Teller,
+) -> Result<Done, String> {
+    let source = open(path).await?;
+    let size_bytes = source.offer().size_bytes;
+    news.tell(Happened::Begun(size_bytes));
+    let shared = files.share(source, transfer).await;
+    let outgoing = match shared.map_err(|error| error.to_string())? {
+        Shared::ByServer => return Ok(Done::Sent(ByteSize(size_bytes))),
+        Shared::ByMulticast(outgoing) => outgoing,
+    };
+    let reached = files.all_have(&outgoing, |sent, took| {
+        // Before somebody takes it there is nothing to tell.
+        if took > 0 {
+            transfer.progress.send_replace(sent.slowest_bytes);
+            news.tell(Happened::Who(format!("({} of {took} have it)", sent.done)));
+        }
+    });
+    let ended = tokio::select! {
+        reached = reached => match reached {
+            Ok(Delivered { by, of }) => {
+                news.tell(Happened::Reached { by, of });
+                transfer.cancel.cancelled().await;
+                "cancelled".to_owned()
+            }
+            Err(error) => error.to_string(),
+        },
+        () = transfer.cancel.cancelled() => "cancelled".to_owned(),
+    };
+    // It has gone by itself if that cannot be waited for.
+    let _ = spawn_blocking(move || outgoing.end()).await;
+    Err(ended)
+}
+
+/// Receives it, tells of that, and goes on answering for some seconds who asks for it.
+pub(super) async fn receive(source: Source, folder: &Path, transfer: &Transfer, news: &Teller) {
+    let (offer, fetched) = match &source {
+        Source::Server(files, offer) => {
+            let saved = files.download(offer, folder, transfer).await;
+            let saved = saved.map(|path| (path, None));
+            (offer, saved.map_err(|error| error.to_string()))
+        }
+        Source::Room(files, offer) => {
+            let fetched = files.fetch(offer, folder, transfer).await;
+            let fetched = fetched.map(|fetched| (fetched.path.clone(), Some(fetched)));
+            (&offer.file, fetched.map_err(|error| error.to_string()))
+        }
+    };
+    match fetched {
+        Ok((path, lingering)) => {
+            news.tell(Happened::Ended(Ok(saved(offer, path).await)));
+            if let Some(lingering) = lingering {
+                lingering.linger().await;
+            }
+        }
+        Err(error) => news.tell(Happened::Ended(Err(error))),
+    }
+}
+
+async fn saved(offer: &FileOffer, path: PathBuf) -> Done {
+    let text = match offer.size_bytes <= SHOWN_BYTES_MAX {
+        true => {
+            let path = path.clone();
+            let read = spawn_blocking(move || std::fs::read(path)).await;
+            read.ok().and_then(Result::ok).and_then(text_of)
+        }
+        false => None,
+    };
+    Done::Saved { path, text }
+}
+
+/// What a file says, if it is a text: no other control characters than those that make lines.
+fn text_of(content: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(content).ok()?;
+    let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    (text.chars().all(is_text) && !text.trim().is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_texts_are_shown_as_texts() {
+        assert_eq!(text_of(b"a\tb\r\nc\n".to_vec()), Some("a\tb\r\nc\n".into()));
+        for content in [&b"\xff"[..], b"a\0b", b"\x1b[2J", b" \n", b""] {
+            assert_eq!(text_of(content.to_vec()), None);
+        }
+    }
+}
