@@ -238,6 +238,8 @@ fn what_others_do_and_where_is_the_same_in_every_kind_of_room() {
     for client in [&ann, &mel] {
         client.wait_for_text("* Ann waves");
     }
+    let server = lab.server.as_ref().unwrap();
+    server.wait_for_line("[lab1] Ann: /me waves");
     // A word to one person never goes out over multicast.
     ann.answer("[lab1] Ann> ", "@Mel psst");
     mel.wait_for_text("(private) Ann: psst");
