@@ -390,6 +390,10 @@ fn what_is_not_there_is_told_with_what_to_do() {
             "no such room: nowhere (`crds",
         ),
         (
+            &["send", "lobby", "hi", "--server", &lab.address],
+            "`chat lobby` in `crds` enters it",
+        ),
+        (
             &["listen", "--group", "239.1.1.1:6000", "--interface", "no0"],
             "no interface `no0`",
         ),

@@ -19,7 +19,7 @@ mod session;
 use group::free_group;
 use program::crds;
 use pty::{ENTER, LEAVE, Terminal};
-use session::{MAIN, start_client, start_server};
+use session::{MAIN, start_client, start_server, start_server_with};
 
 const TAB: &str = "\t";
 
@@ -32,8 +32,16 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
+        Self::on(start_server)
+    }
+
+    fn with_flags(flags: &[&str]) -> Self {
+        Self::on(|home| start_server_with(home, flags))
+    }
+
+    fn on(start: impl FnOnce(&Path) -> (Terminal, String)) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (server, address) = start_server(home.path());
+        let (server, address) = start(home.path());
         Self {
             home,
             server: Some(server),
@@ -230,6 +238,8 @@ fn what_others_do_and_where_is_the_same_in_every_kind_of_room() {
     for client in [&ann, &mel] {
         client.wait_for_text("* Ann waves");
     }
+    let server = lab.server.as_ref().unwrap();
+    server.wait_for_line("[lab1] Ann: /me waves");
     // A word to one person never goes out over multicast.
     ann.answer("[lab1] Ann> ", "@Mel psst");
     mel.wait_for_text("(private) Ann: psst");
@@ -265,6 +275,39 @@ fn a_room_lets_in_as_many_as_it_may() {
     ann.wait_for_prompt(&lab.prompt());
     lab.answer(&mel, "chat tiny");
     mel.wait_for_prompt("[tiny] Mel> ");
+}
+
+#[test]
+fn where_the_server_is_full_a_name_still_serves_in_rooms() {
+    let full =
+        "The server rejects the join request. The chatroom has reached its maximum capacity.";
+    let lab = Lab::with_flags(&["--limit", "1"]);
+    let ann = lab.online("Ann");
+    let times_told = |client: &Terminal, times: usize| {
+        client.wait_for("that it is full", |screen| {
+            screen.contents().matches(full).count() == times
+        });
+    };
+    let mel = start_client(lab.home.path(), &lab.address);
+    mel.answer(MAIN, "name Mel");
+    mel.answer(MAIN, "connect");
+    times_told(&mel, 1);
+    lab.answer(&mel, "chat lobby");
+    times_told(&mel, 2);
+    lab.answer(&mel, "makeroom lab1");
+    lab.answer(&mel, "chat lab1");
+    mel.wait_for_prompt("[lab1] Mel> ");
+    // Nobody is asked for one name after the other, of which none would do.
+    let lou = start_client(lab.home.path(), &lab.address);
+    lou.answer(MAIN, "connect");
+    lab.answer(&lou, "chat lobby");
+    lou.answer("Your name: ", "Lou");
+    times_told(&lou, 1);
+    lab.answer(&ann, "@quit");
+    lab.answer(&lou, "name Lou");
+    lou.wait_for_line("[Welcome Lou!]");
+    mel.answer("[lab1] Mel> ", "@names");
+    mel.wait_for_line("[Connected users: Lou]");
 }
 
 #[test]
@@ -310,7 +353,11 @@ fn a_group_talks_among_itself() {
     john.wait_for_text("(group dinner) Stella: fine");
 
     for (line, told) in [
-        ("@group send dinner may I come?", "you are in no group"),
+        ("@group send may I come?", "you are in no group"),
+        (
+            "@group send dinner may I come?",
+            "you are not a member of group dinner",
+        ),
         ("@group set dinner Peter", "group name dinner is taken"),
         (
             "@group set d-inner Peter",
@@ -355,7 +402,7 @@ fn whom_one_follows_is_heard_from_any_room() {
     lab.answer(&fan, "follow @alice");
     fan.wait_for_line("[You follow @alice]");
     lab.answer(&fan, "follow Exam");
-    fan.wait_for_line("[You follow exam]");
+    fan.wait_for_line("[You follow the word exam]");
     lab.answer(&fan, "following");
     fan.wait_for_line("[You follow: @alice, exam]");
     bob.answer("[lobby] Bob> ", "nothing of interest");
@@ -403,7 +450,7 @@ fn clients_come_back_with_names_and_groups() {
     john.wait_for_line("[You are enrolled in the dinner group]");
     stella.wait_for_line("[You are enrolled in the dinner group]");
     lab.answer(&john, "follow exam");
-    john.wait_for_line("[You follow exam]");
+    john.wait_for_line("[You follow the word exam]");
     lab.kill_server();
     for client in [&john, &stella] {
         client.wait_for_text("[The connection to the server is gone");

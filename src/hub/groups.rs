@@ -130,16 +130,18 @@ impl Groups {
     ) -> Result<(&Group, &'t str), GroupError> {
         let text = text.trim_start();
         let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        if let Ok(name) = first.parse::<GroupName>()
-            && let Some(group) = self.of(member).find(|group| group.name == name)
-        {
+        let named = first.parse::<GroupName>().ok();
+        let named = named.and_then(|name| self.by_name.get(&name));
+        if let Some(group) = named.filter(|group| group.members.contains(member)) {
             return Ok((group, rest.trim_start()));
         }
         let mut mine = self.of(member);
-        match (mine.next(), mine.next()) {
-            (None, _) => Err(GroupError::InNone),
-            (Some(only), None) => Ok((only, text)),
-            (Some(_), Some(_)) => {
+        match (mine.next(), mine.next(), named) {
+            // With one group all is text, whatever others are called.
+            (Some(only), None, _) => Ok((only, text)),
+            (_, _, Some(other)) => Err(GroupError::NotAMember(other.name.clone())),
+            (None, ..) => Err(GroupError::InNone),
+            (Some(_), Some(_), None) => {
                 let names: Vec<_> = self.of(member).map(|g| g.name.as_str()).collect();
                 Err(GroupError::Which(names.join(", ")))
             }

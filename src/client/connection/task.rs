@@ -206,6 +206,12 @@ impl Task {
                         next.push(route.enter());
                     }
                     self.ask_again(link, next);
+                } else if let (Request::Enter { room, .. }, Some(route)) =
+                    (&asked.request, &self.route)
+                    && room == route.room()
+                {
+                    // Who was not let in has nothing to leave.
+                    self.route = None;
                 }
                 // Who does not wait any more need not know.
                 let _ = answer.send(result.map_err(RequestError::from));

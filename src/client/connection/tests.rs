@@ -304,15 +304,40 @@ async fn goodbye_is_said_and_nothing_comes_back() {
     fresh.unwrap();
 }
 
-#[tokio::test]
-async fn a_room_s_datagrams_go_both_ways() {
-    let (_listener, mut server, connection) = connected().await;
-    let entry = Entry {
+fn lab1() -> Entry {
+    Entry {
         room: "lab1".parse().unwrap(),
         member: Some(SessionId(5)),
         interface: "10.0.0.5".parse().unwrap(),
         name: None,
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_let_into_a_room_does_not_leave_it() {
+    let (_listener, mut server, connection) = connected().await;
+    let played = async {
+        let enter = server.request().await;
+        let full = json!({"id": enter["id"], "error": "room-full", "text": "full"});
+        server.send(&full).await;
     };
+    let entered = connection.enter(lab1(), TransportChoice::Auto);
+    let ((), entered) = tokio::join!(played, entered);
+    entered.unwrap_err();
+    // The room's end of the way is gone by now.
+    let next = async {
+        let next = server.request().await;
+        server.done(&next).await;
+        next
+    };
+    let (next, left) = tokio::join!(next, connection.leave("lab2".parse().unwrap()));
+    left.unwrap();
+    assert_eq!(next["room"], "lab2");
+}
+
+#[tokio::test]
+async fn a_room_s_datagrams_go_both_ways() {
+    let (_listener, mut server, connection) = connected().await;
     let played = async {
         let enter = server.request().await;
         assert_eq!(
@@ -329,7 +354,7 @@ async fn a_room_s_datagrams_go_both_ways() {
         server.send(&json!({"datagrams": "lab1", "bytes": 3})).await;
         server.0.get_mut().write_all(b"one").await.unwrap();
     };
-    let entered = connection.enter(entry, TransportChoice::Auto);
+    let entered = connection.enter(lab1(), TransportChoice::Auto);
     let ((), link) = tokio::join!(played, entered);
     let mut link = link.unwrap();
     assert_eq!(link.server, Some(0xb1));

@@ -1,6 +1,7 @@
 //! The server's own seats: one in each room that has a client who asked for a way into it, or a follower.
 
 mod room_bridge;
+mod talk_log;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::talk_log::TalkLog;
 use super::{Guest, HeardSoFar, Overheard, ToRoom};
 use crate::chat::{Dialect, Happening, Message, RecordId, Room, RoomId};
 use crate::control::{self, Event, datagrams};
@@ -78,6 +79,7 @@ pub(super) struct RoomBridge {
     signs_due: Instant,
     /// To the owner of the hub.
     jobs: mpsc::WeakSender<Job>,
+    log: TalkLog,
     /// Somebody wants to know what is said here.
     is_followed: bool,
     /// What is said here is kept.
@@ -118,6 +120,7 @@ impl RoomBridge {
                 Some(Observer::new(room.address, past)?)
             }
         };
+        let log = TalkLog::new(&room, Instant::now().into_std());
         let bridge = Self {
             room,
             sockets,
@@ -127,6 +130,7 @@ impl RoomBridge {
             signs: Vec::new(),
             signs_due: Instant::now(),
             jobs,
+            log,
             is_followed: false,
             history,
             is_alone,
@@ -353,7 +357,7 @@ impl RoomBridge {
         }
     }
 
-    fn notice(&self, observed: Observed) {
+    fn notice(&mut self, observed: Observed) {
         match observed {
             Observed::Seen(position) => {
                 if let Some(kept) = &self.history {
@@ -381,7 +385,10 @@ impl RoomBridge {
         }
     }
 
-    fn overhear(&self, message: Message) {
+    fn overhear(&mut self, message: Message) {
+        let now = Instant::now().into_std();
+        self.log
+            .said(&self.room, &message.from, message.text.as_str(), now);
         if self.is_followed
             && let Some(jobs) = self.jobs.upgrade()
         {

@@ -44,6 +44,9 @@ pub enum OneshotError {
     /// The directory does not have the room.
     #[error("no such room: {0} (`crds rooms` lists the rooms)")]
     NoSuchRoom(RoomName),
+    /// These commands are not online, and so not in the lobby.
+    #[error("the lobby is for those who are online: `chat lobby` in `crds` enters it")]
+    Lobby,
     /// No interface to use.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
@@ -275,6 +278,9 @@ async fn join(
             })
         }
         Place::Room(room_name) => {
+            if room_name.is_lobby() {
+                return Err(OneshotError::Lobby);
+            }
             let connection = Connection::open(&settings.server, None).await?;
             let rooms = connection.get_directory().await?;
             let entry = rooms.into_iter().find(|room| room.name == *room_name);

@@ -83,12 +83,15 @@ impl Repl {
             None => self.ask_for_name().await?,
         };
         match room.is_lobby() {
-            true => self.enter_lobby().await,
+            true => self.enter_lobby(name).await,
             false => self.enter_room(room, name).await,
         }
     }
 
-    async fn enter_lobby(&mut self) -> Result<Vec<String>, Failure> {
+    async fn enter_lobby(&mut self, name: UserName) -> Result<Vec<String>, Failure> {
+        if !self.is_online && self.claim(name).await? {
+            self.come_online().await?;
+        }
         let connection = self.connected()?;
         connection.enter_lobby().await?;
         let line = format!(
@@ -110,7 +113,8 @@ impl Repl {
         let relay = match &self.connection {
             Some(connection) => {
                 let choice = self.settings.transport;
-                let asked = ask_for_relay(connection, choice, &room, id, &interface, None).await;
+                let unseen = self.unseen_name();
+                let asked = ask_for_relay(connection, choice, &room, id, &interface, unseen).await;
                 asked.map_err(|refusal| refusal.text)?
             }
             None => None,
@@ -176,18 +180,24 @@ impl Repl {
 
     /// The server has come back: it may not know of a room that was entered without it.
     pub(super) async fn report_seat(&mut self) {
+        let unseen = self.unseen_name();
         if let (Some(Seat::Room(seat)), Some(connection)) = (&mut self.seat, &self.connection)
             && !seat.is_reported
         {
             let (choice, interface) = (self.settings.transport, &seat.interface);
             // Who is in a room already stays there, full or not.
             let link =
-                ask_for_relay(connection, choice, &seat.entry, seat.id, interface, None).await;
+                ask_for_relay(connection, choice, &seat.entry, seat.id, interface, unseen).await;
             if let Ok(Some(link)) = link {
                 seat.is_reported = true;
                 seat.room.use_relay(link).await;
             }
         }
+    }
+
+    /// What we speak as in rooms while the server does not have us under that name.
+    fn unseen_name(&self) -> Option<UserName> {
+        self.name.clone().filter(|_| !self.is_online)
     }
 
     /// None where it cannot be had, which is no reason to stay out of the room.

@@ -327,7 +327,8 @@ impl Repl {
                     return Ok(name);
                 }
                 Err(Failure::NameTaken(text)) => self.notice(&text)?,
-                Err(Failure::Text(text)) => self.fail(&text)?,
+                Err(Failure::Text(text)) if name.is_reserved() => self.fail(&text)?,
+                // Another name would be refused too: the server is full, or gone.
                 Err(failure) => return Err(failure),
             }
         }

@@ -42,9 +42,16 @@ impl Repl {
             Err(error) => Some(format!("rooms cannot be used: {error}")),
         };
         if let Some(name) = self.name.take() {
-            // If it is refused there is none: another has it.
-            self.claim(name).await?;
-            self.come_online().await?;
+            match self.claim(name.clone()).await {
+                Ok(_) => self.come_online().await?,
+                // There is none now: another has it.
+                Err(taken @ Failure::NameTaken(_)) => return Err(taken),
+                // In rooms it serves all the same.
+                Err(failure) => {
+                    self.name = Some(name);
+                    return Err(failure);
+                }
+            }
         }
         match unusable {
             Some(text) => Err(Failure::Text(text)),

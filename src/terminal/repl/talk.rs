@@ -36,11 +36,11 @@ impl Repl {
             Parsed::Groups => self.show_groups().await,
             Parsed::Follow(what) => {
                 self.connected()?.follow(what.clone()).await?;
-                Ok(self.noticed(format!("You follow {what}")))
+                Ok(self.noticed(format!("You follow {}", described(&what))))
             }
             Parsed::Unfollow(what) => {
                 self.connected()?.unfollow(what.clone()).await?;
-                Ok(self.noticed(format!("You follow {what} no more")))
+                Ok(self.noticed(format!("You follow {} no more", described(&what))))
             }
             Parsed::Following => {
                 let followed = self.connected()?.following().await?;
@@ -215,5 +215,13 @@ impl Repl {
 
     fn teach_groups(&self) {
         self.console.teach(|words| words.set_groups(&self.groups));
+    }
+}
+
+/// Whoever leaves out the `@` before a name is to see what that means.
+fn described(what: &Followed) -> String {
+    match what {
+        Followed::User(_) => what.to_string(),
+        Followed::Word(_) => format!("the word {what}"),
     }
 }
