@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::requests::now;
 use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{FileHash, FileOffer};
@@ -138,7 +139,12 @@ impl Files {
     /// # Errors
     /// The server does not have it as a whole, or says why not.
     pub async fn offer(&self, to: FileFor, offer: FileOffer) -> Result<(), RequestError> {
-        let answer = self.start(Request::OfferFile { to, offer }).await?;
+        let answer = self.start(Request::OfferFile {
+            to,
+            offer,
+            said_at: Some(now()),
+        });
+        let answer = answer.await?;
         answered(answer).await.map(drop)
     }
 
