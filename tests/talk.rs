@@ -33,7 +33,7 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (server, address) = start_server(home.path());
+        let (server, address) = start_server(home.path(), &[]);
         Self {
             home,
             server: Some(server),

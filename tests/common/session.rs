@@ -9,8 +9,9 @@ use crate::pty::Terminal;
 pub const MAIN: &str = "crds> ";
 
 /// Also gives where it listens.
-pub fn start_server(home: &Path) -> (Terminal, String) {
+pub fn start_server(home: &Path, flags: &[&str]) -> (Terminal, String) {
     let arguments = ["serve", "--port", "0", "--listen", "127.0.0.1"];
+    let arguments = [&arguments[..], flags].concat();
     let server = Terminal::start(crds(home, &arguments), 50, 100);
     const LISTENING: &str = "Chat Room Directory Server listening on port ";
     server.wait_for_text("...");
