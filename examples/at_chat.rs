@@ -8,31 +8,20 @@
 //! `@names`, `@NAME TEXT`, `@group set GROUP NAME, NAME…`, `@group send TEXT`, `@group leave GROUP`,
 //! `@group delete GROUP`, `@quit`. Whatever the server says stands in square brackets.
 
-use std::error::Error;
-use std::io::{Write, stdout};
-
 use crds::chat::{RoomName, UserName, printable};
 use crds::client::{Connection, ConnectionEvent, RequestError, ServerEvent};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 
-type AnyError = Box<dyn Error>;
-type Keyboard = Lines<BufReader<Stdin>>;
+#[path = "common/keyboard.rs"]
+mod keyboard;
+use keyboard::{AnyError, Keyboard, end};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let code = match chat().await {
-        Ok(()) => 0,
-        Err(error) => {
-            println!("[{error}]");
-            1
-        }
-    };
-    // A thread still waits for the keyboard.
-    std::process::exit(code);
+    end(chat().await.map_err(|error| format!("[{error}]")))
 }
 
 async fn chat() -> Result<(), AnyError> {
-    let mut keyboard = BufReader::new(stdin()).lines();
+    let mut keyboard = Keyboard::new();
     let host = ask(&mut keyboard, "Server address: ").await?;
     let port = ask(&mut keyboard, "Port: ").await?;
     let server = format!("{}:{}", host.trim(), port.trim()).parse()?;
@@ -42,7 +31,7 @@ async fn chat() -> Result<(), AnyError> {
     connection.enter_lobby().await?;
     loop {
         tokio::select! {
-            line = keyboard.next_line() => match line? {
+            line = keyboard.line() => match line {
                 Some(line) if line.trim() != "@quit" => {
                     if let Err(error) = obey(&connection, line.trim()).await {
                         println!("[{error}]");
@@ -59,12 +48,8 @@ async fn chat() -> Result<(), AnyError> {
 }
 
 async fn ask(keyboard: &mut Keyboard, question: &str) -> Result<String, AnyError> {
-    print!("{question}");
-    stdout().flush()?;
-    keyboard
-        .next_line()
-        .await?
-        .ok_or_else(|| "no answer".into())
+    let answer = keyboard.ask(question).await;
+    answer.ok_or_else(|| "no answer".into())
 }
 
 /// Asks until the server gives the name.

@@ -5,14 +5,12 @@
 //! cargo run --example messenger -- duck 127.0.0.1 12000    # in others
 //! ```
 
-use std::error::Error;
-use std::io::stdin;
-
 use crds::chat::{RoomName, UserName, printable};
 use crds::client::{Connection, ConnectionEvent, ServerEvent};
-use tokio::sync::mpsc;
 
-type AnyError = Box<dyn Error>;
+#[path = "common/keyboard.rs"]
+mod keyboard;
+use keyboard::{AnyError, Keyboard, end};
 
 const USAGE: &str = "usage: messenger USERNAME HOST PORT";
 
@@ -26,15 +24,7 @@ A line is sent to everybody. The commands:
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let code = match messenger().await {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("{error}");
-            1
-        }
-    };
-    // A thread still waits for the keyboard.
-    std::process::exit(code);
+    end(messenger().await)
 }
 
 async fn messenger() -> Result<(), AnyError> {
@@ -49,10 +39,10 @@ async fn messenger() -> Result<(), AnyError> {
     // What everybody reads is said in the lobby, which every server has.
     connection.enter_lobby().await?;
     println!("{HELP}");
-    let mut keyboard = keyboard();
+    let mut keyboard = Keyboard::new();
     loop {
         tokio::select! {
-            line = keyboard.recv() => match line {
+            line = keyboard.line() => match line {
                 Some(line) if line.trim() != "/leave" => {
                     if let Err(error) = obey(&connection, line.trim()).await {
                         println!("{error}");
@@ -66,19 +56,6 @@ async fn messenger() -> Result<(), AnyError> {
     connection.bye().await;
     println!("You have left.");
     Ok(())
-}
-
-/// Lines as they are typed. Reading blocks, so it has a thread of its own.
-fn keyboard() -> mpsc::Receiver<String> {
-    let (lines, typed) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        for line in stdin().lines().map_while(Result::ok) {
-            if lines.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    typed
 }
 
 async fn obey(connection: &Connection, line: &str) -> Result<(), AnyError> {

@@ -8,28 +8,18 @@
 //! A line is sent to everybody else, who sees it as `@alice: TEXT`. `!follow @bob` and `!follow exam` mark what bob says
 //! and what has that word in it, and bring it from other rooms too; `!unfollow` ends that, `!exit` the client.
 
-use std::error::Error;
-use std::io::stdin;
-
 use crds::chat::{Followed, MessageText, RoomName, ServerAddress, TopicWord, UserName, printable};
 use crds::client::{Connection, ConnectionEvent, ServerEvent};
-use tokio::sync::mpsc;
 
-type AnyError = Box<dyn Error>;
+#[path = "common/keyboard.rs"]
+mod keyboard;
+use keyboard::{AnyError, Keyboard, end};
 
 const USAGE: &str = "usage: random_port_chat HOST:PORT USERNAME";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let code = match chat().await {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("{error}");
-            1
-        }
-    };
-    // A thread still waits for the keyboard.
-    std::process::exit(code);
+    end(chat().await)
 }
 
 async fn chat() -> Result<(), AnyError> {
@@ -39,11 +29,11 @@ async fn chat() -> Result<(), AnyError> {
     let mut connection = Connection::open(&server, Some(&me)).await?;
     connection.enter_lobby().await?;
     println!("Connected to the chat server at {server} as {me}.");
-    let mut keyboard = keyboard();
+    let mut keyboard = Keyboard::new();
     let mut followed = Vec::new();
     loop {
         tokio::select! {
-            line = keyboard.recv() => match line {
+            line = keyboard.line() => match line {
                 Some(line) if line.trim() != "!exit" => {
                     if let Err(error) = obey(&connection, line.trim(), &mut followed).await {
                         println!("{error}");
@@ -65,19 +55,6 @@ async fn chat() -> Result<(), AnyError> {
     connection.bye().await;
     println!("Disconnected.");
     Ok(())
-}
-
-/// Lines as they are typed. Reading blocks, so it has a thread of its own.
-fn keyboard() -> mpsc::Receiver<String> {
-    let (lines, typed) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        for line in stdin().lines().map_while(Result::ok) {
-            if lines.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    typed
 }
 
 async fn obey(

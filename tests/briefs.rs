@@ -1,9 +1,11 @@
-//! Each of three lab briefs has a program in `examples/` that does what it asks for. Here their scripts are
+//! Each of four lab briefs has a program in `examples/` that does what it asks for. Here their scripts are
 //! played, in terminals, against the real server.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -15,6 +17,9 @@ mod pty;
 mod session;
 use pty::{ENTER, LEAVE, Terminal};
 use session::{MAIN, start_client, start_server};
+
+/// Far more than anything here takes, for a machine that is busy.
+const WAIT: Duration = Duration::from_secs(30);
 
 const CTRL_C: &str = "\x03";
 
@@ -28,8 +33,12 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(flags: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (server, address) = start_server(home.path());
+        let (server, address) = start_server(home.path(), flags);
         let (host, port) = address.rsplit_once(':').unwrap();
         Self {
             home,
@@ -42,12 +51,17 @@ impl Lab {
 
 /// A program of `examples/`. Cargo builds them with the tests, beside the folder that these are in.
 fn example(name: &str, arguments: &[&str]) -> Terminal {
+    example_in(Path::new("."), name, arguments)
+}
+
+/// The same, in this folder.
+fn example_in(folder: &Path, name: &str, arguments: &[&str]) -> Terminal {
     let tests: PathBuf = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().parent().unwrap();
     let program = program.join("examples").join(name);
     assert!(program.exists(), "`cargo build --examples` makes {name}");
     let mut command = Command::new(program);
-    command.args(arguments);
+    command.args(arguments).current_dir(folder);
     Terminal::start(command, 50, 100)
 }
 
@@ -251,4 +265,331 @@ fn the_chat_on_a_random_port() {
     bob.wait_for_line("The chat server is gone, and so is this client.");
     // Nobody sees what they say themselves come back.
     assert!(!shows(&alice, "@Alice:") && !shows(&bob, "@Bob:"));
+}
+
+const MENU: &str = "Please select one of the following options:";
+const CHOICE: &str = "Your choice: ";
+const PATH: &str = "Please enter the file path and name: ";
+const COOL_FILE: &str = "I am on a light diet: I eat in daylight, I eat in moonlight, and sometimes, I eat in refrigerator light!";
+
+/// A user of the chatroom, in a folder of their own.
+struct User {
+    terminal: Terminal,
+    folder: PathBuf,
+}
+
+impl User {
+    fn start(lab: &Lab, name: &str) -> Self {
+        let folder = lab.home.path().join(name);
+        for part in ["attachments", "downloads"] {
+            fs::create_dir_all(folder.join(part)).unwrap();
+        }
+        fs::write(folder.join("attachments/coolfile1.txt"), COOL_FILE).unwrap();
+        let terminal = example_in(&folder, "chatroom", &[&lab.host, &lab.port]);
+        terminal.wait_for_prompt(CHOICE);
+        Self { terminal, folder }
+    }
+
+    fn choose(&self, choice: &str) {
+        self.terminal.answer(CHOICE, choice);
+    }
+
+    fn ask_to_join(&self, name: &str) {
+        self.choose("2");
+        self.terminal.answer("Please enter a username: ", name);
+    }
+
+    /// How often the menu was shown.
+    fn menus(&self) -> usize {
+        let lines = self.terminal.lines();
+        lines.iter().filter(|line| *line == MENU).count()
+    }
+
+    fn say(&self, text: &str) {
+        enter(&self.terminal, text);
+    }
+
+    /// Waits for a line with a time stamp, and gives back all of it.
+    fn sees(&self, line: &str) -> String {
+        let is_it = |shown: &String| unstamped(shown) == Some(line);
+        self.terminal
+            .wait_for(line, |screen| pty::lines(screen).iter().any(is_it));
+        self.terminal.lines().into_iter().find(is_it).unwrap()
+    }
+
+    /// All lines with time stamps since they came in last.
+    fn seen(&self) -> Vec<String> {
+        let lines = self.terminal.lines();
+        let came = lines
+            .iter()
+            .rposition(|line| line == "Here is a history of the chatroom.");
+        let seen = lines.into_iter().skip(came.unwrap_or_default());
+        seen.filter(|line| unstamped(line).is_some()).collect()
+    }
+
+    fn downloads(&self) -> Vec<String> {
+        names_in(&self.folder.join("downloads"))
+    }
+}
+
+/// What stands behind `[HH:MM:SS] `.
+fn unstamped(line: &str) -> Option<&str> {
+    let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let is_time = time.len() == 8 && time.chars().all(|c| c.is_ascii_digit() || c == ':');
+    is_time.then_some(rest)
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect()
+}
+
+/// All see the line, with the same time.
+fn all_see(users: &[&User], line: &str) {
+    let lines: Vec<String> = users.iter().map(|user| user.sees(line)).collect();
+    assert!(lines.iter().all(|other| *other == lines[0]), "{lines:?}");
+}
+
+/// One says something, which all see.
+fn say(user: &User, name: &str, text: &str, users: &[&User]) {
+    user.say(text);
+    all_see(users, &format!("{name}: {text}"));
+}
+
+#[test]
+fn the_chatroom_with_attachments() {
+    // 1. The server.
+    let lab = Lab::with(&["--limit", "3"]);
+    let kept = lab.home.path().join("data/crds/downloads");
+    // 2. Cool joins an empty chatroom.
+    let cool = User::start(&lab, "cool");
+    let menu = cool.terminal.lines();
+    assert_eq!(
+        menu[..5],
+        [
+            MENU,
+            "1. Get a report of the chatroom from the server.",
+            "2. Request to join the chatroom.",
+            "3. Quit the program.",
+            CHOICE.trim_end()
+        ]
+    );
+    cool.ask_to_join("Cool");
+    for line in [
+        "The server welcomes you to the chatroom.",
+        "Type lowercase 'q' and press enter at any time to quit the chatroom.",
+        "Type lowercase 'a' and press enter at any time to upload an attachment to the chatroom.",
+        "Here is a history of the chatroom.",
+    ] {
+        cool.terminal.wait_for_line(line);
+    }
+    cool.sees("Server: Cool joined the chatroom.");
+    say(&cool, "Cool", "Hi", &[&cool]);
+    lab.server.wait_for_text("Cool joined from 127.0.0.1:");
+    lab.server.wait_for_line("[lobby] Cool: Hi");
+
+    // 3. Fun joins, and sees what was said.
+    let fun = User::start(&lab, "fun");
+    fun.ask_to_join("Fun");
+    let two = [&cool, &fun];
+    for line in [
+        "Server: Cool joined the chatroom.",
+        "Cool: Hi",
+        "Server: Fun joined the chatroom.",
+    ] {
+        all_see(&two, line);
+    }
+    say(&fun, "Fun", "Hi Cool, are you there?", &two);
+    say(
+        &cool,
+        "Cool",
+        "Hey Fun, glad that you joined. We can chat now.",
+        &two,
+    );
+    say(&fun, "Fun", "Let's wait for Fire. He wanted to join.", &two);
+    say(&cool, "Cool", "Ok", &two);
+
+    // 4. A name that is taken.
+    let fire = User::start(&lab, "fire");
+    fire.ask_to_join("Fun");
+    fire.terminal
+        .wait_for_line("The server rejects the join request. Another user is using this username.");
+    fire.terminal.wait_for_prompt(CHOICE);
+    assert_eq!(fire.menus(), 2);
+    fire.ask_to_join("Fire");
+    let all = [&cool, &fun, &fire];
+    all_see(&all, "Server: Fire joined the chatroom.");
+    assert_eq!(fire.seen(), cool.seen());
+    assert!(shows(
+        &fire.terminal,
+        "Cool: Hey Fun, glad that you joined."
+    ));
+
+    // 5. One too many.
+    let mut sad = User::start(&lab, "sad");
+    sad.ask_to_join("Sad");
+    sad.terminal.wait_for_line(
+        "The server rejects the join request. The chatroom has reached its maximum capacity.",
+    );
+    sad.choose("1");
+    sad.terminal
+        .wait_for_line("There are 3 active users in the chatroom.");
+    for line in [
+        "1. Cool at IP: 127.0.0.1 and port: ",
+        "2. Fun at IP: 127.0.0.1 and port: ",
+        "3. Fire at IP: 127.0.0.1 and port: ",
+    ] {
+        sad.terminal.wait_for_text(line);
+        let lines = sad.terminal.lines();
+        let port = lines
+            .iter()
+            .find_map(|shown| shown.strip_prefix(line)?.strip_suffix('.'));
+        assert_ne!(port.unwrap().parse::<u16>().unwrap(), 0);
+    }
+    sad.choose("3");
+    assert!(sad.terminal.wait_for_end().success());
+    assert_eq!(sad.menus(), 3);
+    assert!(!shows(&sad.terminal, "welcomes") && !shows(&cool.terminal, "Sad"));
+    lab.server.wait_for_text("Name Sad refused to");
+
+    // 6. An attachment.
+    say(&fire, "Fire", "Hey guys! I just joined.", &all);
+    say(&cool, "Cool", "What's up Fire?", &all);
+    say(&fun, "Fun", "Hey Fire.", &all);
+    say(&fire, "Fire", "Guys, I want to attach a cool file!", &all);
+    for user in all {
+        assert_eq!(user.downloads(), [""; 0]);
+    }
+    assert_eq!(names_in(&kept), [""; 0]);
+    fire.say("a");
+    fire.terminal.answer(PATH, "attachments/coolfile1.txt");
+    all_see(&all, &format!("Fire: {COOL_FILE}"));
+    let folders = all.map(|user| user.folder.join("downloads"));
+    for folder in folders.iter().chain([&kept]) {
+        assert_eq!(names_in(folder), ["coolfile1.txt"]);
+        assert_eq!(
+            fs::read_to_string(folder.join("coolfile1.txt")).unwrap(),
+            COOL_FILE
+        );
+    }
+    lab.server.wait_for_text("offers coolfile1.txt");
+
+    // 7. Fire leaves.
+    say(&fun, "Fun", "Hahaha", &all);
+    say(&cool, "Cool", "That was cool! :)", &all);
+    say(
+        &fire,
+        "Fire",
+        "Alright guys. I should leave now. Buy.",
+        &all,
+    );
+    fire.say("q");
+    all_see(&two, "Server: Fire left the chatroom.");
+    fire.terminal.wait_for_prompt(CHOICE);
+    lab.server.wait_for_line("Fire exited");
+
+    // 8. And comes back.
+    say(&cool, "Cool", "Buy Fire.", &two);
+    assert!(!shows(&fire.terminal, "Fire left") && !shows(&fire.terminal, "Buy Fire."));
+    fire.ask_to_join("Fire");
+    wait_for_times(&fire.terminal, "Here is a history of the chatroom.", 2);
+    fire.sees("Cool: Buy Fire.");
+    let came = |user: &User| {
+        let line = "Server: Fire joined the chatroom.";
+        user.seen()
+            .iter()
+            .filter(|seen| unstamped(seen) == Some(line))
+            .count()
+            == 2
+    };
+    let end = Instant::now() + WAIT;
+    while !(came(&fire) && came(&cool)) {
+        assert!(Instant::now() < end, "Fire did not come back");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(fire.seen(), cool.seen());
+    let seen = fire.seen();
+    let seen: Vec<&str> = seen.iter().filter_map(|line| unstamped(line)).collect();
+    let file = format!("Fire: {COOL_FILE}");
+    assert_eq!(
+        seen,
+        [
+            "Server: Cool joined the chatroom.",
+            "Cool: Hi",
+            "Server: Fun joined the chatroom.",
+            "Fun: Hi Cool, are you there?",
+            "Cool: Hey Fun, glad that you joined. We can chat now.",
+            "Fun: Let's wait for Fire. He wanted to join.",
+            "Cool: Ok",
+            "Server: Fire joined the chatroom.",
+            "Fire: Hey guys! I just joined.",
+            "Cool: What's up Fire?",
+            "Fun: Hey Fire.",
+            "Fire: Guys, I want to attach a cool file!",
+            &file,
+            "Fun: Hahaha",
+            "Cool: That was cool! :)",
+            "Fire: Alright guys. I should leave now. Buy.",
+            "Server: Fire left the chatroom.",
+            "Cool: Buy Fire.",
+            "Server: Fire joined the chatroom.",
+        ]
+    );
+    // Who comes back saves nothing once more.
+    assert_eq!(fire.downloads(), ["coolfile1.txt"]);
+}
+
+#[test]
+fn what_goes_wrong_in_the_chatroom_is_told() {
+    let lab = Lab::with(&["--limit", "3"]);
+    let cool = User::start(&lab, "cool");
+    cool.choose("9");
+    cool.terminal.wait_for_line("Please enter 1, 2 or 3.");
+    cool.choose("1");
+    cool.terminal
+        .wait_for_line("There are 0 active users in the chatroom.");
+    // Announcements are signed so.
+    cool.ask_to_join("Server");
+    cool.terminal.wait_for_text("choose another name");
+    cool.ask_to_join("Cool");
+    cool.sees("Server: Cool joined the chatroom.");
+    let fun = User::start(&lab, "fun");
+    fun.choose("1");
+    fun.terminal
+        .wait_for_line("There is 1 active user in the chatroom.");
+    fun.ask_to_join("Fun");
+    all_see(&[&cool, &fun], "Server: Fun joined the chatroom.");
+
+    cool.say("");
+    cool.terminal
+        .wait_for_line("nothing to say: the text is blank");
+    cool.say("a");
+    cool.terminal.answer(PATH, "attachments/nothing.txt");
+    cool.terminal.wait_for_text("Not uploaded: ");
+    fs::write(cool.folder.join("attachments/noise.bin"), b"\0\x01\xff").unwrap();
+    fs::write(
+        cool.folder.join("attachments/forged.txt"),
+        "one\n\n[00:00:00] Fun: two\n",
+    )
+    .unwrap();
+    for path in ["attachments/noise.bin", "attachments/forged.txt"] {
+        cool.say("a");
+        cool.terminal.answer(PATH, path);
+        let told =
+            "Server: Cool uploaded a file that is no short text. It is in downloads/noise.bin.";
+        all_see(&[&cool, &fun], told);
+    }
+    // Each line of a text has its sender.
+    all_see(&[&cool, &fun], "Cool: [00:00:00] Fun: two");
+    assert_eq!(names_in(&fun.folder.join("downloads")).len(), 2);
+
+    lab.server.type_text(CTRL_C);
+    for user in [&cool, &fun] {
+        user.terminal.wait_for_line("The server is shutting down.");
+    }
+    cool.choose("1");
+    cool.terminal.wait_for_text("no server at 127.0.0.1:");
 }

@@ -26,7 +26,7 @@ fn the_demonstration_in_eight_steps() {
     let home = tempfile::tempdir().unwrap();
 
     // 1. The server says that it listens, and where.
-    let (server, address) = start_server(home.path());
+    let (server, address) = start_server(home.path(), &[]);
 
     // 2. A client starts with its main prompt and connects; the server says so.
     let ana = start_client(home.path(), &address);
@@ -135,7 +135,7 @@ fn directory_commands_ask_to_connect_first() {
 #[test]
 fn chat_without_a_name_asks_for_one() {
     let home = tempfile::tempdir().unwrap();
-    let (_server, address) = start_server(home.path());
+    let (_server, address) = start_server(home.path(), &[]);
     let client = start_client(home.path(), &address);
     make_room(&client, &address);
     client.answer(&format!("crds {address}> "), "chat lab1");
@@ -148,7 +148,7 @@ fn chat_without_a_name_asks_for_one() {
 #[test]
 fn a_room_is_left_in_each_way_for_the_prompt_of_where_one_is() {
     let home = tempfile::tempdir().unwrap();
-    let (_server, address) = start_server(home.path());
+    let (_server, address) = start_server(home.path(), &[]);
     let client = start_client(home.path(), &address);
     client.answer(MAIN, "name Ana");
     make_room(&client, &address);
@@ -174,7 +174,7 @@ fn a_room_is_left_in_each_way_for_the_prompt_of_where_one_is() {
 #[test]
 fn two_slashes_say_a_line_that_begins_with_one() {
     let home = tempfile::tempdir().unwrap();
-    let (_server, address) = start_server(home.path());
+    let (_server, address) = start_server(home.path(), &[]);
     let client = start_client(home.path(), &address);
     client.answer(MAIN, "name Ana");
     make_room(&client, &address);
@@ -218,7 +218,7 @@ fn what_cannot_be_reached_is_told_with_what_to_do() {
 #[test]
 fn a_room_that_is_not_there_is_told() {
     let home = tempfile::tempdir().unwrap();
-    let (_server, address) = start_server(home.path());
+    let (_server, address) = start_server(home.path(), &[]);
     let client = start_client(home.path(), &address);
     let connected = format!("crds {address}> ");
     client.answer(MAIN, "name Ana");

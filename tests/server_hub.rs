@@ -235,8 +235,14 @@ fn all_in_the_lobby_hear_what_is_said_there_and_nobody_else() {
     let mut ann = Person::in_lobby(server.port, "Ann");
     let mut bob = Person::in_lobby(server.port, "Bob");
     let mut cleo = Person::named(server.port, "Cleo");
-    let entered = json!({"event": "entered", "room": "lobby", "name": "Bob", "number": 2});
-    assert_eq!(ann.event_of("entered"), entered);
+    let entered = ann.event_of("entered");
+    assert!(entered["at"].is_string());
+    assert_eq!(
+        entered,
+        json!({
+            "event": "entered", "room": "lobby", "name": "Bob", "at": entered["at"], "number": 2,
+        })
+    );
     let refusal = cleo.refused(json!({"request": "say", "room": "lobby", "text": "hi"}));
     assert_eq!(refusal.0, "enter-first");
 
@@ -249,12 +255,18 @@ fn all_in_the_lobby_hear_what_is_said_there_and_nobody_else() {
         line,
         json!({
             "event": "line", "room": "lobby", "from": "Ann",
-            "text": "Hello \"all\"\n of you", "at": line["at"], "number": 3,
+            "text": "Hello \"all\"\n of you", "at": line["at"], "said_at": line["at"], "number": 3,
         })
     );
+    let early = "2001-02-03T04:05:06.789Z";
+    ann.done(json!({"request": "say", "room": "lobby", "text": "early", "said_at": early}));
+    let line = bob.event_of("line");
+    assert_eq!(line["said_at"], early);
+    assert_ne!(line["at"], early);
     bob.done(json!({"request": "leave", "room": "Lobby"}));
-    let left = json!({"event": "left", "room": "lobby", "name": "Bob", "number": 4});
-    assert_eq!(ann.event_of("left"), left);
+    let left = ann.event_of("left");
+    assert_eq!((&left["name"], &left["number"]), (&json!("Bob"), &json!(5)));
+    assert!(left["at"].is_string());
     ann.say("alone");
     assert!(!bob.events_so_far().iter().any(|e| e["event"] == "line"));
     assert!(!cleo.events_so_far().iter().any(|e| e["event"] == "line"));

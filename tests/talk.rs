@@ -19,7 +19,7 @@ mod session;
 use group::free_group;
 use program::crds;
 use pty::{ENTER, LEAVE, Terminal};
-use session::{MAIN, start_client, start_server, start_server_with};
+use session::{MAIN, start_client, start_server};
 
 const TAB: &str = "\t";
 
@@ -32,16 +32,12 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        Self::on(start_server)
+        Self::with_flags(&[])
     }
 
     fn with_flags(flags: &[&str]) -> Self {
-        Self::on(|home| start_server_with(home, flags))
-    }
-
-    fn on(start: impl FnOnce(&Path) -> (Terminal, String)) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (server, address) = start(home.path());
+        let (server, address) = start_server(home.path(), flags);
         Self {
             home,
             server: Some(server),

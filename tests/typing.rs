@@ -389,7 +389,7 @@ struct Chat {
 impl Chat {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (server_terminal, server) = start_server(home.path());
+        let (server_terminal, server) = start_server(home.path(), &[]);
         let group = free_group();
         let maker = start_client(home.path(), &server);
         let makeroom = format!("makeroom lab1 {} {} --plain", group.group(), group.port());

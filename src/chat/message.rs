@@ -24,6 +24,13 @@ impl MessageText {
     /// The longest text, in bytes of UTF-8.
     pub const BYTES_MAX: usize = 65_536;
 
+    /// What a file says, if it can be said: without other control characters than those that make lines.
+    pub fn of_file(content: Vec<u8>) -> Option<Self> {
+        let text = String::from_utf8(content).ok()?;
+        let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+        text.chars().all(is_text).then(|| text.parse().ok())?
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -79,5 +86,14 @@ mod tests {
             (long + "x").parse::<MessageText>(),
             Err(MessageTextError::TooLong)
         );
+    }
+
+    #[test]
+    fn only_what_is_a_text_is_said_of_a_file() {
+        let text = MessageText::of_file(b"a\tb\r\nc\n".to_vec());
+        assert_eq!(text.unwrap().as_str(), "a\tb\r\nc");
+        for content in [&b"\xff"[..], b"a\0b", b"\x1b[2J", b" \n", b""] {
+            assert_eq!(MessageText::of_file(content.to_vec()), None);
+        }
     }
 }

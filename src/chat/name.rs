@@ -110,8 +110,9 @@ impl UserName {
     /// The longest user name.
     pub const LETTERS_MAX: usize = 32;
 
-    /// Words that mean something else after an `@`: nobody online may be called so.
-    pub const RESERVED: [&str; 4] = ["names", "quit", "group", RoomName::LOBBY];
+    /// Words that mean something else after an `@`, and what announcements are signed with: nobody online may be
+    /// called so.
+    pub const RESERVED: [&str; 5] = ["names", "quit", "group", RoomName::LOBBY, "server"];
 
     /// Whether nobody online may have this name.
     pub fn is_reserved(&self) -> bool {

@@ -184,15 +184,15 @@ mod tests {
     #[test]
     fn commands_are_read() {
         let request = |line: &str| match parse(line) {
-            Ok(Spoken::Request(request)) => Ok(request),
-            other => Err(other),
+            Ok(Spoken::Request(request)) => Some(request),
+            _ => None,
         };
-        assert_eq!(request(" GetDir "), Ok(Request::GetDirectory));
-        assert_eq!(request("bye"), Ok(Request::Bye));
+        assert_eq!(request(" GetDir "), Some(Request::GetDirectory));
+        assert_eq!(request("bye"), Some(Request::Bye));
         assert_eq!(parse("help"), Ok(Spoken::Help));
         assert_eq!(
             request("makeroom r1 239.1.1.1 6000"),
-            Ok(Request::MakeRoom(NewRoom {
+            Some(Request::MakeRoom(NewRoom {
                 name: "r1".parse().unwrap(),
                 address: Some("239.1.1.1:6000".parse().unwrap()),
                 dialect: Dialect::Plain,
@@ -203,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             request("deleteroom r1"),
-            Ok(Request::DeleteRoom("r1".parse().unwrap()))
+            Some(Request::DeleteRoom("r1".parse().unwrap()))
         );
     }
 

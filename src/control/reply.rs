@@ -166,6 +166,8 @@ pub enum Event {
         text: MessageText,
         /// When the server heard it.
         at: Timestamp,
+        /// When it was said, by the speaker's clock.
+        said_at: Timestamp,
         /// Counts what happens in the room, as its history does.
         number: u64,
     },
@@ -179,6 +181,10 @@ pub enum Event {
         offer: FileOffer,
         /// When the server heard of it.
         at: Timestamp,
+        /// When it was offered, by the clock of who offers it.
+        said_at: Timestamp,
+        /// As in [`Event::Line`]; none for me alone.
+        number: Option<u64>,
     },
     /// Somebody is in my room now.
     Entered {
@@ -186,6 +192,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// When, by the server's clock.
+        at: Timestamp,
         /// As in [`Event::Line`].
         number: u64,
     },
@@ -195,6 +203,8 @@ pub enum Event {
         room: RoomName,
         /// Who.
         name: UserName,
+        /// When, by the server's clock.
+        at: Timestamp,
         /// As in [`Event::Line`].
         number: u64,
     },

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::Token;
 use crate::chat::{
@@ -47,6 +48,8 @@ pub enum Request {
         room: RoomName,
         /// What is said.
         text: MessageText,
+        /// When, by my clock; none for when the server hears it.
+        said_at: Option<Timestamp>,
     },
     /// A line for one person alone.
     Whisper {
@@ -131,6 +134,8 @@ pub enum Request {
         to: FileFor,
         /// Which file.
         offer: FileOffer,
+        /// As in [`Request::Say`].
+        said_at: Option<Timestamp>,
     },
     /// A sign of life.
     Ping,

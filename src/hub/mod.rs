@@ -27,6 +27,8 @@ use circle::Circle;
 use follows::Follows;
 use groups::Groups;
 use presence::Presence;
+use rooms::Seat;
+use talk::When;
 
 /// A connection that has said hello. Numbers are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -189,12 +191,25 @@ impl Hub {
                 ..
             } => match (self.presence(client), name) {
                 (None, Some(_)) => self.enter_unseen(&room, directory),
-                _ => self.enter(client, room, via, member, directory),
+                _ => {
+                    let seat = Seat { room, via, member };
+                    self.enter(client, seat, directory, at)
+                }
             },
-            Request::Leave(room) => Ok(Done::telling(self.leave(client, &room))),
-            Request::Say { room, text } => self.say(client, room, text, directory, at),
+            Request::Leave(room) => Ok(Done::telling(self.leave(client, &room, at))),
+            Request::Say {
+                room,
+                text,
+                said_at,
+            } => {
+                let when = When::new(said_at, at);
+                self.say(client, room, text, directory, when)
+            }
             Request::Whisper { to, text } => self.whisper(client, &to, text),
-            Request::OfferFile { to, offer } => self.offer_file(client, to, offer, directory, at),
+            Request::OfferFile { to, offer, said_at } => {
+                let when = When::new(said_at, at);
+                self.offer_file(client, to, offer, directory, when)
+            }
             Request::GroupSet { group, members } => self.group_set(client, group, members),
             Request::GroupSend(text) => self.group_send(client, &text),
             Request::GroupLeave(group) => self.group_leave(client, &group),
@@ -222,8 +237,8 @@ impl Hub {
     }
 
     /// The connection has ended. Tells what the others hear of it.
-    pub fn gone(&mut self, client: ClientId) -> Vec<Addressed> {
-        let events = self.end_presence(client);
+    pub fn gone(&mut self, client: ClientId, at: Timestamp) -> Vec<Addressed> {
+        let events = self.end_presence(client, at);
         if let Some(gone) = self.clients.remove(&client) {
             self.by_token.remove(&gone.token);
             self.greeted.remove(client);

@@ -64,6 +64,12 @@ impl Hub {
             let text = format!("`{name}` means something else here: choose another name");
             return Err(Refusal::new(RefusalCode::NameNotAllowed, text));
         }
+        let before = self.name_of(id).cloned();
+        let people_max = self.config.people_max;
+        let is_full = people_max.is_some_and(|people_max| self.online.len() >= people_max);
+        if before.is_none() && is_full {
+            return Err(full());
+        }
         let key = name.key();
         if self.by_name.get(&key).is_some_and(|owner| *owner != id) {
             return Err(Refusal::new(
@@ -71,7 +77,6 @@ impl Hub {
                 "Username has already been used. Please enter another name.",
             ));
         }
-        let before = self.name_of(id).cloned();
         match before {
             Some(before) => Ok(self.rename(id, before, name)),
             None => self.come(id, name, at),
@@ -79,10 +84,6 @@ impl Hub {
     }
 
     fn come(&mut self, id: ClientId, name: UserName, at: Timestamp) -> Result<Done, Refusal> {
-        let people_max = self.config.people_max;
-        if people_max.is_some_and(|people_max| self.online.len() >= people_max) {
-            return Err(full());
-        }
         let Some(client) = self.clients.get_mut(&id) else {
             return Err(super::name_first());
         };
@@ -130,11 +131,11 @@ impl Hub {
     }
 
     /// Nobody is online at this client any more.
-    pub(super) fn end_presence(&mut self, id: ClientId) -> Vec<Addressed> {
+    pub(super) fn end_presence(&mut self, id: ClientId, at: Timestamp) -> Vec<Addressed> {
         if self.presence(id).is_none() {
             return Vec::new();
         }
-        let mut events = self.leave(id, &RoomName::lobby());
+        let mut events = self.leave(id, &RoomName::lobby(), at);
         self.leave_seat(id);
         self.follows.forget(id);
         let client = self.clients.get_mut(&id);

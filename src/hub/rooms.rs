@@ -1,5 +1,7 @@
 //! Who is in which room: one of the directory's, and the lobby besides.
 
+use jiff::Timestamp;
+
 use super::circle::Circle;
 use super::presence::full;
 use super::{Addressed, ClientId, Done, Hub};
@@ -36,14 +38,14 @@ impl Hub {
     pub(super) fn enter(
         &mut self,
         id: ClientId,
-        room: RoomName,
-        via: Via,
-        member: Option<SessionId>,
+        seat: Seat,
         directory: &Directory,
+        at: Timestamp,
     ) -> Result<Done, Refusal> {
+        let Seat { room, via, member } = seat;
         let name = self.present(id)?.name.clone();
         if room.is_lobby() {
-            return Ok(self.enter_lobby(id, name));
+            return Ok(self.enter_lobby(id, name, at));
         }
         let found = directory.find(&room).ok_or(NoSuchRoom(room))?.clone();
         let room = found.name;
@@ -77,20 +79,25 @@ impl Hub {
         }
     }
 
-    fn enter_lobby(&mut self, id: ClientId, name: UserName) -> Done {
+    fn enter_lobby(&mut self, id: ClientId, name: UserName, at: Timestamp) -> Done {
         let mut done = entered();
         if self.lobby.insert(id) {
             let (room, number) = (RoomName::lobby(), self.count_in_lobby());
             done.events.push(Addressed {
                 to: self.lobby.audience().but(id),
-                event: Event::Entered { room, name, number },
+                event: Event::Entered {
+                    room,
+                    name,
+                    at,
+                    number,
+                },
             });
         }
         done
     }
 
     /// Leaves this room, if it is there.
-    pub(super) fn leave(&mut self, id: ClientId, room: &RoomName) -> Vec<Addressed> {
+    pub(super) fn leave(&mut self, id: ClientId, room: &RoomName, at: Timestamp) -> Vec<Addressed> {
         let Some(presence) = self.presence(id) else {
             return Vec::new();
         };
@@ -102,7 +109,12 @@ impl Hub {
             let (room, number) = (RoomName::lobby(), self.count_in_lobby());
             return vec![Addressed {
                 to: self.lobby.audience(),
-                event: Event::Left { room, name, number },
+                event: Event::Left {
+                    room,
+                    name,
+                    at,
+                    number,
+                },
             }];
         }
         if presence

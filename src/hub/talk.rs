@@ -7,6 +7,25 @@ use crate::chat::{FileOffer, GroupName, MessageText, RoomName, UserName};
 use crate::control::{Event, FileFor, Group, Refusal, RefusalCode, Reply};
 use crate::directory::{Directory, NoSuchRoom};
 
+/// When something is said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    /// By the speaker's clock.
+    said_at: Timestamp,
+    /// By the server's.
+    heard_at: Timestamp,
+}
+
+impl When {
+    /// A speaker that does not tell says it when it is heard.
+    pub(super) fn new(said_at: Option<Timestamp>, heard_at: Timestamp) -> Self {
+        Self {
+            said_at: said_at.unwrap_or(heard_at),
+            heard_at,
+        }
+    }
+}
+
 impl Hub {
     pub(super) fn say(
         &mut self,
@@ -14,7 +33,7 @@ impl Hub {
         room: RoomName,
         text: MessageText,
         directory: &Directory,
-        at: Timestamp,
+        when: When,
     ) -> Result<Done, Refusal> {
         let from = self.may_speak(id, room, directory)?.to_string();
         let room = RoomName::lobby();
@@ -25,7 +44,8 @@ impl Hub {
                 room,
                 from,
                 text,
-                at,
+                at: when.heard_at,
+                said_at: when.said_at,
                 number: self.count_in_lobby(),
             },
         };
@@ -60,7 +80,7 @@ impl Hub {
         to: FileFor,
         offer: FileOffer,
         directory: &Directory,
-        at: Timestamp,
+        when: When,
     ) -> Result<Done, Refusal> {
         let (to, room, from) = match to {
             FileFor::Room(room) => {
@@ -74,11 +94,14 @@ impl Hub {
                 (Audience::of([reader]), None, from)
             }
         };
+        let number = room.is_some().then(|| self.count_in_lobby());
         let event = Event::File {
             room,
             from,
             offer,
-            at,
+            at: when.heard_at,
+            said_at: when.said_at,
+            number,
         };
         Ok(Done::telling(vec![Addressed { to, event }]))
     }

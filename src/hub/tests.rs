@@ -78,9 +78,8 @@ impl World {
     }
 
     fn ask(&mut self, client: u64, request: Request) -> Result<Done, Refusal> {
-        let at = Timestamp::UNIX_EPOCH;
         self.hub
-            .request(ClientId(client), request, &self.directory, at)
+            .request(ClientId(client), request, &self.directory, now())
     }
 
     fn told(&mut self, client: u64, request: Request) -> Vec<(Vec<u64>, Event)> {
@@ -95,6 +94,11 @@ impl World {
         let names = self.hub.names();
         names.iter().map(ToString::to_string).collect()
     }
+}
+
+/// What the server's clock says.
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
 }
 
 fn told(events: &[Addressed]) -> Vec<(Vec<u64>, Event)> {
@@ -123,6 +127,7 @@ fn say(words: &str) -> Request {
     Request::Say {
         room: RoomName::lobby(),
         text: text(words),
+        said_at: None,
     }
 }
 
@@ -181,12 +186,12 @@ fn a_name_has_one_owner_and_all_others_hear_who_comes_and_goes() {
     assert_eq!(world.told(2, name_request("Bo")), []);
     assert_eq!(world.told(2, name_request("BO")).len(), 1);
     assert_eq!(world.names(), ["Ann", "BO"]);
-    let events = world.hub.gone(ClientId(2));
+    let events = world.hub.gone(ClientId(2), now());
     assert_eq!(told(&events), [(vec![1], Event::Exited(user("BO")))]);
-    assert_eq!(world.hub.gone(ClientId(3)), []);
+    assert_eq!(world.hub.gone(ClientId(3), now()), []);
     world.hello(4, None);
     world.ask(4, name_request("Bob")).unwrap();
-    for reserved in ["names", "Quit", "group", "lobby"] {
+    for reserved in ["names", "Quit", "group", "lobby", "Server"] {
         let code = world.refused(4, name_request(reserved));
         assert_eq!(code, RefusalCode::NameNotAllowed);
     }
@@ -230,8 +235,10 @@ fn as_many_are_online_as_the_server_lets_in() {
         refusal.text,
         "The server rejects the join request. The chatroom has reached its maximum capacity."
     );
+    // That nobody else is let in comes before that the name is taken.
+    assert_eq!(world.refused(2, name_request("Ann")), RefusalCode::RoomFull);
     world.ask(1, name_request("Anna")).unwrap();
-    world.hub.gone(ClientId(1));
+    world.hub.gone(ClientId(1), now());
     world.ask(2, name_request("Bob")).unwrap();
 }
 
@@ -252,9 +259,10 @@ fn the_lobby_hears_who_is_in_it_and_what_they_say() {
     let left = Event::Left {
         room: RoomName::lobby(),
         name: user("Bob"),
+        at: now(),
         number: 4,
     };
-    let events = world.hub.gone(ClientId(2));
+    let events = world.hub.gone(ClientId(2), now());
     assert_eq!(
         told(&events),
         [(vec![1], left), (vec![1, 3], Event::Exited(user("Bob")))]
@@ -262,6 +270,7 @@ fn the_lobby_hears_who_is_in_it_and_what_they_say() {
     let elsewhere = |room: &str| Request::Say {
         room: room.parse().unwrap(),
         text: text("hi"),
+        said_at: None,
     };
     assert_eq!(world.refused(1, elsewhere("r1")), RefusalCode::NotRelayed);
     assert_eq!(world.refused(1, elsewhere("r9")), RefusalCode::NoSuchRoom);
@@ -271,6 +280,7 @@ fn entered(name: &str, number: u64) -> Event {
     Event::Entered {
         room: RoomName::lobby(),
         name: user(name),
+        at: now(),
         number,
     }
 }
@@ -431,7 +441,7 @@ fn a_group_knows_who_was_renamed_and_who_is_away_from_the_network() {
         [user("Ann"), user("Bo")]
     );
     assert_eq!(world.told(1, group_send("hi"))[0].0, [2]);
-    world.hub.gone(ClientId(2));
+    world.hub.gone(ClientId(2), now());
     assert!(world.told(1, group_send("hi"))[0].0.is_empty());
     // Not online, but known.
     world.ask(3, group_set("cake", &["Bo"])).unwrap();
@@ -525,7 +535,7 @@ fn a_broken_connection_is_taken_over_and_nobody_is_told() {
         }
     );
     assert_eq!(world.hub.report(), before);
-    assert_eq!(world.hub.gone(ClientId(1)), []);
+    assert_eq!(world.hub.gone(ClientId(1), now()), []);
     assert_eq!(world.told(2, whisper("Ann"))[0].0, [9]);
     assert_eq!(world.told(2, group_send("hi"))[0].0, [9]);
     world.ask(2, enter("lobby")).unwrap();
@@ -617,7 +627,7 @@ fn any_request() -> impl Strategy<Value = Request> {
         4 => name().prop_map(Request::Name),
         4 => room().prop_map(|room| Request::Enter { room, via: Via::Relay, member: None, interface: None, name: None }),
         1 => room().prop_map(Request::Leave),
-        1 => room().prop_map(|room| Request::Say { room, text: text("a word") }),
+        1 => room().prop_map(|room| Request::Say { room, text: text("a word"), said_at: None }),
         1 => name().prop_map(|to| Request::Whisper { to, text: text("a word") }),
         1 => what().prop_map(Request::Follow),
         1 => what().prop_map(Request::Unfollow),
@@ -656,7 +666,7 @@ proptest! {
                     world.hello(client, resume);
                     Vec::new()
                 }
-                Step::Gone(client) => world.hub.gone(ClientId(client)),
+                Step::Gone(client) => world.hub.gone(ClientId(client), now()),
                 Step::Ask(client, request) => match world.ask(client, request) {
                     Ok(done) => {
                         if undone {

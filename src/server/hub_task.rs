@@ -216,7 +216,7 @@ impl HubTask {
         }
         self.bridge.leave(client, None);
         self.may_follow = true;
-        self.hub.gone(client)
+        self.hub.gone(client, now())
     }
 
     /// Carries out one request in memory.
@@ -317,8 +317,7 @@ impl HubTask {
             request,
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
         );
-        let at = past::to_the_millisecond(Timestamp::now());
-        let done = self.hub.request(client, request, &self.directory, at)?;
+        let done = self.hub.request(client, request, &self.directory, now())?;
         let told = done
             .events
             .first()
@@ -497,6 +496,11 @@ impl HubTask {
     }
 }
 
+/// As precise as it is told.
+fn now() -> Timestamp {
+    past::to_the_millisecond(Timestamp::now())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -611,6 +615,7 @@ mod tests {
         Request::Say {
             room: RoomName::lobby(),
             text: text.parse().unwrap(),
+            said_at: None,
         }
     }
 

@@ -48,29 +48,34 @@ pub(super) fn note_room(history: &History, change: &Change) {
 
 /// Keeps what happens in the lobby.
 pub(super) fn keep_lobby(history: &History, event: &Event) {
-    let (from, what, number, said_at) = match event {
+    let (heard_at, said_at, number) = match *event {
         Event::Line {
-            from,
-            text,
             at,
+            said_at,
             number,
             ..
-        } => (
-            from.clone(),
-            Happening::Text(text.clone()),
-            *number,
-            Some(*at),
-        ),
-        Event::Entered { name, number, .. } => (name.to_string(), Happening::Joined, *number, None),
-        Event::Left { name, number, .. } => (name.to_string(), Happening::Left, *number, None),
+        }
+        | Event::File {
+            at,
+            said_at,
+            number: Some(number),
+            ..
+        } => (at, said_at, number),
+        Event::Entered { at, number, .. } | Event::Left { at, number, .. } => (at, at, number),
         _ => return,
     };
-    let now = Timestamp::now();
+    let (from, what) = match event {
+        Event::Line { from, text, .. } => (from.clone(), Happening::Text(text.clone())),
+        Event::File { from, offer, .. } => (from.to_string(), Happening::File(offer.clone())),
+        Event::Entered { name, .. } => (name.to_string(), Happening::Joined),
+        Event::Left { name, .. } => (name.to_string(), Happening::Left),
+        _ => return,
+    };
     history.keep(
         LOBBY,
         NewEntry {
-            said_at: said_at.unwrap_or(now),
-            heard_at: now,
+            said_at,
+            heard_at,
             from,
             what,
             record: Some(RecordId {

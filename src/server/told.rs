@@ -29,7 +29,7 @@ impl Told {
             }
             Request::Leave(room) => Some(format!("{by} left room {room}")),
             Request::Report => Some(format!("Report to {by}")),
-            Request::Say { room, text } => {
+            Request::Say { room, text, .. } => {
                 let text = printable(text.as_str());
                 by.name
                     .as_ref()
@@ -39,7 +39,7 @@ impl Told {
                 let bytes = text.as_str().len();
                 Some(format!("{by} whispered {bytes} bytes to {to}"))
             }
-            Request::OfferFile { to, offer } => {
+            Request::OfferFile { to, offer, .. } => {
                 let bytes = offer.size_bytes;
                 Some(match to {
                     FileFor::Room(room) => {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -120,6 +120,19 @@ impl Terminal {
         self.wait_for(line, |screen| lines(screen).iter().any(|l| l == line));
     }
 
+    /// Waits until the program has ended, and tells how.
+    #[allow(dead_code, reason = "most programs are ended by their test")]
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let end = Instant::now() + WAIT;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the program goes on:\n{}", self.lines().join("\n"));
+    }
+
     /// Every line so far, also those that have scrolled off the top; a line that wraps is one.
     pub fn lines(&self) -> Vec<String> {
         lines(self.view.parser.lock().unwrap().screen())
@@ -146,7 +159,8 @@ pub fn cursor_line(screen: &vt100::Screen) -> String {
     }
 }
 
-fn lines(screen: &vt100::Screen) -> Vec<String> {
+/// Every line so far of this screen.
+pub fn lines(screen: &vt100::Screen) -> Vec<String> {
     let mut screen = screen.clone();
     let mut rows = Vec::new();
     for offset in (1..=screen.scrollback_len()).rev() {

@@ -9,13 +9,10 @@ use crate::pty::Terminal;
 pub const MAIN: &str = "crds> ";
 
 /// Also gives where it listens.
-pub fn start_server(home: &Path) -> (Terminal, String) {
-    start_server_with(home, &[])
-}
-
-pub fn start_server_with(home: &Path, flags: &[&str]) -> (Terminal, String) {
+pub fn start_server(home: &Path, flags: &[&str]) -> (Terminal, String) {
     let arguments = ["serve", "--port", "0", "--listen", "127.0.0.1"];
-    let server = Terminal::start(crds(home, &[&arguments, flags].concat()), 50, 100);
+    let arguments = [&arguments[..], flags].concat();
+    let server = Terminal::start(crds(home, &arguments), 50, 100);
     const LISTENING: &str = "Chat Room Directory Server listening on port ";
     server.wait_for_text("...");
     let first = server.lines().remove(0);

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::requests::now;
 use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{FileHash, FileOffer};
@@ -19,7 +20,7 @@ use crate::files::{FileError, PartFile, SourceFile};
 
 /// Pieces that are asked for, or sent, before the first is answered: enough for a fast network, and little to
 /// wait behind for a line.
-const PIECES_WAITING_MAX: usize = 8;
+pub(super) const PIECES_WAITING_MAX: usize = 8;
 
 /// Pieces between the disk and the network, in memory.
 const PIECES_HELD_MAX: usize = 4;
@@ -99,7 +100,7 @@ impl Connection {
     }
 }
 
-type Answer = oneshot::Receiver<Result<Reply, RequestError>>;
+pub(super) type Answer = oneshot::Receiver<Result<Reply, RequestError>>;
 
 /// Whether something goes on: each time it does not, a longer wait, until the patience ends.
 struct Standstill {
@@ -138,7 +139,12 @@ impl Files {
     /// # Errors
     /// The server does not have it as a whole, or says why not.
     pub async fn offer(&self, to: FileFor, offer: FileOffer) -> Result<(), RequestError> {
-        let answer = self.start(Request::OfferFile { to, offer }).await?;
+        let answer = self.start(Request::OfferFile {
+            to,
+            offer,
+            said_at: Some(now()),
+        });
+        let answer = answer.await?;
         answered(answer).await.map(drop)
     }
 
@@ -317,7 +323,7 @@ impl Files {
         }
     }
 
-    async fn get(&self, hash: FileHash, piece: u64) -> Result<Answer, RequestError> {
+    pub(super) async fn get(&self, hash: FileHash, piece: u64) -> Result<Answer, RequestError> {
         let offset = piece * u64::from(FILE_PIECE_BYTES);
         self.start(Request::GetFile { hash, offset }).await
     }
@@ -341,7 +347,7 @@ impl Files {
     }
 }
 
-async fn answered(
+pub(super) async fn answered(
     answer: impl Future<Output = Result<Result<Reply, RequestError>, oneshot::error::RecvError>>,
 ) -> Result<Reply, RequestError> {
     match timeout(PIECE_WAIT, answer).await {

@@ -12,6 +12,7 @@ mod standing;
 mod task;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::io;
 use std::net::IpAddr;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -138,7 +139,13 @@ impl Connection {
     /// # Errors
     /// It was not entered.
     pub async fn say(&self, room: RoomName, text: MessageText) -> Result<(), RequestError> {
-        self.done(Request::Say { room, text }).await
+        let said_at = Some(now());
+        let say = Request::Say {
+            room,
+            text,
+            said_at,
+        };
+        self.done(say).await
     }
 
     /// Says something to one person alone.
@@ -372,6 +379,12 @@ impl Connection {
         self.commands.send(command).await.map_err(|_| ended(()))?;
         answered.await.map_err(|_| ended(()))?
     }
+}
+
+/// This machine's time, as precise as it is told.
+pub(super) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 fn unexpected() -> RequestError {

@@ -30,6 +30,8 @@ struct WireEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    said_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
@@ -70,9 +72,21 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.before = Some(before.to_string());
             wire.name = Some(name.to_string());
         }
-        Event::Entered { room, name, number } | Event::Left { room, name, number } => {
+        Event::Entered {
+            room,
+            name,
+            at,
+            number,
+        }
+        | Event::Left {
+            room,
+            name,
+            at,
+            number,
+        } => {
             wire.room = Some(room.to_string());
             wire.name = Some(name.to_string());
+            wire.at = Some(*at);
             wire.number = Some(*number);
         }
         Event::Enrolled { group, by } => {
@@ -106,12 +120,14 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             room,
             from,
             at,
+            said_at,
             number,
             ..
         } => {
             wire.room = Some(room.to_string());
             wire.from = Some(from.clone());
             wire.at = Some(*at);
+            wire.said_at = Some(*said_at);
             wire.number = Some(*number);
         }
         Event::File {
@@ -119,6 +135,8 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             from,
             offer,
             at,
+            said_at,
+            number,
         } => {
             wire.room = room.as_ref().map(ToString::to_string);
             wire.from = Some(from.to_string());
@@ -126,6 +144,8 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.size = Some(offer.size_bytes);
             wire.hash = Some(offer.hash.to_string());
             wire.at = Some(*at);
+            wire.said_at = Some(*said_at);
+            wire.number = *number;
         }
         Event::Whisper { from, .. } => wire.from = Some(from.to_string()),
         Event::GroupLine { group, from, .. } => {
@@ -151,6 +171,7 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
     let group = || parsed(required(wire.group.as_deref(), "group")?);
     let by = || parsed(required(wire.by.as_deref(), "by")?);
     let from = || required(wire.from.as_deref(), "from");
+    let at = || required(wire.at, "at");
     let number = || required(wire.number, "number");
     let text = || message(wire.text.clone(), bulk);
     Ok(match wire.event.as_str() {
@@ -165,7 +186,8 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
             room: room()?,
             from: from()?.to_owned(),
             text: text()?,
-            at: required(wire.at, "at")?,
+            at: at()?,
+            said_at: wire.said_at.map_or_else(at, Ok)?,
             number: number()?,
         },
         "file" => Event::File {
@@ -176,16 +198,20 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
                 required(wire.size, "size")?,
                 required(wire.hash.as_deref(), "hash")?,
             )?,
-            at: required(wire.at, "at")?,
+            at: at()?,
+            said_at: wire.said_at.map_or_else(at, Ok)?,
+            number: wire.number,
         },
         "entered" => Event::Entered {
             room: room()?,
             name: name()?,
+            at: at()?,
             number: number()?,
         },
         "left" => Event::Left {
             room: room()?,
             name: name()?,
+            at: at()?,
             number: number()?,
         },
         "whisper" => Event::Whisper {

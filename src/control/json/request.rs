@@ -68,6 +68,8 @@ struct WireRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    said_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
@@ -209,14 +211,18 @@ fn fill(wire: &mut WireRequest, request: &Request) {
             fill_offer(wire, offer);
             wire.offset = Some(*offset);
         }
-        Request::OfferFile { to, offer } => {
+        Request::OfferFile { to, offer, said_at } => {
             fill_offer(wire, offer);
+            wire.said_at = *said_at;
             match to {
                 FileFor::Room(room) => wire.room = Some(room.to_string()),
                 FileFor::Person(name) => wire.to = Some(name.to_string()),
             }
         }
-        Request::Say { room, .. } => wire.room = Some(room.to_string()),
+        Request::Say { room, said_at, .. } => {
+            wire.room = Some(room.to_string());
+            wire.said_at = *said_at;
+        }
         Request::Whisper { to, .. } => wire.to = Some(to.to_string()),
         Request::GroupSend(_)
         | Request::Names
@@ -285,6 +291,7 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
         RequestKind::Say => Request::Say {
             room: room()?.parse()?,
             text: text()?,
+            said_at: wire.said_at,
         },
         RequestKind::Whisper => Request::Whisper {
             to: wire.to.as_deref().ok_or_else(|| missing("to"))?.parse()?,
@@ -365,6 +372,7 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
                 _ => return Err(missing("room` or `to")),
             },
             offer: offer_of(&wire, &missing)?,
+            said_at: wire.said_at,
         },
         RequestKind::Ping => Request::Ping,
         RequestKind::Bye => Request::Bye,

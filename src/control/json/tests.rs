@@ -8,7 +8,8 @@ use crate::chat::{
     Since,
 };
 use crate::control::{
-    FileFor, Group, LineBuffer, Online, Request, RequestKind, Token, VERSION, Via,
+    ANSWER_BYTES_MAX, FileFor, Group, LINE_BYTES_MAX, LineBuffer, Online, Request, RequestKind,
+    Token, VERSION, Via,
 };
 
 fn room(made_by: Option<&str>) -> Room {
@@ -142,10 +143,12 @@ fn requests() -> Vec<Request> {
         Request::OfferFile {
             to: FileFor::Room("lobby".parse().unwrap()),
             offer: offered(),
+            said_at: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
         },
         Request::OfferFile {
             to: FileFor::Person("John".parse().unwrap()),
             offer: offered(),
+            said_at: None,
         },
         Request::Ping,
         Request::Bye,
@@ -154,6 +157,7 @@ fn requests() -> Vec<Request> {
         requests.push(Request::Say {
             room: "lobby".parse().unwrap(),
             text: text.clone(),
+            said_at: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
         });
         requests.push(Request::Whisper {
             to: "John".parse().unwrap(),
@@ -258,6 +262,8 @@ fn file_event(room: Option<&str>) -> Event {
         from: "John".parse().unwrap(),
         offer: offered(),
         at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        said_at: "2026-01-02T02:59:59Z".parse().unwrap(),
+        number: room.map(|_| 7),
     }
 }
 
@@ -292,11 +298,13 @@ fn events() -> Vec<Event> {
         Event::Entered {
             room: room(),
             name: name(),
+            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             number: 7,
         },
         Event::Left {
             room: room(),
             name: name(),
+            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             number: 8,
         },
         Event::Enrolled {
@@ -329,6 +337,7 @@ fn events() -> Vec<Event> {
             from: "another program".into(),
             text: text.clone(),
             at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            said_at: "2026-01-02T02:59:59Z".parse().unwrap(),
             number: u64::MAX,
         });
         events.push(Event::Whisper {
@@ -351,11 +360,15 @@ fn events() -> Vec<Event> {
 
 /// The line with its raw bytes, as the other side cuts it out. Nothing is left over.
 fn received(sent: &str) -> crate::control::Framed {
-    received_with(sent, None)
+    received_with(sent, None, LINE_BYTES_MAX)
 }
 
-fn received_with(sent: &str, raw_bytes: Option<&Bytes>) -> crate::control::Framed {
-    let mut buffer = LineBuffer::new(65_536);
+fn received_with(
+    sent: &str,
+    raw_bytes: Option<&Bytes>,
+    line_bytes_max: usize,
+) -> crate::control::Framed {
+    let mut buffer = LineBuffer::new(line_bytes_max);
     buffer.space().extend_from_slice(sent.as_bytes());
     buffer
         .space()
@@ -372,7 +385,8 @@ fn every_request_that_is_written_reads_back() {
         assert!(requests.iter().any(|r| r.kind() == *kind), "{kind:?}");
     }
     for request in requests {
-        let framed = received_with(&request_line(7, &request), request.raw_bytes());
+        let line = request_line(7, &request);
+        let framed = received_with(&line, request.raw_bytes(), LINE_BYTES_MAX);
         let is_piece = matches!(request, Request::GetFile { .. } | Request::PutFile { .. });
         assert_eq!(asks_for_piece(&framed.line), is_piece);
         let read = parse_request(&framed.line, framed.bulk.as_deref());
@@ -392,7 +406,7 @@ fn every_answer_that_is_written_reads_back() {
             let array = directory_array(rooms.iter());
             assert_eq!(reply_line_with_directory(3, &array), line);
         }
-        let framed = received_with(&line, reply.raw_bytes());
+        let framed = received_with(&line, reply.raw_bytes(), ANSWER_BYTES_MAX);
         let read = parse_server_line(&framed.line, framed.bulk.as_deref()).unwrap();
         assert_eq!(read, ServerLine::Answer(Some(3), Ok(reply)));
     }

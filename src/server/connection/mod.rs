@@ -145,7 +145,7 @@ impl Connection {
     /// Serves the client until it leaves, is dropped, or the server stops.
     pub(super) async fn run(mut self) {
         let end = self.serve().await;
-        if !matches!(end, End::Stopping) {
+        if !matches!(end, End::Stopping | End::Bye) {
             // If the owner is gone, it needs not to be told.
             let _ = self.hub.jobs.send(Job::Gone(self.caller.client)).await;
         }

@@ -142,7 +142,12 @@ impl Connection {
         let by = self.caller;
         match request {
             Request::Hello { resume, .. } => self.pass_hello(resume).await,
-            Request::Ping | Request::Bye => Answer::Ready(Ok(Reply::Done)),
+            Request::Ping => Answer::Ready(Ok(Reply::Done)),
+            Request::Bye => {
+                // Before the answer: who comes back at once finds name and place free.
+                let _ = self.hub.jobs.send(Job::Gone(by.client)).await;
+                Answer::Ready(Ok(Reply::Done))
+            }
             Request::GetDirectory => {
                 let form = match speech {
                     Speech::Words => Form::Line,

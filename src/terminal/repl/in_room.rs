@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use tokio::task::JoinHandle;
 
-use super::past::latest;
+use super::past::{latest, show_texts};
 use super::{Failure, Repl};
 use crate::chat::{
     BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
@@ -164,7 +164,10 @@ impl Repl {
                 .as_ref()
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
-        lines.extend(past.iter().flat_map(|(page, _)| self.past_lines(page)));
+        if let Some((page, _)) = &mut past {
+            show_texts(self.connection.as_ref(), page).await;
+            lines.extend(self.past_lines(page));
+        }
         self.seat = Some(Seat::Room(Box::new(RoomSeat {
             entry: room,
             id,

@@ -83,7 +83,11 @@ impl Repl {
             Some(Seat::Lobby),
             ServerEvent::Line { number, .. }
             | ServerEvent::Entered { number, .. }
-            | ServerEvent::Left { number, .. },
+            | ServerEvent::Left { number, .. }
+            | ServerEvent::File {
+                number: Some(number),
+                ..
+            },
         ) = (&self.seat, &event)
             && self.is_past_in_lobby(*number)
         {

@@ -1,7 +1,9 @@
 //! What was said before: shown on entering a room, and when asked for.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use super::{Failure, Repl, Seat};
 use crate::chat::{
@@ -18,6 +20,12 @@ const SHOWN_WHEN_ASKED: usize = 500;
 /// How much `search` shows: more is nothing to read.
 const FOUND_MAX: u32 = 50;
 
+/// Of so many files that are texts their content is shown; each is one request to the server.
+const TEXTS_SHOWN_MAX: usize = 20;
+
+/// How long a history may wait for what its files say.
+const TEXTS_WAIT: Duration = Duration::from_secs(2);
+
 /// What counts the lobby's lines.
 const LOBBY_ORIGIN: SessionId = SessionId(0);
 
@@ -33,6 +41,17 @@ pub(super) async fn latest(
     };
     let page = connection?.history(room.clone(), query).await.ok()?;
     Some((page, asked))
+}
+
+/// Has files that are texts read as what their sender says.
+pub(super) async fn show_texts(connection: Option<&Connection>, page: &mut HistoryPage) {
+    let Some(connection) = connection else {
+        return;
+    };
+    let files = connection.files();
+    let texts = files.show_texts(&mut page.entries, TEXTS_SHOWN_MAX);
+    // Those that do not come in time stay files.
+    let _ = timeout(TEXTS_WAIT, texts).await;
 }
 
 impl Repl {
@@ -62,6 +81,7 @@ impl Repl {
         let me = self.name.as_ref().map_or("", |name| name.as_str());
         page.entries
             .pop_if(|last| last.what == Happening::Joined && last.from == me);
+        show_texts(self.connection.as_ref(), &mut page).await;
         self.past_lines(&page)
     }
 
@@ -104,6 +124,7 @@ impl Repl {
         self.note_lobby_position(&page);
         let me = self.name.as_ref().map_or("", |name| name.as_str());
         page.entries.retain(|entry| entry.from != me);
+        show_texts(self.connection.as_ref(), &mut page).await;
         let lines = self.past_lines(&page);
         lines.iter().try_for_each(|line| self.console.print(line))
     }
@@ -142,9 +163,10 @@ impl Repl {
         let room = self.seat.as_ref().map(Seat::name).ok_or("not in a room")?;
         let wanted = Some(entries.unwrap_or(SHOWN_WHEN_ASKED));
         let connection = self.connected()?;
-        let page = connection
+        let mut page = connection
             .whole_history(room, HistoryQuery::default(), wanted)
             .await?;
+        show_texts(Some(connection), &mut page).await;
         let style = self.settings.style;
         if page.entries.is_empty() {
             return Ok(vec![style.notice("nothing was said here so far")]);

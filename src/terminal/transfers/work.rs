@@ -150,29 +150,12 @@ async fn saved(offer: &FileOffer, path: PathBuf) -> Done {
         true => {
             let path = path.clone();
             let read = spawn_blocking(move || std::fs::read(path)).await;
-            read.ok().and_then(Result::ok).and_then(text_of)
+            read.ok()
+                .and_then(Result::ok)
+                .and_then(MessageText::of_file)
         }
         false => None,
     };
+    let text = text.map(|text| text.to_string());
     Done::Saved { path, text }
-}
-
-/// What a file says, if it is a text: no other control characters than those that make lines.
-fn text_of(content: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(content).ok()?;
-    let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
-    (text.chars().all(is_text) && !text.trim().is_empty()).then_some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_texts_are_shown_as_texts() {
-        assert_eq!(text_of(b"a\tb\r\nc\n".to_vec()), Some("a\tb\r\nc\n".into()));
-        for content in [&b"\xff"[..], b"a\0b", b"\x1b[2J", b" \n", b""] {
-            assert_eq!(text_of(content.to_vec()), None);
-        }
-    }
 }
