@@ -78,6 +78,7 @@ pub fn run<S: Scenario>(scenario: &S, peers: &[&Peer], runs: u32) -> Result<Tabl
     }
     Ok(Table {
         title: S::TITLE.to_owned(),
+        note: String::new(),
         headings: headings::<S>(),
         rows,
     })
