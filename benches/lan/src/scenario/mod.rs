@@ -9,6 +9,7 @@ use crate::statistics::median;
 use crate::table::{Table, number};
 
 pub mod bottleneck;
+pub mod files;
 pub mod latency;
 pub mod recovery;
 pub mod throughput;
