@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 mod bare;
 mod crds;
+#[cfg(feature = "norm")]
+mod norm;
 mod udpcast;
 mod uftp;
 
@@ -102,7 +104,16 @@ pub const FILE_PEERS: &[FilePeer] = &[
         adapts: true,
         ..peer("udpcast-48", None, &[Setting::Bottleneck], udpcast::ENDS)
     },
+    #[cfg(feature = "norm")]
+    peer("norm-300", Some(300), &[Setting::Loss], norm::ENDS),
+    #[cfg(feature = "norm")]
+    FilePeer {
+        adapts: true,
+        ..peer("norm-cc", None, &[Setting::Bottleneck], norm::ENDS)
+    },
     peer("crds-100", Some(100), &[Setting::Loss], crds::ENDS),
+    #[cfg(feature = "norm")]
+    peer("norm-100", Some(100), &[Setting::Loss], norm::ENDS),
     peer("uftp-100", Some(100), &[], uftp::ENDS),
     peer("udpcast-100", Some(100), &[], udpcast::ENDS),
 ];
