@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::peers::{BASE, PEERS, Peer, Place};
 
+mod files;
+
+pub use files::{FileArgs, FileOptions};
+
 /// Compares reliable and bare multicast transports on a network of namespaces that it makes and removes.
 /// Needs root, and nothing else of the machine: no datagram leaves the namespaces.
 #[derive(Debug, Parser)]
@@ -29,14 +33,24 @@ pub enum Command {
     Recovery(Options),
     /// A flow through a link of 100 Mb/s
     Bottleneck(Options),
-    /// All of them
+    /// All of these, which are about lines
     All(Options),
+    /// A file from one sender to every receiver, with random loss at the receivers
+    Files(FileOptions),
+    /// A file through links of 100 Mb/s
+    FilesBottleneck(FileOptions),
     /// The sender, on its host
     #[command(hide = true)]
     Send(SendArgs),
     /// A receiver, on its host
     #[command(hide = true)]
     Receive(ReceiveArgs),
+    /// The sender of a file, on its host
+    #[command(hide = true)]
+    SendFile(FileArgs),
+    /// A receiver of a file, on its host
+    #[command(hide = true)]
+    ReceiveFile(FileArgs),
 }
 
 /// How to measure.

@@ -4,6 +4,7 @@
 //! - [`measurement`]: one measurement, from start to figures; [`crew`] are its processes, [`lan`] its network.
 //! - [`host`]: what runs in such a process.
 //! - [`peers`]: the transports.
+//! - [`transfer`]: one measurement with a file, and [`file_peers`]: what brings it.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use clap::Parser;
 mod cli;
 mod clock;
 mod crew;
+mod file_peers;
 mod host;
 mod interrupt;
 mod lan;
@@ -23,10 +25,12 @@ mod scenario;
 mod scratch;
 mod statistics;
 mod table;
+mod transfer;
 
 use cli::{Cli, Command, Options};
 use scenario::Scenario;
 use scenario::bottleneck::Bottleneck;
+use scenario::files;
 use scenario::latency::Latency;
 use scenario::recovery::Recovery;
 use scenario::throughput::Throughput;
@@ -35,13 +39,15 @@ use scenario::throughput::Throughput;
 const USAGE: u8 = 2;
 
 const NEEDS: &str = "needs root to make network namespaces (try sudo), and of the system's programs `ip` \
-                     (iproute2), for recovery also `nft` (nftables) and `ethtool`";
+                     (iproute2), for recovery and files also `nft` (nftables) and `ethtool`";
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     let result = match &command {
         Command::Send(args) => host::send(args).map(|never| match never {}),
         Command::Receive(args) => host::receive(args),
+        Command::SendFile(args) => args.peer.run(true, &args.end),
+        Command::ReceiveFile(args) => args.peer.run(false, &args.end),
         _ if !nix::unistd::geteuid().is_root() => {
             eprintln!("bench-lan: {NEEDS}");
             return ExitCode::from(USAGE);
@@ -70,8 +76,15 @@ fn measure(command: &Command) -> Result<(), Box<dyn Error>> {
             show(&Recovery(options), options, |peer| peer.reliable)?;
             show(&Bottleneck(options), options, |peer| peer.reliable)
         }
+        Command::Files(options) => files::loss(options, |table| println!("{table}")),
+        Command::FilesBottleneck(options) => {
+            println!("{}", files::bottleneck(options)?);
+            Ok(())
+        }
         // They are no measurements.
-        Command::Send(_) | Command::Receive(_) => Ok(()),
+        Command::Send(_) | Command::Receive(_) | Command::SendFile(_) | Command::ReceiveFile(_) => {
+            Ok(())
+        }
     }
 }
 

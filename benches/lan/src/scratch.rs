@@ -16,7 +16,11 @@ impl Scratch {
     /// An empty directory.
     pub fn new() -> io::Result<Self> {
         let in_memory = Some(PathBuf::from(IN_MEMORY)).filter(|path| path.is_dir());
-        let parent = in_memory.unwrap_or_else(env::temp_dir);
+        Self::within(&in_memory.unwrap_or_else(env::temp_dir))
+    }
+
+    /// An empty directory in a folder that is there.
+    pub fn within(parent: &Path) -> io::Result<Self> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!(
             "{}-{}-{number}",

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-/// A title, headings, and as many cells in every row.
+/// A title, a note, headings, and as many cells in every row.
 pub struct Table {
     /// What stands above it.
     pub title: String,
+    /// What must be known to read it, or nothing.
+    pub note: String,
     /// One a column.
     pub headings: Vec<String>,
     /// From top to bottom.
@@ -15,6 +17,9 @@ pub struct Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "### {}\n", self.title)?;
+        if !self.note.is_empty() {
+            writeln!(f, "{}\n", self.note)?;
+        }
         self.row(f, &self.headings)?;
         let rules = (0..self.headings.len()).map(|column| {
             let dashes = "-".repeat(self.width(column) - 1);
@@ -71,11 +76,11 @@ mod tests {
     fn columns_are_aligned() {
         let table = Table {
             title: "Fruit".into(),
+            note: "Of the season.".into(),
             headings: vec!["kind".into(), "n".into()],
             rows: vec![vec!["fig".into(), number(1234567.0, 0)]],
         };
-        let expected =
-            "### Fruit\n\n| kind |         n |\n| :--- | --------: |\n| fig  | 1,234,567 |\n";
+        let expected = "### Fruit\n\nOf the season.\n\n| kind |         n |\n| :--- | --------: |\n| fig  | 1,234,567 |\n";
         assert_eq!(table.to_string(), expected);
     }
 

@@ -2,10 +2,13 @@
 //! its own. Nothing of it is in the namespace that the program was started in. Removed when dropped.
 
 use std::error::Error;
+use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::process::Command;
 
 mod namespace;
+mod wire;
 
 use namespace::{Namespace, run};
 
@@ -96,6 +99,11 @@ impl Lan {
     /// A command that will run on a host.
     pub fn command(&self, host: usize, program: &str) -> Command {
         self.hosts[host].command(program)
+    }
+
+    /// A file below `/proc/net`, as it is on a host.
+    pub fn open(&self, host: usize, name: &str) -> io::Result<File> {
+        self.hosts[host].open(name)
     }
 
     /// What the hosts sent and received so far, the sender's first.

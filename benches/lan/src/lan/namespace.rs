@@ -1,8 +1,13 @@
 //! A network namespace with a name.
 
 use std::error::Error;
+use std::fs::File;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Command};
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
 
 /// Exists while this does.
 pub struct Namespace(String);
@@ -26,6 +31,18 @@ impl Namespace {
         command.args(["netns", "exec", &self.0, program]);
         command.process_group(0);
         command
+    }
+
+    /// Opens a file below `/proc/net` as it is inside. It stays one of this namespace, whoever reads it.
+    pub fn open(&self, name: &str) -> io::Result<File> {
+        let path = format!("/run/netns/{}", self.0);
+        let open = || {
+            setns(File::open(path)?, CloneFlags::CLONE_NEWNET)?;
+            File::open(format!("/proc/thread-self/net/{name}"))
+        };
+        // A thread that went in is of no other use.
+        let opened = thread::scope(|scope| scope.spawn(open).join());
+        opened.unwrap_or_else(|_| Err(io::Error::other("a thread in a namespace panicked")))
     }
 
     /// Runs `ip` on the interfaces inside.

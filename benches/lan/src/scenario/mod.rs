@@ -9,6 +9,7 @@ use crate::statistics::median;
 use crate::table::{Table, number};
 
 pub mod bottleneck;
+pub mod files;
 pub mod latency;
 pub mod recovery;
 pub mod throughput;
@@ -78,6 +79,7 @@ pub fn run<S: Scenario>(scenario: &S, peers: &[&Peer], runs: u32) -> Result<Tabl
     }
     Ok(Table {
         title: S::TITLE.to_owned(),
+        note: String::new(),
         headings: headings::<S>(),
         rows,
     })
