@@ -14,7 +14,7 @@
 use bytes::{Buf, BufMut};
 use jiff::Timestamp;
 
-use super::config::{CONTENT_HEADER_BYTES, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN};
+use super::config::{CONTENT_HEADER_BYTES, FILE_BYTES_MAX, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN};
 use crate::chat::{FileHash, FileName, FileOffer, MessageText};
 
 const TEXT: u8 = 1;
@@ -35,7 +35,7 @@ pub enum Content {
 /// A file that is offered, and how it is cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The file.
+    /// The file, of a tebibyte at most.
     pub file: FileOffer,
     /// The bytes of each symbol, the last of the file perhaps fewer: even, and within the limits.
     pub symbol_bytes: u16,
@@ -97,7 +97,8 @@ fn read_offer(mut bytes: &[u8]) -> Result<Offer, UnknownContent> {
     let mut hash = [0; 32];
     bytes.copy_to_slice(&mut hash);
     let symbol_bytes = bytes.get_u16();
-    let is_cut_well = symbol_bytes.is_multiple_of(2)
+    let is_cut_well = size_bytes <= FILE_BYTES_MAX
+        && symbol_bytes.is_multiple_of(2)
         && (SYMBOL_BYTES_MIN..=SYMBOL_BYTES_MAX).contains(&usize::from(symbol_bytes));
     if !is_cut_well {
         return Err(UnknownContent);
@@ -128,11 +129,12 @@ mod tests {
         }
 
         #[test]
-        fn an_offer_is_read_as_it_was_written(name: String, size_bytes: u64, hash: [u8; 32], half in 32..=736_u16) {
+        fn an_offer_is_read_as_it_was_written(name: String, size_bytes in 0..=2 * FILE_BYTES_MAX, hash: [u8; 32], half in 32..=736_u16) {
             let file = FileOffer { name: FileName::of(&name), size_bytes, hash: FileHash(hash) };
             let symbol_bytes = 2 * half;
             let content = Content::Offer(Offer { file, symbol_bytes });
-            let is_allowed = usize::from(symbol_bytes) <= SYMBOL_BYTES_MAX;
+            let is_allowed =
+                usize::from(symbol_bytes) <= SYMBOL_BYTES_MAX && size_bytes <= FILE_BYTES_MAX;
             let read = decode(&encode(&content, at(5)));
             prop_assert_eq!(read, if is_allowed { Ok((content, at(5))) } else { Err(UnknownContent) });
         }

@@ -95,6 +95,9 @@ pub enum SayError {
     /// The room is plain.
     #[error("files need a reliable room, and this one is plain")]
     Plain,
+    /// The file is too long.
+    #[error("the file has more than 1 TiB: send it in parts")]
+    TooLarge,
     /// The group could not be joined for a file.
     #[error(transparent)]
     Join(#[from] OpenError),

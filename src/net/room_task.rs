@@ -24,7 +24,8 @@ use crate::chat::{Dialect, FileOffer, MessageText, RoomAddress, TransportChoice}
 use crate::control::datagrams;
 use crate::files::{PartFile, SourceFile};
 use crate::multicast::config::{
-    FILE_DATAGRAM_OVERHEAD_BYTES, IDLE_INTERVAL_MIN, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN,
+    FILE_BYTES_MAX, FILE_DATAGRAM_OVERHEAD_BYTES, IDLE_INTERVAL_MIN, SYMBOL_BYTES_MAX,
+    SYMBOL_BYTES_MIN,
 };
 use crate::multicast::content::Offer;
 use crate::multicast::plain;
@@ -298,6 +299,9 @@ impl RoomTask {
         };
         if self.socket.is_none() {
             return Err(SayError::InterfaceDown(self.interface.name.clone()));
+        }
+        if source.offer().size_bytes > FILE_BYTES_MAX {
+            return Err(SayError::TooLarge);
         }
         let said_at = Timestamp::now();
         let offer = offer(source.offer().clone(), &self.interface);

@@ -26,6 +26,10 @@ const TURN_MAX: Micros = Micros::from_millis(20);
 /// The part of what a member's socket holds that may be on the way to it.
 const BUFFER_SHARE: f64 = 0.75;
 
+/// A loss above this is not believed, so that nobody can make a file travel many times: what is missing then is asked for
+/// again.
+const LOSS_MAX: f64 = 0.5;
+
 /// One member's side of one file that it sends.
 #[derive(Debug)]
 pub struct Sender {
@@ -251,7 +255,7 @@ impl Sender {
 
     /// What was sent after the member had answered may have repaired what it needs.
     fn owe(&mut self, need: &Need, is_ours: bool) {
-        let loss = need.loss.share().unwrap_or_default().min(0.9);
+        let loss = need.loss.share().unwrap_or_default().min(LOSS_MAX);
         let top = match is_ours {
             true => expand(need.top, self.number),
             false => 0,
@@ -407,7 +411,7 @@ impl Sender {
         let wanting = self.receivers.values();
         let wanting = wanting.filter(|w| w.answer == Answer::Wants);
         let losses = wanting.filter_map(|wanting| wanting.loss);
-        losses.fold(0.0, f64::max).min(0.5)
+        losses.fold(0.0, f64::max).min(LOSS_MAX)
     }
 
     fn send(&mut self, block: u32, symbol: u16, is_probe: bool, now: Instant) -> Planned {

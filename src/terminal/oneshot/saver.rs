@@ -1,8 +1,9 @@
 //! Files that a command saves as they are offered.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::chat::{ByteSize, FileOffer};
@@ -25,7 +26,11 @@ pub(super) struct Saver {
     done: mpsc::UnboundedReceiver<Saved>,
     /// They end with this.
     running: JoinSet<()>,
+    places: Arc<Semaphore>,
 }
+
+/// Files that are received at a time; others wait.
+const RUNNING_MAX: usize = 8;
 
 impl Saver {
     pub(super) fn new(files: RoomFiles, folder: &Path) -> Self {
@@ -36,13 +41,17 @@ impl Saver {
             saved,
             done,
             running: JoinSet::new(),
+            places: Arc::new(Semaphore::new(RUNNING_MAX)),
         }
     }
 
     /// Starts to receive a file.
     pub(super) fn take(&mut self, from: String, offer: Offer) {
         let (files, folder, saved) = (self.files.clone(), self.folder.clone(), self.saved.clone());
+        let places = Arc::clone(&self.places);
         self.running.spawn(async move {
+            // It is never closed.
+            let place = places.acquire().await;
             let transfer = Transfer::default();
             let fetched = {
                 let fetching = files.fetch(&offer, &folder, &transfer);
@@ -65,6 +74,7 @@ impl Saver {
                 progress.end();
                 fetched
             };
+            drop(place);
             let (result, lingering) = match fetched {
                 Ok(fetched) => (Ok(fetched.path.clone()), Some(fetched)),
                 Err(error) => (Err(error.to_string()), None),

@@ -18,6 +18,9 @@ use work::{Happened, Source, Teller, receive, send, share};
 /// Transfers that are remembered; of more, those that ended first are forgotten.
 const ROWS_MAX: usize = 200;
 
+/// While so many are on their way, nothing more comes by itself.
+const RUNNING_MAX: usize = 16;
+
 /// All transfers of this client.
 #[derive(Debug)]
 pub(super) struct Transfers {
@@ -169,7 +172,8 @@ impl Transfers {
         };
         let size = ByteSize(offer.size_bytes);
         let told = format!("{from} {sends} {}", described(offer));
-        let is_small = size <= self.auto_accept && size > ByteSize(0);
+        let running = self.rows.values().filter(|row| row.is_running()).count();
+        let is_small = size <= self.auto_accept && size > ByteSize(0) && running < RUNNING_MAX;
         let id = self.add(what, State::Offered, way);
         match is_small && self.receive(id, files).is_ok() {
             true => (told, true),
@@ -226,8 +230,7 @@ impl Transfers {
 
     /// Whether any is on its way.
     pub(super) fn is_running(&self) -> bool {
-        let mut rows = self.rows.values();
-        rows.any(|row| matches!(row.state, State::Running(_)))
+        self.rows.values().any(Row::is_running)
     }
 
     /// How far those are that are on their way, a line for each.

@@ -54,6 +54,10 @@ pub(super) struct Running {
 }
 
 impl Row {
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+
     /// Notes the end.
     pub(super) fn end(&mut self, result: Result<Done, String>) -> Option<Told> {
         let is_cancelled = match &self.state {
