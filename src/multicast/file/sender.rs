@@ -30,6 +30,7 @@ const BUFFER_SHARE: f64 = 0.75;
 #[derive(Debug)]
 pub struct Sender {
     me: MemberId,
+    role: Role,
     room_tag: u32,
     object: ObjectId,
     layout: Layout,
@@ -124,7 +125,7 @@ pub struct Progress {
 impl Sender {
     /// Sends to whoever answers. `rate_max` in bytes a second; none to let the members decide.
     pub fn new(
-        me: MemberId,
+        (me, role): (MemberId, Role),
         room_tag: u32,
         object: ObjectId,
         layout: Layout,
@@ -133,6 +134,7 @@ impl Sender {
     ) -> Self {
         Self {
             me,
+            role,
             room_tag,
             object,
             layout,
@@ -240,7 +242,10 @@ impl Sender {
 
     /// When somebody wants the file it is waited a little for others.
     fn begin_soon(&mut self, now: Instant) {
-        let all_answered = self.receivers.len() >= self.expected;
+        // An observer is not among those that are expected.
+        let members = self.receivers.values();
+        let members = members.filter(|wanting| wanting.role != Role::Observer);
+        let all_answered = members.count() >= self.expected;
         match self.begins {
             None if all_answered => self.begins = Some(now),
             None => self.begins = Some(now + FILE_GATHER),
@@ -466,7 +471,7 @@ impl Sender {
             age_ms: (now.since(self.started).0 / 1000) as u32,
             round_trip: QuantisedTime::of(round_trips.max().unwrap_or_default()),
             group_size: QuantisedSize::of(self.receivers.len()),
-            role: Role::Member,
+            role: self.role,
             poll: false,
             wants_report,
         }
