@@ -114,8 +114,8 @@ impl RoomFiles {
         Ok(Shared::ByServer)
     }
 
-    /// Waits until all who take the file have it, and tells how many that are. Who was there and has not taken it within a
-    /// second is not waited for, nor who takes it and is not heard of for long.
+    /// Waits until all who take the file have it, the server too, and tells how many that are beside it. Who was there and
+    /// has not taken it within a second is not waited for, nor who takes it and is not heard of for long. If the server takes it, that is waited for too.
     ///
     /// # Errors
     /// It cannot be sent any more.
@@ -139,8 +139,11 @@ impl RoomFiles {
             }
             took = took.max(now.done + now.waiting);
             on_change(&now, took);
-            let all_answered = started.elapsed() >= ANSWER_WAIT || took >= there;
-            let all_have_it = now.done == took && (took > 0 || there == 0);
+            let has_server_answered = now.is_kept || now.is_being_kept || self.server.is_none();
+            let all_answered =
+                started.elapsed() >= ANSWER_WAIT || took >= there && has_server_answered;
+            let is_taken = took > 0 || there == 0 || now.is_kept;
+            let all_have_it = now.done == took && is_taken && !now.is_being_kept;
             if all_have_it && all_answered || moved.elapsed() >= SILENCE_MAX {
                 return Ok(Delivered {
                     by: now.done,

@@ -24,16 +24,8 @@ impl SourceFile {
     /// # Errors
     /// It is not there, not readable, no regular file, or was changed meanwhile.
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        let (file, metadata) = open_regular(path)?;
         let failed = |error| FileError::of(path, error);
-        // Opening a pipe would wait for its other end.
-        let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(no_wait).open(path);
-        let file = file.map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(FileError::NoRegularFile(path.to_owned()));
-        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let hash = hash_of(&file, metadata.len()).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => FileError::Changed(path.to_owned()),
@@ -51,6 +43,23 @@ impl SourceFile {
         };
         source.check_unchanged()?;
         Ok(source)
+    }
+
+    /// Opens a file whose hash is known, as that of one that is kept is: of it only the length is looked at.
+    ///
+    /// # Errors
+    /// It is not there, not readable, no regular file, or has another length.
+    pub fn open_kept(path: &Path, offer: &FileOffer) -> Result<Self, FileError> {
+        let (file, metadata) = open_regular(path)?;
+        match metadata.len() == offer.size_bytes {
+            true => Ok(Self {
+                offer: offer.clone(),
+                file,
+                path: path.to_owned(),
+                before: state(&metadata),
+            }),
+            false => Err(FileError::Changed(path.to_owned())),
+        }
     }
 
     /// What to offer.
@@ -81,6 +90,20 @@ impl SourceFile {
             true => Ok(()),
             false => Err(FileError::Changed(self.path.clone())),
         }
+    }
+}
+
+fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
+    let failed = |error| FileError::of(path, error);
+    // Opening a pipe would wait for its other end.
+    let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(no_wait).open(path);
+    let file = file.map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    match metadata.is_file() {
+        true => Ok((file, metadata)),
+        false => Err(FileError::NoRegularFile(path.to_owned())),
     }
 }
 
@@ -145,6 +168,8 @@ mod tests {
         let error = source.check_unchanged().unwrap_err();
         assert!(matches!(error, FileError::Changed(_)), "{error}");
         let error = source.read_at(&mut [0; 11], 0).unwrap_err();
+        assert!(matches!(error, FileError::Changed(_)), "{error}");
+        let error = SourceFile::open_kept(&path, source.offer()).unwrap_err();
         assert!(matches!(error, FileError::Changed(_)), "{error}");
     }
 }

@@ -97,6 +97,7 @@ fn read_offer(mut bytes: &[u8]) -> Result<Offer, UnknownContent> {
     let mut hash = [0; 32];
     bytes.copy_to_slice(&mut hash);
     let symbol_bytes = bytes.get_u16();
+    // Who takes it at its word would have no memory left for the map of its blocks.
     let is_cut_well = size_bytes <= FILE_BYTES_MAX
         && symbol_bytes.is_multiple_of(2)
         && (SYMBOL_BYTES_MIN..=SYMBOL_BYTES_MAX).contains(&usize::from(symbol_bytes));

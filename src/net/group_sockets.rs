@@ -18,9 +18,6 @@ use crate::control::datagrams;
 /// finds no room there is lost, as everywhere.
 const PIECES_WAITING_MAX: usize = 64;
 
-/// How many hops datagrams go: the server serves its own networks.
-const TTL: u8 = 1;
-
 /// What is received on any of the interfaces comes out as pieces of datagrams.
 pub struct GroupSockets {
     room: RoomAddress,
@@ -38,6 +35,9 @@ struct Leg {
 }
 
 impl GroupSockets {
+    /// How many hops datagrams go: the server serves its own networks.
+    pub const TTL: u8 = 1;
+
     /// On no interface yet; and where the pieces come out.
     pub fn new(room: RoomAddress) -> (Self, mpsc::Receiver<Bytes>) {
         let (pieces, received) = mpsc::channel(PIECES_WAITING_MAX);
@@ -59,7 +59,7 @@ impl GroupSockets {
         if self.legs.get(&interface.index).is_some_and(is_there) {
             return Ok(());
         }
-        let socket = Arc::new(WatchedSocket::open(self.room, interface, TTL)?);
+        let socket = Arc::new(WatchedSocket::open(self.room, interface, Self::TTL)?);
         let reader = tokio::spawn(read(Arc::clone(&socket), self.pieces.clone()));
         let leg = Leg {
             interface: interface.clone(),
@@ -85,9 +85,10 @@ impl GroupSockets {
         legs.any(|leg| leg.socket.socket.source() == source)
     }
 
-    /// The interface that was joined first of those that are there, by its number.
-    pub fn first_interface(&self) -> Option<u32> {
-        self.first
+    /// The interface that was joined first of those that are there.
+    pub fn first_interface(&self) -> Option<&Interface> {
+        let first = self.first.and_then(|first| self.legs.get(&first));
+        first.map(|leg| &leg.interface)
     }
 
     /// Where what is sent comes from, as the others see it; there may be several such places.

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::seat::new_member;
 use super::speech::name;
-use crate::chat::{Happening, Position, RecordId, RoomAddress, SessionId};
-use crate::multicast::content::{self, Content};
-use crate::multicast::packet::{MemberId, Role, room_tag};
+use crate::chat::{FileHash, Happening, Position, RecordId, RoomAddress, SessionId};
+use crate::multicast::content::{self, Content, Offer};
+use crate::multicast::file::{self, Announcement, FileDatagram};
+use crate::multicast::packet::{Header, MemberId, Role, room_tag};
 use crate::multicast::session::{Config, Event, Input, Output, Past, Session};
 use crate::time::Micros;
 
@@ -21,6 +22,8 @@ pub struct Observer {
     id: MemberId,
     session: Session,
     clock: Clock,
+    /// What announcements told since the last flush.
+    told: Vec<Observed>,
 }
 
 /// What an observer notices.
@@ -36,6 +39,24 @@ pub enum Observed {
         what: Happening,
         /// The last record of a message.
         record: Option<RecordId>,
+    },
+    /// Somebody has a file: it was offered, or is announced to those who came later.
+    Offered {
+        /// Who has it.
+        origin: SessionId,
+        /// What they are called.
+        from: String,
+        /// When it was offered, by their clock.
+        said_at: Timestamp,
+        /// The file.
+        offer: Offer,
+    },
+    /// It is no longer to be had from them.
+    Withdrawn {
+        /// Who had it.
+        origin: SessionId,
+        /// The file.
+        hash: FileHash,
     },
     /// Somebody is there, and was heard so far.
     Seen(Position),
@@ -67,7 +88,12 @@ impl Observer {
         };
         let id = MemberId(new_member()?);
         let session = Session::new(id, config, getrandom::u64()?, clock.now());
-        Ok(Self { id, session, clock })
+        Ok(Self {
+            id,
+            session,
+            clock,
+            told: Vec::new(),
+        })
     }
 
     /// Which member it is.
@@ -77,9 +103,35 @@ impl Observer {
 
     /// Takes a datagram.
     pub fn hear(&mut self, source: SocketAddrV4, bytes: &[u8]) {
+        if let Ok((header, FileDatagram::Announcement(told))) = file::decode(bytes) {
+            self.hear_announcement(&header, told);
+            return;
+        }
         let source = source.into();
         let input = Input::Datagram { source, bytes };
         self.session.handle_input(input, self.clock.now());
+    }
+
+    /// Of a member that is known; what we announce ourselves comes back on another socket.
+    fn hear_announcement(&mut self, header: &Header, told: Announcement) {
+        let session = &self.session;
+        let is_known = session.member(header.transmitter).is_some();
+        if header.room_tag != session.room_tag() || !is_known {
+            return;
+        }
+        let origin = SessionId(header.transmitter.0);
+        self.told.push(match told.is_withdrawn {
+            true => Observed::Withdrawn {
+                origin,
+                hash: told.offer.file.hash,
+            },
+            false => Observed::Offered {
+                origin,
+                from: name(session, header.transmitter),
+                said_at: told.said_at,
+                offer: told.offer,
+            },
+        });
     }
 
     /// The time of the last [`Observer::flush`] has come.
@@ -100,6 +152,12 @@ impl Observer {
     /// Whether nobody is there.
     pub fn is_alone(&self) -> bool {
         self.session.members().next().is_none()
+    }
+
+    /// Others who are there, and whom no relay serves.
+    pub fn members_by_multicast(&self) -> usize {
+        let members = self.session.members();
+        members.filter(|member| !member.is_relayed).count()
     }
 
     /// The time between two signs of life.
@@ -130,6 +188,7 @@ impl Observer {
         while let Some(event) = events.pop_front() {
             self.notice(event, &events, &mut on_observed);
         }
+        self.told.drain(..).for_each(on_observed);
         wake
     }
 
@@ -163,18 +222,29 @@ impl Observer {
                 let Ok((content, said_at)) = content::decode(&text) else {
                     return;
                 };
+                let from = name(id.origin);
+                let origin = SessionId(id.origin.0);
+                let (what, offer) = match content {
+                    Content::Text(text) => (Happening::Text(text), None),
+                    Content::Offer(offer) => (Happening::File(offer.file.clone()), Some(offer)),
+                };
                 on_observed(Observed::Happened {
-                    from: name(id.origin),
+                    from: from.clone(),
                     said_at: Some(said_at),
-                    what: match content {
-                        Content::Text(text) => Happening::Text(text),
-                        Content::Offer(offer) => Happening::File(offer.file),
-                    },
+                    what,
                     record: Some(RecordId {
-                        origin: SessionId(id.origin.0),
+                        origin,
                         sequence: id.sequence,
                     }),
                 });
+                if let Some(offer) = offer {
+                    on_observed(Observed::Offered {
+                        origin,
+                        from,
+                        said_at,
+                        offer,
+                    });
+                }
             }
             Event::Joined(id) => {
                 let next = session.position(id);

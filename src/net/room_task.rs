@@ -307,6 +307,7 @@ impl RoomTask {
         let offer = offer(source.offer().clone(), &self.interface);
         let options = SendingOptions {
             member: reliable.id().0,
+            is_observer: false,
             room: self.room,
             interface: self.interface.clone(),
             ttl: self.ttl,

@@ -63,6 +63,31 @@ impl Files {
         Ok(answered)
     }
 
+    /// Asks the thread from another thread, and waits for what comes back.
+    ///
+    /// # Errors
+    /// No files are kept, or the server ends.
+    ///
+    /// # Panics
+    /// In a task of the runtime, which must not wait so.
+    pub(super) fn ask_and_wait<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut FileStore) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let jobs = self.jobs.as_ref().ok_or_else(off)?;
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |store| {
+            let _ = answer.send(job(store));
+        });
+        let _ = jobs.blocking_send(job);
+        answered.blocking_recv().map_err(|_| stopping())
+    }
+
+    /// Whether files are kept here.
+    pub(super) fn are_kept(&self) -> bool {
+        self.jobs.is_some()
+    }
+
     /// A piece of a file.
     pub(super) async fn read(&self, hash: FileHash, offset: u64) -> Result<Reply, Refusal> {
         let read = self.ask(move |store| store.read(hash, offset)).await?;

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::bridge::{Bridge, Guest, Overheard};
 use super::delivery::Delivery;
+use super::files::Files;
 use super::job::{Answer, Caller, Job};
 use super::outbox::{LetGo, Outbox};
 use super::outcome::{Entering, Outcome, Pending, Undo};
@@ -40,6 +41,7 @@ pub(super) struct HubHandle {
 pub(super) struct Stores {
     pub(super) store: Store,
     pub(super) history: Option<History>,
+    pub(super) files: Files,
 }
 
 /// The owner's thread, and the task with the server's seats.
@@ -59,8 +61,12 @@ pub(super) fn spawn(
     shutdown: Shutdown,
 ) -> (HubHandle, Owners) {
     let (jobs, jobs_in) = mpsc::channel(JOBS_WAITING_MAX);
-    let Stores { store, history } = stores;
-    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade(), history.clone());
+    let Stores {
+        store,
+        history,
+        files,
+    } = stores;
+    let (bridge, bridge_task) = Bridge::spawn(interface, jobs.downgrade(), history.clone(), files);
     let task = HubTask {
         hub,
         directory,
@@ -530,6 +536,7 @@ mod tests {
         let stores = Stores {
             store,
             history: None,
+            files: Files::spawn(None, &Shutdown::default()),
         };
         let (handle, _owners) = spawn(hub, directory, stores, None, Shutdown::default());
         Running {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::bridge::{SEAT_FILES, SEATS_MAX};
+use super::bridge::{SEAT_FILES, SEATS_MAX, TRANSFER_FILES_MAX};
 use super::connection::Connection;
 use super::files::Files;
 use super::hub_task::{self, HubHandle, Owners, Stores};
@@ -102,7 +102,11 @@ impl Server {
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });
         }
-        let kept = Stores { store, history };
+        let kept = Stores {
+            store,
+            history,
+            files: files.clone(),
+        };
         let (hub, owners) =
             hub_task::spawn(hub, directory, kept, config.interface, shutdown.clone());
         Ok(Self {
@@ -240,7 +244,8 @@ async fn turn_away(mut stream: TcpStream, connections_max: usize) {
 /// beyond wait, which is told when it happens.
 fn allow_files(connections_max: usize) {
     let of_clients = connections_max + TURNED_AWAY_AT_ONCE_MAX;
-    let needed = (of_clients + FILES_OF_OUR_OWN + SEATS_MAX * SEAT_FILES) as u64;
+    let needed =
+        (of_clients + FILES_OF_OUR_OWN + SEATS_MAX * SEAT_FILES + TRANSFER_FILES_MAX) as u64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         let current = limit.maximum.map_or(needed, |maximum| maximum.min(needed));

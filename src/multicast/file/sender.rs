@@ -34,6 +34,7 @@ const LOSS_MAX: f64 = 0.5;
 #[derive(Debug)]
 pub struct Sender {
     me: MemberId,
+    role: Role,
     room_tag: u32,
     object: ObjectId,
     layout: Layout,
@@ -128,7 +129,7 @@ pub struct Progress {
 impl Sender {
     /// Sends to whoever answers. `rate_max` in bytes a second; none to let the members decide.
     pub fn new(
-        me: MemberId,
+        (me, role): (MemberId, Role),
         room_tag: u32,
         object: ObjectId,
         layout: Layout,
@@ -137,6 +138,7 @@ impl Sender {
     ) -> Self {
         Self {
             me,
+            role,
             room_tag,
             object,
             layout,
@@ -244,7 +246,10 @@ impl Sender {
 
     /// When somebody wants the file it is waited a little for others.
     fn begin_soon(&mut self, now: Instant) {
-        let all_answered = self.receivers.len() >= self.expected;
+        // An observer is not among those that are expected.
+        let members = self.receivers.values();
+        let members = members.filter(|wanting| wanting.role != Role::Observer);
+        let all_answered = members.count() >= self.expected;
         match self.begins {
             None if all_answered => self.begins = Some(now),
             None => self.begins = Some(now + FILE_GATHER),
@@ -470,7 +475,7 @@ impl Sender {
             age_ms: (now.since(self.started).0 / 1000) as u32,
             round_trip: QuantisedTime::of(round_trips.max().unwrap_or_default()),
             group_size: QuantisedSize::of(self.receivers.len()),
-            role: Role::Member,
+            role: self.role,
             poll: false,
             wants_report,
         }

@@ -70,7 +70,14 @@ impl Network {
         let mut random = SmallRng::seed_from_u64(seed);
         let layout = layout(size_bytes);
         let file = (0..size_bytes).map(|_| random.random()).collect();
-        let sender = Sender::new(MemberId(1), TAG, object(), layout, None, START);
+        let sender = Sender::new(
+            (MemberId(1), Role::Member),
+            TAG,
+            object(),
+            layout,
+            None,
+            START,
+        );
         let mut network = Self {
             now: START,
             random,

@@ -40,6 +40,8 @@ const WITHDRAWALS: u32 = 3;
 pub struct SendingOptions {
     /// Which member of the room sends it.
     pub member: u64,
+    /// The server's seat is nobody.
+    pub is_observer: bool,
     /// The room.
     pub room: RoomAddress,
     /// Where to send.
@@ -65,6 +67,8 @@ pub struct Sent {
     pub slowest_bytes: u64,
     /// The server has it too, for those who come later.
     pub is_kept: bool,
+    /// The server gets it now.
+    pub is_being_kept: bool,
     /// Why it is not sent any more.
     pub failed: Option<String>,
 }
@@ -107,8 +111,12 @@ pub fn send(
     let (room, interface) = (options.room, &options.interface);
     let socket = MulticastSocket::open(room, interface, options.ttl, hears)?;
     let clock = Clock::start();
+    let role = match options.is_observer {
+        true => Role::Observer,
+        false => Role::Member,
+    };
     let mut sender = Sender::new(
-        MemberId(options.member),
+        (MemberId(options.member), role),
         room_tag(room),
         object,
         layout,
@@ -278,7 +286,8 @@ impl Sending {
         let now = self.clock.now();
         let state = self.state(now);
         let told = self.told.borrow();
-        let is_news = told.done != state.done || told.waiting != state.waiting;
+        let who = |sent: &Sent| (sent.done, sent.waiting, sent.is_kept, sent.is_being_kept);
+        let is_news = who(&told) != who(&state);
         let is_due = is_news || self.tell_due <= now && *told != state;
         drop(told);
         if is_due {
@@ -296,7 +305,10 @@ impl Sending {
         };
         for member in self.sender.progress(now) {
             match member.role {
-                Role::Observer => state.is_kept |= member.is_done,
+                Role::Observer => {
+                    state.is_kept |= member.is_done;
+                    state.is_being_kept |= member.is_waiting;
+                }
                 Role::Member | Role::Relayed => {
                     state.done += usize::from(member.is_done);
                     state.waiting += usize::from(member.is_waiting);

@@ -1,6 +1,10 @@
 //! The server's own seats: one in each room that has a client who asked for a way into it, or a follower.
 
+mod keep_file;
+mod kept;
 mod room_bridge;
+mod room_files;
+mod send_kept;
 mod talk_log;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::files::Files;
 use super::job::{Answer, Job};
 use super::outbox::{LetGo, Outbox};
 use crate::chat::{Message, Position, Room, RoomId, RoomName, SessionId};
@@ -21,7 +26,10 @@ use crate::control::{Refusal, RefusalCode, Reply};
 use crate::hub::ClientId;
 use crate::net::{Interface, Towards};
 use crate::store::History;
-use room_bridge::{RoomBridge, RoomHistory};
+use kept::{Kept, RoomHistory};
+use room_bridge::RoomBridge;
+use room_files::Places;
+pub(super) use room_files::TRANSFER_FILES_MAX;
 
 /// Commands that wait, for all rooms or for one. What finds no room is a datagram that is lost, or a client
 /// that is told to try again.
@@ -143,12 +151,15 @@ impl Bridge {
         interface: Option<String>,
         jobs: mpsc::WeakSender<Job>,
         history: Option<History>,
+        files: Files,
     ) -> (Self, JoinHandle<()>) {
         let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
         let task = BridgeTask {
             interface,
             jobs,
             history,
+            files,
+            places: Places::default(),
             seats: BTreeMap::new(),
             at: BTreeMap::new(),
             left: Vec::new(),
@@ -217,6 +228,9 @@ struct BridgeTask {
     jobs: mpsc::WeakSender<Job>,
     /// Where what is heard is kept, if it is.
     history: Option<History>,
+    /// Where files that are offered are kept, and how many travel at a time.
+    files: Files,
+    places: Places,
     seats: BTreeMap<Place, Seat>,
     /// Where each client is.
     at: BTreeMap<ClientId, Place>,
@@ -423,7 +437,12 @@ impl BridgeTask {
             let history = self.history.clone().filter(|history| history.keeps(id));
             let history = history.map(|history| RoomHistory { history, room: id });
             let is_alone = Arc::new(AtomicBool::new(true));
-            let bridge = RoomBridge::new(room, self.jobs.clone(), history, Arc::clone(&is_alone));
+            let kept = Kept {
+                history,
+                files: self.files.clone(),
+                places: self.places.clone(),
+            };
+            let bridge = RoomBridge::new(room, self.jobs.clone(), kept, Arc::clone(&is_alone));
             let (bridge, pieces) = bridge.map_err(|_| BridgeError::Busy)?;
             let seat = Seat {
                 to_room,

@@ -1,6 +1,8 @@
 //! The server's seat in one room: it carries datagrams between the group and those whom multicast does not
 //! reach, tells its guests whether they are heard by multicast, and hears what is said.
 
+mod heard;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -8,22 +10,23 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::kept::{Kept, RoomHistory};
+use super::room_files::{self, RoomFiles};
 use super::talk_log::TalkLog;
-use super::{Guest, HeardSoFar, Overheard, ToRoom};
-use crate::chat::{Dialect, Happening, Message, RecordId, Room, RoomId};
+use super::{Guest, HeardSoFar, ToRoom};
+use crate::chat::{Dialect, Happening, Room};
 use crate::control::{self, Event, datagrams};
 use crate::hub::ClientId;
 use crate::multicast::config::IDLE_INTERVAL_MIN;
-use crate::multicast::packet::{self, Body, MemberId, room_tag};
+use crate::multicast::file::{self, FileDatagram};
+use crate::multicast::packet::{self, Body, Malformed, MemberId, room_tag};
 use crate::multicast::plain;
 use crate::multicast::transport::silence;
-use crate::net::{GroupSockets, Interface, Observed, Observer};
+use crate::net::{GroupSockets, Interface, Observer};
 use crate::server::job::Job;
-use crate::store::{History, NewEntry};
 
 /// How often guests are told whether they are heard, and interfaces that were lost are tried again.
 const LOOK: Duration = Duration::from_millis(500);
@@ -36,35 +39,6 @@ const SETTLE: Duration = Duration::from_millis(150);
 
 /// Who leaves has said all after this.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
-
-/// Where what is said in a room is kept.
-pub(super) struct RoomHistory {
-    pub(super) history: History,
-    pub(super) room: RoomId,
-}
-
-impl RoomHistory {
-    fn keep(
-        &self,
-        from: String,
-        what: Happening,
-        said_at: Option<Timestamp>,
-        record: Option<RecordId>,
-    ) {
-        let heard_at = Timestamp::now();
-        let said_at = said_at.unwrap_or(heard_at);
-        self.history.keep(
-            self.room,
-            NewEntry {
-                said_at,
-                heard_at,
-                from,
-                what,
-                record,
-            },
-        );
-    }
-}
 
 pub(super) struct RoomBridge {
     room: Room,
@@ -84,6 +58,8 @@ pub(super) struct RoomBridge {
     is_followed: bool,
     /// What is said here is kept.
     history: Option<RoomHistory>,
+    /// Files of a reliable room.
+    files: Option<RoomFiles>,
     /// Nobody is heard here; for who decides whether this seat is needed.
     is_alone: Arc<AtomicBool>,
     /// When it is known who is here, and who waits to be told how far they were heard.
@@ -106,10 +82,15 @@ impl RoomBridge {
     pub(super) fn new(
         room: Room,
         jobs: mpsc::WeakSender<Job>,
-        history: Option<RoomHistory>,
+        kept: Kept,
         is_alone: Arc<AtomicBool>,
     ) -> std::io::Result<(Self, mpsc::Receiver<Bytes>)> {
         let (sockets, pieces) = GroupSockets::new(room.address);
+        let Kept {
+            history,
+            files,
+            places,
+        } = kept;
         let observer = match room.dialect {
             Dialect::Plain => None,
             Dialect::Reliable => {
@@ -121,6 +102,9 @@ impl RoomBridge {
             }
         };
         let log = TalkLog::new(&room, Instant::now().into_std());
+        let files = observer
+            .as_ref()
+            .map(|observer| RoomFiles::new(&room, observer.id(), files, places));
         let bridge = Self {
             room,
             sockets,
@@ -133,6 +117,7 @@ impl RoomBridge {
             log,
             is_followed: false,
             history,
+            files,
             is_alone,
             settled: Instant::now() + SETTLE,
             asking: Vec::new(),
@@ -162,8 +147,10 @@ impl RoomBridge {
                 () = sleep_until(self.wake), if self.observer.is_some() => self.look(),
                 () = sleep_until(self.signs_due), if !self.signs.is_empty() => self.pass_signs_on(),
                 () = sleep_until(self.settled), if !self.asking.is_empty() => self.tell_positions(),
+                ended = room_files::next_end(&mut self.files) => self.go_on_with_files(ended),
                 _ = look.tick() => {
                     self.sockets.mend();
+                    self.start_files();
                     self.note_whether_alone();
                     self.tell_who_is_heard();
                 }
@@ -174,6 +161,7 @@ impl RoomBridge {
 
     async fn leave(mut self, mut pieces: mpsc::Receiver<Bytes>) {
         self.guests.clear();
+        self.files = None;
         let end = Instant::now() + LEAVE_WAIT_MAX;
         if let Some(observer) = &mut self.observer {
             observer.leave();
@@ -248,7 +236,7 @@ impl RoomBridge {
     /// A piece came by multicast.
     fn hear(&mut self, piece: &Bytes) {
         let now = Instant::now();
-        let piece = self.without_our_own(piece);
+        let piece = self.talk_of_others(piece);
         for (source, datagram) in datagrams::read(&piece) {
             if let Some(member) = packet::transmitter(datagram) {
                 let seated = self.guests.values_mut();
@@ -263,15 +251,20 @@ impl RoomBridge {
         self.flush();
     }
 
-    /// What we send on one interface may come in on another.
-    fn without_our_own(&self, piece: &Bytes) -> Bytes {
-        let is_ours = |source| self.sockets.is_source(source);
-        if !datagrams::read(piece).any(|(source, _)| is_ours(source)) {
+    /// The talk of others: what we send on one interface may come in on another, and what carries files is for those
+    /// whom multicast reaches, though not every system keeps it from our socket.
+    fn talk_of_others(&self, piece: &Bytes) -> Bytes {
+        let is_talk = |source, datagram: &[u8]| {
+            !self.sockets.is_source(source) && !packet::carries_file(datagram)
+        };
+        if datagrams::read(piece).all(|(source, datagram)| is_talk(source, datagram)) {
             return piece.clone();
         }
         let mut others = Vec::new();
-        for (source, datagram) in datagrams::read(piece).filter(|(source, _)| !is_ours(*source)) {
-            datagrams::push(&mut others, source, datagram);
+        for (source, datagram) in datagrams::read(piece) {
+            if is_talk(source, datagram) {
+                datagrams::push(&mut others, source, datagram);
+            }
         }
         others.into()
     }
@@ -324,13 +317,16 @@ impl RoomBridge {
             let said = plain::decode(datagram, source);
             return said.is_ok_and(|message| message.from == guest.name);
         };
-        let Ok((header, body)) = packet::decode(datagram) else {
-            return false;
-        };
-        // To the others all guests are on our machine, where one may take the place of another.
-        let takes_place = match &body {
-            Body::Heartbeat(heartbeat) => self.is_guest(heartbeat.replaces),
-            _ => false,
+        let (header, takes_place) = match packet::decode(datagram) {
+            // To the others all guests are on our machine, where one may take the place of another.
+            Ok((header, Body::Heartbeat(told))) => (header, self.is_guest(told.replaces)),
+            Ok((header, _)) => (header, false),
+            // Of files only that there are some: they themselves come over the connection.
+            Err(Malformed::OfFile) => match file::decode(datagram) {
+                Ok((header, FileDatagram::Announcement(_))) => (header, false),
+                _ => return false,
+            },
+            Err(_) => return false,
         };
         let transmitter = Some(header.transmitter.0);
         header.room_tag == room_tag(self.room.address)
@@ -354,47 +350,6 @@ impl RoomBridge {
                 history.keep(message.from.clone(), what, None, None);
             }
             self.overhear(message);
-        }
-    }
-
-    fn notice(&mut self, observed: Observed) {
-        match observed {
-            Observed::Seen(position) => {
-                if let Some(kept) = &self.history {
-                    let at = Timestamp::now();
-                    kept.history.note_position(kept.room, position, at);
-                }
-            }
-            Observed::Happened {
-                from,
-                said_at,
-                what,
-                record,
-            } => {
-                if let Some(history) = &self.history {
-                    history.keep(from.clone(), what.clone(), said_at, record);
-                }
-                if let Happening::Text(text) = what {
-                    self.overhear(Message {
-                        from,
-                        text,
-                        said_at,
-                    });
-                }
-            }
-        }
-    }
-
-    fn overhear(&mut self, message: Message) {
-        let now = Instant::now().into_std();
-        self.log
-            .said(&self.room, &message.from, message.text.as_str(), now);
-        if self.is_followed
-            && let Some(jobs) = self.jobs.upgrade()
-        {
-            let room = self.room.name.clone();
-            // Where the hub has its hands full, followers miss a line; the room does not wait.
-            let _ = jobs.try_send(Job::Overheard(Overheard { room, message }));
         }
     }
 
@@ -461,7 +416,7 @@ impl RoomBridge {
             .as_ref()
             .map_or(IDLE_INTERVAL_MIN, Observer::idle_interval);
         let silence = Duration::from_micros(silence(interval).0);
-        let first = self.sockets.first_interface();
+        let first = self.sockets.first_interface().map(|i| i.index);
         self.guests.retain(|_, seated| {
             let is_near = seated.interface.is_none() || seated.interface == first;
             let is_heard = seated.heard.is_some_and(|heard| heard.elapsed() < silence);
@@ -487,10 +442,15 @@ fn ticks() -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Origin;
+    use crate::chat::{FileHash, FileName, FileOffer, Origin};
+    use crate::multicast::content::Offer;
+    use crate::multicast::file::Announcement;
     use crate::multicast::packet::{
         Header, Heartbeat, QuantisedShare, QuantisedSize, QuantisedTime, ReportEntry, Role, encode,
     };
+    use crate::server::Shutdown;
+    use crate::server::bridge::room_files::Places;
+    use crate::server::files::Files;
     use crate::server::outbox::{OutboxReader, Outgoing, outbox};
 
     const MEMBER: u64 = 5;
@@ -512,7 +472,12 @@ mod tests {
         };
         let (jobs, _) = mpsc::channel(1);
         let alone = Arc::default();
-        let bridge = RoomBridge::new(room, jobs.downgrade(), None, alone);
+        let kept = Kept {
+            history: None,
+            files: Files::spawn(None, &Shutdown::default()),
+            places: Places::default(),
+        };
+        let bridge = RoomBridge::new(room, jobs.downgrade(), kept, alone);
         let (bridge, _pieces) = bridge.unwrap();
         bridge
     }
@@ -609,6 +574,48 @@ mod tests {
         let mut others = enter(&mut plain, 6, true);
         assert!(is_carried(&mut plain, &mut others, b"guest5: hi"));
         assert!(!is_carried(&mut plain, &mut others, b"guest6: hi"));
+    }
+
+    fn announcement(bridge: &RoomBridge, member: u64) -> Vec<u8> {
+        let body = Body::Report(Vec::new());
+        let datagram = datagram(bridge, member, 0, &body);
+        let (header, _) = packet::decode(&datagram).unwrap();
+        let file = FileOffer {
+            name: FileName::of("a.txt"),
+            size_bytes: 5,
+            hash: FileHash([3; 32]),
+        };
+        let symbol_bytes = 64;
+        let announcement = Announcement {
+            is_withdrawn: false,
+            offer: Offer { file, symbol_bytes },
+            said_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        file::encode_announcement(&header, &announcement)
+    }
+
+    #[tokio::test]
+    async fn of_files_only_announcements_are_carried_and_each_only_its_owns() {
+        let mut bridge = bridge(Dialect::Reliable);
+        let _own = enter(&mut bridge, MEMBER, true);
+        let mut others = enter(&mut bridge, 6, true);
+        let own = announcement(&bridge, MEMBER);
+        assert!(is_carried(&mut bridge, &mut others, &own));
+        let forged = announcement(&bridge, 6);
+        assert!(!is_carried(&mut bridge, &mut others, &forged));
+        let source = "10.0.0.5:4000".parse().unwrap();
+        for kind in [packet::SYMBOL, packet::NEED, packet::ANNOUNCEMENT] {
+            let mut datagram = announcement(&bridge, 9);
+            datagram[2] = kind;
+            assert!(!is_carried(&mut bridge, &mut others, &datagram));
+            // By multicast, with a system that does not keep them from us.
+            let mut piece = Vec::new();
+            datagrams::push(&mut piece, source, &datagram);
+            bridge.hear(&Bytes::from(piece));
+            let found = |chunk: &Bytes| chunk.windows(datagram.len()).any(|w| w == datagram);
+            let is_passed_on = waiting(&mut others).iter().any(found);
+            assert_eq!(is_passed_on, kind == packet::ANNOUNCEMENT);
+        }
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
-//! What the server's log and screen say of the talk in one room.
+//! What the server's log and screen say of the talk in one room, and of its files.
 
+use std::fmt;
 use std::time::Instant;
 
-use crate::chat::{Room, printable};
+use crate::chat::{Room, RoomName, printable};
 use crate::server::line_budget::{LineBudget, Verdict};
 
 /// Lines of one room that are logged in a second, as many as one client may say in the lobby. A flow of more is not
@@ -20,7 +21,7 @@ pub(super) struct TalkLog {
 impl TalkLog {
     pub(super) fn new(room: &Room, now: Instant) -> Self {
         Self {
-            is_off: room.history.is_some_and(|limit| limit.is_off()),
+            is_off: is_off(room),
             budget: LineBudget::new(LINES_PER_SECOND_MAX, now),
             left_out: 0,
         }
@@ -46,6 +47,32 @@ impl TalkLog {
         }
         self.left_out += 1;
         None
+    }
+}
+
+fn is_off(room: &Room) -> bool {
+    room.history.is_some_and(|limit| limit.is_off())
+}
+
+/// Logs what is done with files, unless nothing is to be kept of the room.
+#[derive(Clone, Debug)]
+pub(super) struct FileLog {
+    room: RoomName,
+    is_off: bool,
+}
+
+impl FileLog {
+    pub(super) fn new(room: &Room) -> Self {
+        Self {
+            room: room.name.clone(),
+            is_off: is_off(room),
+        }
+    }
+
+    pub(super) fn say(&self, what: fmt::Arguments<'_>) {
+        if !self.is_off {
+            tracing::info!("Room {}: {what}", self.room);
+        }
     }
 }
 

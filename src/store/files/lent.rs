@@ -1,12 +1,13 @@
-//! Files that are received by another way than pieces, into a part file that is given out meanwhile.
+//! Files that are received by another way than pieces: their part files are given out.
 
 use super::part::Part;
 use super::{Begun, FileStore, KeepError, KeptFile};
-use crate::chat::FileOffer;
+use crate::chat::{FileHash, FileOffer};
 use crate::files::PartFile;
 
 impl FileStore {
-    /// Gives out the part file of what is received by another way than pieces: nobody writes it meanwhile.
+    /// Gives out the part file of what is received by another way than pieces: nobody writes it meanwhile. Nothing
+    /// is removed for it, as nothing has come yet: see [`FileStore::keep_within_limits`].
     ///
     /// # Errors
     /// See [`KeepError`]; [`KeepError::NotWhole`] where it is given out already.
@@ -15,6 +16,9 @@ impl FileStore {
             return Ok(Begun::Kept(kept));
         }
         self.check_size(offer)?;
+        if self.promised_bytes().saturating_add(offer.size_bytes) > self.limits.total_bytes {
+            return Err(KeepError::NoSpace);
+        }
         match self.parts.remove(&offer.hash) {
             Some(lent @ Part::Lent { .. }) => {
                 let error = lent.not_whole();
@@ -25,7 +29,6 @@ impl FileStore {
             None => self.make_place()?,
         }
         self.checking.retain(|hash| *hash != offer.hash);
-        self.make_room(offer.size_bytes)?;
         let part = PartFile::open(&self.folder, offer, block_bytes)?;
         let lent = Part::Lent {
             size_bytes: offer.size_bytes,
@@ -35,21 +38,67 @@ impl FileStore {
         Ok(Begun::Part(Box::new(part)))
     }
 
+    /// What all that is given out may take in the end.
+    fn promised_bytes(&self) -> u64 {
+        let sizes = self.parts.values().map(|part| match part {
+            Part::Lent { size_bytes, .. } => *size_bytes,
+            _ => 0,
+        });
+        sizes.fold(0, u64::saturating_add)
+    }
+
+    /// Makes room for what has come of files that are given out. To be called while they grow.
+    ///
+    /// # Errors
+    /// [`KeepError::NoSpace`] if what is on its way takes all.
+    pub fn keep_within_limits(&mut self) -> Result<(), KeepError> {
+        self.make_room(0)
+    }
+
     /// Keeps a file whose part was given out. It takes long unless the part has caught up with its hash.
     ///
     /// # Errors
     /// See [`KeepError`].
     pub fn finish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
         self.parts.remove(&part.offer().hash);
+        let room = self.make_room(part.offer().size_bytes);
+        if let Err(error) = room {
+            self.abandon(part);
+            return Err(error);
+        }
         self.publish(part)
     }
 
     /// Takes a part back with which nobody goes on by that way: pieces may follow.
     pub fn abandon(&mut self, part: PartFile) {
-        let asleep = Part::Asleep {
-            offer: part.offer().clone(),
-            received_bytes: part.received_bytes(),
-        };
-        self.parts.insert(part.offer().hash, asleep);
+        let received_bytes = part.received_bytes();
+        let offer = part.offer().clone();
+        if received_bytes > 0 {
+            let asleep = Part::Asleep {
+                offer,
+                received_bytes,
+            };
+            self.parts.insert(part.offer().hash, asleep);
+            return;
+        }
+        self.parts.remove(&offer.hash);
+        // One that cannot be removed is found when it is looked for what is old.
+        if let Err(error) = part.discard() {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Who was given a part has it no more, and did not bring it back: what it wrote is there.
+    pub fn lost(&mut self, offer: &FileOffer) {
+        let hash: FileHash = offer.hash;
+        if let Some(Part::Lent { .. }) = self.parts.get(&hash)
+            && let Some(lent) = self.parts.remove(&hash)
+        {
+            let asleep = Part::Asleep {
+                offer: offer.clone(),
+                received_bytes: lent.taken_bytes(),
+            };
+            self.parts.insert(hash, asleep);
+        }
     }
 }

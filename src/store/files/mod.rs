@@ -73,7 +73,7 @@ pub struct FileState {
 pub enum Begun {
     /// It is here already.
     Kept(KeptFile),
-    /// Its blocks go into this; then [`FileStore::finish`], or [`FileStore::abandon`].
+    /// Its blocks go into this; then [`FileStore::finish`], [`FileStore::abandon`] or [`FileStore::lost`].
     Part(Box<PartFile>),
 }
 
@@ -211,6 +211,13 @@ impl FileStore {
             (None, Some(part)) => Err(part.not_whole()),
             _ => Err(KeepError::NoSuchFile),
         }
+    }
+
+    /// A file that is kept, and is used now: others make room first.
+    pub fn use_kept(&mut self, hash: FileHash) -> Option<KeptFile> {
+        let kept = self.find(hash)?;
+        self.note_use(hash, true);
+        Some(kept)
     }
 
     fn note_use(&mut self, hash: FileHash, is_first: bool) {

@@ -28,12 +28,12 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// What it may take of the disk; what is received by another way is not looked at block by block.
+    /// What it takes of the disk.
     pub(super) fn taken_bytes(&self) -> u64 {
         match self {
             Self::Asleep { received_bytes, .. } => *received_bytes,
             Self::Here { part, .. } => part.received_bytes(),
-            Self::Lent { size_bytes, .. } => *size_bytes,
+            Self::Lent { received_bytes, .. } => received_bytes.load(Ordering::Relaxed),
         }
     }
 

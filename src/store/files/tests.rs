@@ -1,5 +1,6 @@
 use super::*;
 use crate::chat::FileName;
+use crate::files::SourceFile;
 
 const PIECE: u32 = 100;
 
@@ -240,6 +241,57 @@ fn a_part_that_is_received_by_another_way_is_left_alone() {
     store.finish(*part).unwrap();
     assert_eq!(get(&mut store, offer.hash).unwrap(), content);
     assert!(matches!(store.begin(&offer, 50), Ok(Begun::Kept(_))));
+}
+
+/// Somebody promises what never comes.
+#[test]
+fn nothing_is_removed_for_a_promise() {
+    let data = tempfile::tempdir().unwrap();
+    let (old, new) = (content(1, 600), content(2, 500));
+    let mut store = open(data.path());
+    put(&mut store, "old.txt", &old).unwrap();
+    let (promise, old_hash) = (offer("new.txt", &new), offer("", &old).hash);
+    let lent = |store: &mut FileStore| match store.begin(&promise, 100).unwrap() {
+        Begun::Part(part) => *part,
+        Begun::Kept(kept) => panic!("{kept:?}"),
+    };
+    let part = lent(&mut store);
+    store.keep_within_limits().unwrap();
+    assert!(store.find(old_hash).is_some());
+    let more = offer("more.txt", &content(3, 600));
+    let refused = store.begin(&more, 100).unwrap_err();
+    assert!(matches!(refused, KeepError::NoSpace), "{refused}");
+    // Nothing is left of it.
+    store.abandon(part);
+    assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 1);
+
+    let mut part = lent(&mut store);
+    for block in 0..5 {
+        let from = block as usize * 100;
+        part.write_block(block, &new[from..from + 100]).unwrap();
+    }
+    store.keep_within_limits().unwrap();
+    assert!(store.find(old_hash).is_none());
+    // Who had it is gone.
+    drop(part);
+    store.lost(&promise);
+    assert_eq!(store.write(&promise, 0, b"").unwrap(), state(500, false));
+}
+
+#[test]
+fn who_reads_a_file_that_makes_room_reads_on() {
+    let data = tempfile::tempdir().unwrap();
+    let contents = [content(1, 600), content(2, 600)];
+    let mut store = open(data.path());
+    put(&mut store, "old.txt", &contents[0]).unwrap();
+    let kept = store.use_kept(offer("", &contents[0]).hash).unwrap();
+    let source = SourceFile::open_kept(&kept.path, &kept.offer).unwrap();
+    put(&mut store, "new.txt", &contents[1]).unwrap();
+    assert!(store.find(kept.offer.hash).is_none());
+    let mut read = [0; 600];
+    source.check_unchanged().unwrap();
+    source.read_at(&mut read, 0).unwrap();
+    assert_eq!(read, *contents[0]);
 }
 
 #[test]

@@ -66,12 +66,14 @@ pub(super) async fn send_file(
     });
     let delivered = delivered.await;
     progress.end();
+    let is_kept = outgoing.state().borrow().is_kept;
     // It has gone by itself if that cannot be waited for.
     let _ = spawn_blocking(move || outgoing.end()).await;
     let Delivered { by, of } = delivered?;
-    tell(&format!("{by} of {of} have the file"));
+    let kept = if is_kept { "; the server keeps it" } else { "" };
+    tell(&format!("{by} of {of} have the file{kept}"));
     match of {
-        0 if !room.members().await.is_empty() => Err(SendFileError::NotTaken),
+        0 if !is_kept && !room.members().await.is_empty() => Err(SendFileError::NotTaken),
         _ if by < of => Err(SendFileError::NotAll(by, of)),
         _ => Ok(()),
     }
