@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -17,9 +16,6 @@ mod pty;
 mod session;
 use pty::{ENTER, LEAVE, Terminal};
 use session::{MAIN, start_client, start_server};
-
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
 
 const CTRL_C: &str = "\x03";
 
@@ -74,8 +70,8 @@ fn enter(terminal: &Terminal, line: &str) {
 /// Waits until this line stands there so many times.
 fn wait_for_times(terminal: &Terminal, line: &str, times: usize) {
     terminal.wait_for(line, |screen| {
-        let contents = screen.contents();
-        contents.lines().filter(|shown| *shown == line).count() == times
+        let lines = pty::lines(screen);
+        lines.iter().filter(|shown| *shown == line).count() == times
     });
 }
 
@@ -311,10 +307,16 @@ impl User {
 
     /// Waits for a line with a time stamp, and gives back all of it.
     fn sees(&self, line: &str) -> String {
-        let is_it = |shown: &String| unstamped(shown) == Some(line);
-        self.terminal
-            .wait_for(line, |screen| pty::lines(screen).iter().any(is_it));
-        self.terminal.lines().into_iter().find(is_it).unwrap()
+        self.sees_times(line, 1)
+    }
+
+    fn sees_times(&self, line: &str, times: usize) -> String {
+        let is_it = |shown: &&String| unstamped(shown) == Some(line);
+        self.terminal.wait_for(line, |screen| {
+            pty::lines(screen).iter().filter(is_it).count() >= times
+        });
+        let lines = self.terminal.lines();
+        lines.iter().find(is_it).unwrap().clone()
     }
 
     /// All lines with time stamps since they came in last.
@@ -496,20 +498,9 @@ fn the_chatroom_with_attachments() {
     assert!(!shows(&fire.terminal, "Fire left") && !shows(&fire.terminal, "Buy Fire."));
     fire.ask_to_join("Fire");
     wait_for_times(&fire.terminal, "Here is a history of the chatroom.", 2);
-    fire.sees("Cool: Buy Fire.");
-    let came = |user: &User| {
-        let line = "Server: Fire joined the chatroom.";
-        user.seen()
-            .iter()
-            .filter(|seen| unstamped(seen) == Some(line))
-            .count()
-            == 2
-    };
-    let end = Instant::now() + WAIT;
-    while !(came(&fire) && came(&cool)) {
-        assert!(Instant::now() < end, "Fire did not come back");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    // The first time, and twice since, once in the history.
+    fire.sees_times("Server: Fire joined the chatroom.", 3);
+    cool.sees_times("Server: Fire joined the chatroom.", 2);
     assert_eq!(fire.seen(), cool.seen());
     let seen = fire.seen();
     let seen: Vec<&str> = seen.iter().filter_map(|line| unstamped(line)).collect();
