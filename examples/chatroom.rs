@@ -5,6 +5,7 @@
 //! crds serve --port 18000 --limit 3      # in one terminal
 //! cargo run --example chatroom           # in others, each in a folder of its own; or: chatroom HOST [PORT]
 //! ```
+#![allow(clippy::disallowed_methods)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -171,33 +172,23 @@ async fn chat(
                 None | Some("q") => break,
                 Some("a") => {
                     let path = keyboard.ask("Please enter the file path and name: ").await;
-                    let (files, told) = (connection.files(), told.clone());
-                    tokio::spawn(async move {
-                        let path = PathBuf::from(path.unwrap_or_default().trim());
-                        if let Err(error) = upload(&files, path).await {
-                            // Who has quit needs not to be told; so below.
-                            let _ = told.send(format!("Not uploaded: {error}"));
-                        }
-                    });
+                    let path = PathBuf::from(path.unwrap_or_default().trim());
+                    meanwhile(&told, upload(connection.files(), path));
                 }
                 Some(line) => if let Err(error) = say(&connection, line).await {
                     println!("{}", printable(&error.to_string()));
                 },
             },
-            Some(line) = news.recv() => println!("{line}"),
+            Some(lines) = news.recv() => println!("{lines}"),
             event = connection.next_event() => match event {
-                ConnectionEvent::Server(ServerEvent::File { room: Some(_), number, from, offer, said_at, .. })
-                    if number.is_some_and(|number| number >= shown_to) =>
-                {
-                    let (files, told) = (connection.files(), told.clone());
-                    tokio::spawn(async move {
-                        let _ = told.send(download(&files, &from, &offer, said_at).await);
-                    });
+                ConnectionEvent::Server(event) if is_past(&event, shown_to) => {}
+                ConnectionEvent::Server(ServerEvent::File { room: Some(_), from, offer, said_at, .. }) => {
+                    meanwhile(&told, download(connection.files(), from, offer, said_at));
                 }
                 ConnectionEvent::Server(ServerEvent::ServerStopping) => {
                     return Err("The server is shutting down.".into());
                 }
-                ConnectionEvent::Server(event) => show(event, shown_to),
+                ConnectionEvent::Server(event) => show(event),
                 ConnectionEvent::Lost(why) => {
                     return Err(format!("The connection to the server is lost: {why}.").into());
                 }
@@ -214,70 +205,94 @@ async fn say(connection: &Connection, line: &str) -> Result<(), AnyError> {
     Ok(connection.say(RoomName::lobby(), line.parse()?).await?)
 }
 
-/// Brings a file to the server, which tells all of it, and so us.
-async fn upload(files: &Files, path: PathBuf) -> Result<(), AnyError> {
-    let source = Arc::new(spawn_blocking(move || SourceFile::open(&path)).await??);
-    let transfer = Transfer::default();
-    files.upload(Arc::clone(&source), &transfer).await?;
-    let all = FileFor::Room(RoomName::lobby());
-    Ok(files.offer(all, source.offer().clone()).await?)
+/// Does it while we chat, and then tells what there is to show.
+fn meanwhile(
+    told: &mpsc::UnboundedSender<String>,
+    work: impl Future<Output = Option<String>> + Send + 'static,
+) {
+    let told = told.clone();
+    tokio::spawn(async move {
+        if let Some(lines) = work.await {
+            // Who has quit needs not to be told.
+            let _ = told.send(lines);
+        }
+    });
 }
 
-/// Fetches a file, and gives back what to show of it: what it says if it is a text.
-async fn download(files: &Files, from: &UserName, offer: &FileOffer, said_at: Timestamp) -> String {
-    let path = Path::new(DOWNLOADS);
-    let path = match files.download(offer, path, &Transfer::default()).await {
+/// Brings a file to the server, which tells all of it, and so us; there is more to show only if that fails.
+async fn upload(files: Files, path: PathBuf) -> Option<String> {
+    let uploading = async {
+        let source = Arc::new(spawn_blocking(move || SourceFile::open(&path)).await??);
+        let transfer = Transfer::default();
+        files.upload(Arc::clone(&source), &transfer).await?;
+        let all = FileFor::Room(RoomName::lobby());
+        files.offer(all, source.offer().clone()).await?;
+        Ok::<_, AnyError>(())
+    };
+    let error = uploading.await.err()?;
+    Some(printable(&format!("Not uploaded: {error}")).into_owned())
+}
+
+/// Fetches a file. What it says is shown, if it is a text.
+async fn download(
+    files: Files,
+    from: UserName,
+    offer: FileOffer,
+    said_at: Timestamp,
+) -> Option<String> {
+    let folder = Path::new(DOWNLOADS);
+    let path = match files.download(&offer, folder, &Transfer::default()).await {
         Ok(path) => path,
         Err(error) => {
-            let text = format!(
-                "{from} uploaded {}, which did not come: {error}",
-                offer.name
-            );
-            return stamped(said_at, SERVER, &text);
+            let name = offer.name;
+            let text = format!("{from} uploaded {name}, which did not come: {error}");
+            return Some(stamped(said_at, SERVER, &text));
         }
     };
     let is_short = offer.size_bytes <= MessageText::BYTES_MAX as u64;
     let shown = path.display().to_string();
-    let content = is_short.then(|| spawn_blocking(|| std::fs::read(path)));
-    let content = match content {
-        Some(content) => content.await.ok().and_then(Result::ok),
-        None => None,
-    };
-    match content.and_then(MessageText::of_file) {
+    let read = spawn_blocking(move || is_short.then(|| std::fs::read(path).ok())?);
+    let content = read.await.ok().flatten();
+    Some(match content.and_then(MessageText::of_file) {
         Some(text) => stamped(said_at, from.as_str(), text.as_str()),
         None => {
             let text = format!("{from} uploaded a file that is no short text. It is in {shown}.");
             stamped(said_at, SERVER, &text)
         }
+    })
+}
+
+/// Whether it was shown with the history.
+fn is_past(event: &ServerEvent, shown_to: u64) -> bool {
+    match event {
+        ServerEvent::Line { number, .. }
+        | ServerEvent::Entered { number, .. }
+        | ServerEvent::Left { number, .. } => *number < shown_to,
+        ServerEvent::File { number, .. } => number.is_some_and(|number| number < shown_to),
+        _ => false,
     }
 }
 
-fn show(event: ServerEvent, shown_to: u64) {
-    let line = match event {
-        // Its number tells that it was shown with the history.
-        ServerEvent::Line { number, .. }
-        | ServerEvent::Entered { number, .. }
-        | ServerEvent::Left { number, .. }
-            if number < shown_to =>
-        {
-            return;
+fn show(event: ServerEvent) {
+    println!(
+        "{}",
+        match event {
+            ServerEvent::Line {
+                from,
+                text,
+                said_at,
+                ..
+            } => stamped(said_at, &from, text.as_str()),
+            ServerEvent::Entered { name, at, .. } => {
+                stamped(at, SERVER, &format!("{name} joined the chatroom."))
+            }
+            ServerEvent::Left { name, at, .. } => {
+                stamped(at, SERVER, &format!("{name} left the chatroom."))
+            }
+            ServerEvent::Notice(text) => printable(&text).into_owned(),
+            _ => return,
         }
-        ServerEvent::Line {
-            from,
-            text,
-            said_at,
-            ..
-        } => stamped(said_at, &from, text.as_str()),
-        ServerEvent::Entered { name, at, .. } => {
-            stamped(at, SERVER, &format!("{name} joined the chatroom."))
-        }
-        ServerEvent::Left { name, at, .. } => {
-            stamped(at, SERVER, &format!("{name} left the chatroom."))
-        }
-        ServerEvent::Notice(text) => printable(&text).into_owned(),
-        _ => return,
-    };
-    println!("{line}");
+    );
 }
 
 /// `[20:36:22] Fire: Hey guys!`, made safe for the terminal. Of several lines each begins so: none passes for
