@@ -382,7 +382,7 @@ fn program(folder: &Path, port: u16, name: &str, flags: &[&str]) -> Running {
 #[test]
 fn people_send_each_other_files() {
     let (_data, server) = server::running(&[]);
-    let folders: Vec<_> = (0..2).map(|_| tempfile::tempdir().unwrap()).collect();
+    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
     let (ana_folder, bob_folder) = (folders[0].path(), folders[1].path());
     fs::write(ana_folder.join("my notes.txt"), "first\nsecond\n").unwrap();
     fs::write(ana_folder.join("large.bin"), content(1, 200_000)).unwrap();
@@ -422,6 +422,19 @@ fn people_send_each_other_files() {
     ana.wait_for("Zoe is not online");
     ana.give("/cancel 9");
     ana.wait_for("no transfer has the number 9");
+    ana.give("/send large.bin");
+    ana.wait_for("[sent large.bin (200 kB) to the lobby]");
+    // Who comes later reads what the text says.
+    let mut mel = program(folders[2].path(), server.port, "Mel", &[]);
+    mel.give("chat lobby");
+    for line in [
+        "Ana: first",
+        "Ana: second",
+        "[Ana offers large.bin (200 kB)]",
+    ] {
+        assert!(mel.wait_for(line).starts_with('('));
+    }
+    assert_eq!(names_in(&folders[2].path().join("downloads")), [""; 0]);
     let told = ana.output.lines.lock().unwrap();
     assert!(!told.iter().any(|line| line.contains("Ana offers")));
 }
