@@ -129,6 +129,7 @@ impl Transfers {
         room: RoomName,
         from: String,
         offer: Offer,
+        is_text_shown: bool,
     ) -> (String, bool) {
         let file = offer.file.clone();
         let what = What::Receiving {
@@ -136,7 +137,11 @@ impl Transfers {
             from,
             offer: file,
         };
-        self.offered_by(what, Way::Room(files, offer), None)
+        let told = self.offered_by(what, Way::Room(files, offer), None);
+        if let Some(row) = self.rows.get_mut(&self.last_id) {
+            row.is_text_shown = is_text_shown;
+        }
+        told
     }
 
     /// It is no longer to be had from who offered it.
@@ -295,7 +300,13 @@ impl Transfers {
             }
         }
         self.last_id += 1;
-        self.rows.insert(self.last_id, Row { what, state, way });
+        let row = Row {
+            what,
+            state,
+            way,
+            is_text_shown: false,
+        };
+        self.rows.insert(self.last_id, row);
         self.last_id
     }
 }

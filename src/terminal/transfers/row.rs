@@ -11,6 +11,8 @@ pub(super) struct Row {
     pub(super) what: What,
     pub(super) state: State,
     pub(super) way: Way,
+    /// What a short text says was shown already, with the history.
+    pub(super) is_text_shown: bool,
 }
 
 /// Which way a file comes.
@@ -75,7 +77,7 @@ impl Row {
             (Ok(Done::Saved { path, text }), What::Receiving { room, from, offer }) => {
                 let size = ByteSize(offer.size_bytes);
                 let saved = format!("saved {} ({size}) from {from}", path.display());
-                let told = match text {
+                let told = match text.filter(|_| !self.is_text_shown) {
                     Some(text) => Told::Text {
                         is_private: room.is_none(),
                         from: from.clone(),
