@@ -166,7 +166,7 @@ impl Repl {
         );
         if let Some((page, _)) = &mut past {
             show_texts(self.connection.as_ref(), page).await;
-            lines.extend(self.past_lines(page));
+            lines.extend(self.past_lines(&room.name, page));
         }
         self.seat = Some(Seat::Room(Box::new(RoomSeat {
             entry: room,

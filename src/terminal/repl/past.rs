@@ -55,8 +55,8 @@ pub(super) async fn show_texts(connection: Option<&Connection>, page: &mut Histo
 }
 
 impl Repl {
-    /// A page as lines, and before them what it is, if it is not all.
-    pub(super) fn past_lines(&self, page: &HistoryPage) -> Vec<String> {
+    /// A page as lines, and before them what it is, if it is not all. Files can be fetched by their numbers.
+    pub(super) fn past_lines(&mut self, room: &RoomName, page: &HistoryPage) -> Vec<String> {
         let style = self.settings.style;
         let (shown, kept) = (page.entries.len(), page.kept);
         let heading = page.before.map(|_| {
@@ -64,10 +64,22 @@ impl Repl {
                 "history: {shown} of {kept} lines; /history shows more"
             ))
         });
-        let entries = page.entries.iter();
-        let entries = entries.filter(|entry| !self.is_ignored(&entry.from));
-        let lines = entries.map(|entry| style.past(entry, None));
-        heading.into_iter().chain(lines).collect()
+        let mut lines: Vec<String> = heading.into_iter().collect();
+        for entry in &page.entries {
+            if self.is_ignored(&entry.from) {
+                continue;
+            }
+            let line = style.past(entry, None);
+            lines.push(match &entry.what {
+                Happening::File(offer) => {
+                    let (room, from) = (Some(room.clone()), entry.from.to_string());
+                    let id = self.transfers.offered_before(room, from, offer.clone());
+                    format!("{line} {}", style.notice(&format!("/receive {id}")))
+                }
+                _ => line,
+            });
+        }
+        lines
     }
 
     /// The lobby's history; what comes after it is told apart by its number.
@@ -82,7 +94,7 @@ impl Repl {
         page.entries
             .pop_if(|last| last.what == Happening::Joined && last.from == me);
         show_texts(self.connection.as_ref(), &mut page).await;
-        self.past_lines(&page)
+        self.past_lines(&RoomName::lobby(), &page)
     }
 
     fn note_lobby_position(&mut self, page: &HistoryPage) {
@@ -125,7 +137,7 @@ impl Repl {
         let me = self.name.as_ref().map_or("", |name| name.as_str());
         page.entries.retain(|entry| entry.from != me);
         show_texts(self.connection.as_ref(), &mut page).await;
-        let lines = self.past_lines(&page);
+        let lines = self.past_lines(&RoomName::lobby(), &page);
         lines.iter().try_for_each(|line| self.console.print(line))
     }
 
@@ -164,14 +176,14 @@ impl Repl {
         let wanted = Some(entries.unwrap_or(SHOWN_WHEN_ASKED));
         let connection = self.connected()?;
         let mut page = connection
-            .whole_history(room, HistoryQuery::default(), wanted)
+            .whole_history(room.clone(), HistoryQuery::default(), wanted)
             .await?;
         show_texts(Some(connection), &mut page).await;
         let style = self.settings.style;
         if page.entries.is_empty() {
             return Ok(vec![style.notice("nothing was said here so far")]);
         }
-        let mut lines = self.past_lines(&page);
+        let mut lines = self.past_lines(&room, &page);
         if let (Some(_), Some(heading)) = (page.before, lines.first_mut()) {
             *heading = style.notice(&format!(
                 "history: {} of {} lines; `/history N` shows as many as you like",

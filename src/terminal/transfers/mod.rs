@@ -129,19 +129,56 @@ impl Transfers {
         room: RoomName,
         from: String,
         offer: Offer,
-        is_text_shown: bool,
+        is_again: bool,
     ) -> (String, bool) {
         let file = offer.file.clone();
+        let known = self.id_of(file.hash).filter(|_| is_again);
         let what = What::Receiving {
             room: Some(room),
             from,
             offer: file,
         };
-        let told = self.offered_by(what, Way::Room(files, offer), None);
-        if let Some(row) = self.rows.get_mut(&self.last_id) {
-            row.is_text_shown = is_text_shown;
+        let way = Way::Room(files, offer);
+        match known.and_then(|id| Some((id, self.rows.get_mut(&id)?))) {
+            // As in the history it goes by the same number; it may be here already.
+            Some((id, row)) => {
+                row.way = way;
+                let is_wanted = matches!(row.state, State::Offered);
+                row.is_text_shown = is_wanted;
+                let told = self.accept(id, None);
+                match is_wanted {
+                    true => told,
+                    false => (String::new(), true),
+                }
+            }
+            None => self.offered_by(what, way, None),
         }
-        told
+    }
+
+    /// A file that the history has; the number by which it is asked for.
+    pub(super) fn offered_before(
+        &mut self,
+        room: Option<RoomName>,
+        from: String,
+        offer: FileOffer,
+    ) -> u32 {
+        match self.id_of(offer.hash) {
+            Some(id) => id,
+            None => {
+                let what = What::Receiving { room, from, offer };
+                self.add(what, State::Offered, Way::Server)
+            }
+        }
+    }
+
+    /// The last time that this file was offered to us.
+    fn id_of(&self, hash: FileHash) -> Option<u32> {
+        let mut rows = self.rows.iter().rev();
+        let found = rows.find(|(_, row)| match &row.what {
+            What::Receiving { offer, .. } => offer.hash == hash,
+            What::Sending { .. } => false,
+        });
+        found.map(|(id, _)| *id)
     }
 
     /// It is no longer to be had from who offered it.
@@ -168,18 +205,28 @@ impl Transfers {
     }
 
     fn offered_by(&mut self, what: What, way: Way, files: Option<Files>) -> (String, bool) {
-        let What::Receiving { room, from, offer } = &what else {
+        let id = self.add(what, State::Offered, way);
+        self.accept(id, files)
+    }
+
+    /// What a person is told of an offer, and whether it comes by itself.
+    fn accept(&mut self, id: u32, files: Option<Files>) -> (String, bool) {
+        let running = self.rows.values().filter(|row| row.is_running()).count();
+        let Some(Row {
+            what: What::Receiving { room, from, offer },
+            state: State::Offered,
+            ..
+        }) = self.rows.get(&id)
+        else {
             return (String::new(), false);
         };
         let sends = match room {
             Some(_) => "offers",
             None => "sends you",
         };
-        let size = ByteSize(offer.size_bytes);
         let told = format!("{from} {sends} {}", described(offer));
-        let running = self.rows.values().filter(|row| row.is_running()).count();
+        let size = ByteSize(offer.size_bytes);
         let is_small = size <= self.auto_accept && size > ByteSize(0) && running < RUNNING_MAX;
-        let id = self.add(what, State::Offered, way);
         match is_small && self.receive(id, files).is_ok() {
             true => (told, true),
             false => (format!("{told}: /receive {id}"), false),
