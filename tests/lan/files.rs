@@ -130,7 +130,7 @@ fn part_bytes(home: &Path, host: &str) -> u64 {
     parts.map(|metadata| metadata.blocks() * 512).sum()
 }
 
-fn wait_until(condition: impl Fn() -> bool) {
+pub fn wait_until(condition: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < end, "it takes too long");
@@ -138,6 +138,6 @@ fn wait_until(condition: impl Fn() -> bool) {
     }
 }
 
-fn assert_same(one: &Path, other: &Path) {
+pub fn assert_same(one: &Path, other: &Path) {
     assert!(fs::read(one).unwrap() == fs::read(other).unwrap());
 }

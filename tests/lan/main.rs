@@ -4,6 +4,7 @@
 use std::path::Path;
 
 mod files;
+mod files_by_server;
 #[path = "../common/lan.rs"]
 mod lan;
 #[path = "../common/process.rs"]

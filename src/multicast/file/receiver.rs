@@ -51,6 +51,7 @@ pub struct Receiver {
     told: u32,
     number: u32,
     has_left: bool,
+    has_failed: bool,
 }
 
 /// A block of which some symbols are there.
@@ -116,6 +117,7 @@ impl Receiver {
             told: 0,
             number: 0,
             has_left: false,
+            has_failed: false,
         };
         receiver.advance();
         receiver
@@ -150,6 +152,12 @@ impl Receiver {
     pub fn leave(&mut self) {
         self.has_left = true;
         self.is_asked = true;
+    }
+
+    /// The same where not even what is whole can be kept.
+    pub fn give_up(&mut self) {
+        self.leave();
+        self.has_failed = true;
     }
 
     /// Takes a symbol. A block comes out when it is whole; its buffer should come back by [`Receiver::recycle`].
@@ -324,9 +332,9 @@ impl Receiver {
             loss: QuantisedShare::of(flow.and_then(|flow| flow.arrivals.loss())),
             buffer_kib: self.buffer_kib,
             answer: match (self.has_left, self.is_whole()) {
-                (_, true) => Answer::Has,
+                (_, true) if !self.has_failed => Answer::Has,
                 (true, _) => Answer::Leaves,
-                (false, false) => Answer::Wants,
+                (false, _) => Answer::Wants,
             },
             have: self.have,
             first: self.first,

@@ -278,6 +278,23 @@ fn an_empty_file_is_whole_at_once() {
 }
 
 #[test]
+fn who_cannot_keep_what_is_whole_does_not_say_that_it_has_it() {
+    let network = Network::new(0, 1, 0.0, 1);
+    for (gives_up, answer) in [(false, Answer::Has), (true, Answer::Leaves)] {
+        let mut receiver = network.receiver(0, Vec::new());
+        match gives_up {
+            true => receiver.give_up(),
+            false => receiver.leave(),
+        }
+        let told = receiver.poll_need(START).unwrap();
+        let Ok((_, FileDatagram::Need(need))) = decode(&told) else {
+            panic!("{told:?}");
+        };
+        assert_eq!(need.answer, answer);
+    }
+}
+
+#[test]
 fn a_member_that_was_killed_goes_on_where_it_was() {
     let mut network = Network::new(20 * BLOCK_BYTES, 3, 0.05, 3);
     while network.receivers[0].receiver.have() < 10 {

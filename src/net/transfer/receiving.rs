@@ -203,18 +203,16 @@ impl Receiving {
             self.keeper.abandon(part);
         }
         if let Err(error) = served {
-            self.receiver.leave();
+            // It may have got its name before: who sent it should know whether it is here.
+            let has_name = matches!(*self.told.borrow(), Received::Whole(_));
+            match has_name {
+                true => self.receiver.leave(),
+                false => self.receiver.give_up(),
+            }
             self.answer();
-            let failed = Received::Failed(error.to_string());
-            // The file itself may have got its name before.
-            self.told
-                .send_if_modified(|state| match matches!(state, Received::Whole(_)) {
-                    true => false,
-                    false => {
-                        *state = failed;
-                        true
-                    }
-                });
+            if !has_name {
+                self.told.send_replace(Received::Failed(error.to_string()));
+            }
         }
     }
 

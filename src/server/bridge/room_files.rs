@@ -22,10 +22,10 @@ use crate::server::files::Files;
 /// Files that the seat in one room receives at a time: one member with many does not take all places.
 const KEPT_AT_ONCE_MAX_ROOM: usize = 4;
 
-/// The same of all seats. Each takes a thread, and at worst, if somebody sends some of each block on purpose, 34 MiB.
+/// The same of all seats. Each takes a thread, and at worst, if somebody sends some of each block on purpose, 23 MB.
 const KEPT_AT_ONCE_MAX: usize = 8;
 
-/// Files that the seat in one room sends at a time, and all seats. Each takes a thread and 6 MiB.
+/// Files that the seat in one room sends at a time, and all seats. Each takes a thread and 12 MB.
 const SENT_AT_ONCE_MAX_ROOM: usize = 4;
 const SENT_AT_ONCE_MAX: usize = 16;
 

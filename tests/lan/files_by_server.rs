@@ -1,0 +1,134 @@
+//! Files of a room with a server, on a network where multicast does not reach everybody.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::files::{assert_same, wait_until};
+use crate::lan::{Lan, in_lossy_namespaces};
+use crate::program::crds;
+use crate::running::Running;
+use crate::{start_client, start_server};
+
+const ROOM: &str = "239.77.3.1:6000";
+
+/// Some blocks, and the beginning of one.
+const FILE_BYTES: usize = 3_000_000;
+
+/// A room with a server on `a`; who listens on `b` and `c` is reached by multicast, who does on `d` is not.
+struct Place {
+    lan: Lan,
+    home: tempfile::TempDir,
+    server: Running,
+    address: String,
+    /// Made the room.
+    _bea: Running,
+}
+
+impl Place {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&["a", "b", "c", "d"]);
+        lan.block_multicast("d", true);
+        let (server, port) = start_server(&lan, home.path(), "a");
+        let address = format!("10.77.0.1:{port}");
+        let mut bea = start_client(&lan, home.path(), "b", &address, "Bea");
+        bea.give("connect");
+        bea.give("makeroom lab1 239.77.3.1 6000");
+        bea.wait_for("Room lab1 made");
+        Self {
+            lan,
+            home,
+            server,
+            address,
+            _bea: bea,
+        }
+    }
+
+    fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What somebody on this host runs.
+    fn start(&self, host: &str, name: &str, words: &[&str]) -> Running {
+        let words = [words, &["--name", name]].concat();
+        Running::start(self.lan.on(host, &crds(self.home(), &words)))
+    }
+
+    /// Saves what is offered, with the help of the server or without.
+    fn listen(&self, host: &str, name: &str, knows_server: bool) -> Running {
+        let folder = self.home().join(name);
+        let folder = folder.to_str().unwrap();
+        let place: &[&str] = match knows_server {
+            true => &["lab1", "--server", &self.address],
+            false => &["--group", ROOM],
+        };
+        let listener = self.start(host, name, &[&["listen", "--save", folder], place].concat());
+        listener.wait_for("in room ");
+        listener
+    }
+
+    fn send(&self, host: &str, name: &str, file: &Path) -> Running {
+        let file = file.to_str().unwrap();
+        let words = ["send", "lab1", "--server", &self.address, "--file", file];
+        self.start(host, name, &words)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        let path = self.home().join(name);
+        let content = (0..FILE_BYTES as u64 / 8)
+            .flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        fs::write(&path, content.collect::<Vec<u8>>()).unwrap();
+        path
+    }
+
+    fn wait_for_same(&self, file: &Path, saved: &Path) {
+        wait_until(|| saved.exists());
+        assert_same(file, saved);
+    }
+}
+
+#[test]
+fn the_server_keeps_what_is_sent_by_multicast_for_those_whom_that_does_not_reach() {
+    let name = "files_by_server::the_server_keeps_what_is_sent_by_multicast_for_those_whom_that_does_not_reach";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        let lou = place.listen("d", "Lou", true);
+        lou.wait_for("using the relay");
+        let _mel = place.listen("c", "Mel", false);
+        place.lan.lose("a", 5);
+        let file = place.file("notes.bin");
+        let mut ana = place.send("b", "Ana", &file);
+        ana.wait_for("the server keeps it");
+        assert!(ana.child.wait().unwrap().success());
+        place
+            .server
+            .wait_for("Room lab1: keeps notes.bin (3.0 MB) of Ana");
+        // From the server alone: who sent it is gone.
+        for folder in ["Lou", "Mel"] {
+            place.wait_for_same(&file, &place.home().join(folder).join("notes.bin"));
+        }
+    });
+}
+
+#[test]
+fn the_server_sends_by_multicast_what_who_is_relayed_has_brought() {
+    let name = "files_by_server::the_server_sends_by_multicast_what_who_is_relayed_has_brought";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        let ana = place.listen("b", "Ana", true);
+        ana.wait_for("in room ");
+        // Without the server's help, so that it has no other way.
+        let _mel = place.listen("c", "Mel", false);
+        place.lan.lose("c", 5);
+        let file = place.file("notes.bin");
+        let mut lou = place.send("d", "Lou", &file);
+        lou.wait_for("the server has the file");
+        assert!(lou.child.wait().unwrap().success());
+        place
+            .server
+            .wait_for("Room lab1: sends notes.bin (3.0 MB) for Lou");
+        for folder in ["Ana", "Mel"] {
+            place.wait_for_same(&file, &place.home().join(folder).join("notes.bin"));
+        }
+    });
+}
