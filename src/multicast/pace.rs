@@ -148,6 +148,14 @@ impl Pace {
         }
     }
 
+    /// Doubles no longer from here on: its queue is longer than is aimed at, and what goes out until the round ends would
+    /// overflow it.
+    pub(super) fn end_start(&mut self, queue_delay: Option<Micros>) {
+        if queue_delay.is_some_and(|delay| delay > QUEUE_DELAY_AIM) {
+            self.is_starting = false;
+        }
+    }
+
     /// A report came back. `queue_delay`: how much longer its round trip was than that member's shortest of
     /// late; none unless it is the slowest, whom the window waits for. `loss`: what it tells.
     pub(super) fn reported(&mut self, queue_delay: Option<Micros>, loss: Option<f64>) {

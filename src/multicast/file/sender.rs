@@ -241,7 +241,9 @@ impl Sender {
             Micros(round_trip.0.saturating_sub(floor.0))
         });
         let is_slowest = self.slowest(now).is_none_or(|slowest| top <= slowest);
-        self.pace.reported(delay.filter(|_| is_slowest), loss);
+        let delay = delay.filter(|_| is_slowest);
+        self.pace.end_start(delay);
+        self.pace.reported(delay, loss);
     }
 
     /// When somebody wants the file it is waited a little for others.

@@ -24,6 +24,9 @@ const LINGER: Micros = Micros::from_secs(3);
 /// Nothing came for this: it is told that the file does not come on.
 const STALLED_AFTER: Micros = Micros::from_secs(5);
 
+/// Who need not wait longer than this for datagrams had them waiting.
+const AT_ONCE: Micros = Micros(50);
+
 /// How often progress is told.
 const TELL: Micros = Micros::from_millis(50);
 
@@ -156,6 +159,7 @@ pub fn receive(
         part: Some(part),
         keeper,
         heard: clock.now(),
+        free_since: clock.now(),
         told,
         tell_due: Instant::START,
     };
@@ -181,6 +185,8 @@ struct Receiving {
     keeper: Box<dyn Keeper>,
     /// When something last came, or it was begun.
     heard: Instant,
+    /// When it last turned from the socket to what had come.
+    free_since: Instant,
     told: watch::Sender<Received>,
     tell_due: Instant,
 }
@@ -226,8 +232,9 @@ impl Receiving {
             if self.part.is_none() && self.heard + LINGER <= now {
                 return Ok(());
             }
-            match stopped.wait(self.socket.as_fd(), self.wake(now).since(now))? {
-                Woken::Readable => self.hear()?,
+            let woken = stopped.wait(self.socket.as_fd(), self.wake(now).since(now))?;
+            match woken {
+                Woken::Readable => self.hear(now)?,
                 Woken::Timeout => {}
                 Woken::Stopped => {
                     self.receiver.leave();
@@ -245,19 +252,25 @@ impl Receiving {
     }
 
     /// Takes what is there, and writes the blocks that are whole with it.
-    fn hear(&mut self) -> Result<(), ReceiveError> {
+    fn hear(&mut self, waited_from: Instant) -> Result<(), ReceiveError> {
         match self.socket.receive(&mut self.batch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         let now = self.clock.now();
+        // What was there at once may have come while the blocks before were worked on.
+        let came = match now.since(waited_from) < AT_ONCE {
+            true => self.free_since,
+            false => now,
+        };
+        self.free_since = now;
         for (_, datagram) in self.batch.datagrams() {
             let Ok((header, FileDatagram::Symbol(symbol))) = decode(datagram) else {
                 continue;
             };
             self.heard = now;
-            let whole = self.receiver.hear(&header, &symbol, now);
+            let whole = self.receiver.hear(&header, &symbol, came);
             if let (Some(whole), Some(part)) = (whole, &mut self.part) {
                 let bytes = &whole.bytes[..self.layout.bytes_in(whole.block)];
                 part.write_block(whole.block.into(), bytes)?;
