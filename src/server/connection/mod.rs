@@ -168,7 +168,8 @@ impl Connection {
     }
 
     /// Waits for the next thing to happen, and deals with it, until the end. What is waited for is set
-    /// up once, as there is little to do for a line, and much for a thousand connections.
+    /// up once, as there is little to do for a line, and much for a thousand connections. Nor do they hold what is
+    /// only needed while a line is dealt with: that is boxed.
     async fn serve(&mut self) -> End {
         let shutdown = self.shutdown.clone();
         let mut stopping = pin!(shutdown.requested());
@@ -176,12 +177,12 @@ impl Connection {
         loop {
             let step = tokio::select! {
                 ready = self.stream.readable() => match ready {
-                    Ok(()) => self.read().await,
+                    Ok(()) => Box::pin(self.read()).await,
                     Err(error) => Err(error.into()),
                 },
                 outgoing = self.unasked_for.next() => self.pass_on(outgoing).await,
                 () = &mut alarm => {
-                    let step = self.take_alarm().await;
+                    let step = Box::pin(self.take_alarm()).await;
                     alarm.as_mut().reset(self.alarm_at());
                     step
                 }
