@@ -1,36 +1,31 @@
 //! Drives one seat in a room: its sockets, its interface, and what the person says and hears.
 
+mod files;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::multicast_socket::{Batch, OpenError};
-use super::relay::{self, Relay, RelayLink, next_from_relay};
-use super::room_event::{RoomEvent, RoomStats, Said, SayError};
-use super::room_seat::{RoomCommand, RoomOptions, Seated};
-use super::seat::{Outlet, SeatOptions};
-use super::speech::{Plain, Reliable};
-use super::transfer::{self, Incoming, Outgoing, Publish, ReceivingOptions, SendingOptions};
-use super::watched_socket::{WatchedSocket, receive};
-use super::{Interface, InterfaceError};
-use crate::chat::{Dialect, FileOffer, MessageText, RoomAddress, TransportChoice};
+use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
 use crate::control::datagrams;
-use crate::files::{PartFile, SourceFile};
-use crate::multicast::config::{
-    FILE_BYTES_MAX, FILE_DATAGRAM_OVERHEAD_BYTES, IDLE_INTERVAL_MIN, SYMBOL_BYTES_MAX,
-    SYMBOL_BYTES_MIN,
-};
-use crate::multicast::content::Offer;
+use crate::multicast::config::IDLE_INTERVAL_MIN;
 use crate::multicast::plain;
 use crate::multicast::session::Delivered;
 use crate::multicast::transport::Way;
+use crate::net::multicast_socket::{Batch, OpenError};
+use crate::net::relay::{self, Relay, RelayLink, next_from_relay};
+use crate::net::room_event::{RoomEvent, RoomStats, Said, SayError};
+use crate::net::room_seat::{RoomCommand, RoomOptions, Seated};
+use crate::net::seat::{Outlet, SeatOptions};
+use crate::net::speech::{Plain, Reliable};
+use crate::net::watched_socket::{WatchedSocket, receive};
+use crate::net::{Interface, InterfaceError};
 use crate::time::Micros;
 
 /// How often the interface is looked at: a cable pulled or a network changed is told within this.
@@ -292,57 +287,6 @@ impl RoomTask {
         Ok(said)
     }
 
-    /// Offers a file, and starts to send it: the offer is a message like any other.
-    fn send_file(&mut self, source: SourceFile) -> Result<Outgoing, SayError> {
-        let Speech::Reliable(reliable) = &mut self.speech else {
-            return Err(SayError::Plain);
-        };
-        if self.socket.is_none() {
-            return Err(SayError::InterfaceDown(self.interface.name.clone()));
-        }
-        if source.offer().size_bytes > FILE_BYTES_MAX {
-            return Err(SayError::TooLarge);
-        }
-        let said_at = Timestamp::now();
-        let offer = offer(source.offer().clone(), &self.interface);
-        let options = SendingOptions {
-            member: reliable.id().0,
-            is_observer: false,
-            room: self.room,
-            interface: self.interface.clone(),
-            ttl: self.ttl,
-            rate_max: reliable.rate_max(),
-            expected: reliable.members_by_multicast(),
-            said_at,
-        };
-        let outgoing = transfer::send(&options, &offer, source)?;
-        reliable.offer(offer, said_at)?;
-        Ok(outgoing)
-    }
-
-    fn offer_kept(&mut self, file: FileOffer) -> Result<(), SayError> {
-        match &mut self.speech {
-            Speech::Plain(_) => Err(SayError::Plain),
-            Speech::Reliable(reliable) => {
-                reliable.offer(offer(file, &self.interface), Timestamp::now())
-            }
-        }
-    }
-
-    fn receive_file(&self, offer: &Offer, part: PartFile) -> Result<Incoming, SayError> {
-        let Speech::Reliable(reliable) = &self.speech else {
-            return Err(SayError::Plain);
-        };
-        let options = ReceivingOptions {
-            member: reliable.id().0,
-            is_observer: false,
-            room: self.room,
-            interface: self.interface.clone(),
-            ttl: self.ttl,
-        };
-        Ok(transfer::receive(&options, offer, part, Box::new(Publish))?)
-    }
-
     /// Tells once that sending fails, and once that it works again.
     fn note_sending(&mut self, failure: Option<&io::Error>) {
         match failure {
@@ -551,19 +495,6 @@ impl RoomTask {
                 self.untold = 0;
             }
         }
-    }
-}
-
-/// Symbols fill what the interface carries, in whole blocks of 64 bytes, in which parity is reckoned fastest.
-fn offer(file: FileOffer, interface: &Interface) -> Offer {
-    let room = interface
-        .mtu_bytes()
-        .saturating_sub(FILE_DATAGRAM_OVERHEAD_BYTES);
-    let bytes =
-        (room / SYMBOL_BYTES_MIN * SYMBOL_BYTES_MIN).clamp(SYMBOL_BYTES_MIN, SYMBOL_BYTES_MAX);
-    Offer {
-        file,
-        symbol_bytes: bytes as u16,
     }
 }
 
