@@ -23,7 +23,7 @@ pub(super) struct BlockReader {
     source: SourceFile,
     layout: Layout,
     fec: Fec,
-    /// The one that was read last is the last.
+    /// The one that was used last is the last.
     kept: VecDeque<Block>,
 }
 
@@ -73,8 +73,12 @@ impl BlockReader {
 
     /// Where among those kept the block is.
     fn read(&mut self, block: u32) -> Result<usize, ReadError> {
+        let last = self.kept.len().saturating_sub(1);
         if let Some(at) = self.kept.iter().rposition(|kept| kept.number == block) {
-            return Ok(at);
+            // Those that take turns stay, however many others are repaired between them.
+            let used = self.kept.remove(at);
+            self.kept.extend(used);
+            return Ok(last);
         }
         let mut kept = match self.kept.len() {
             BLOCKS_KEPT.. => self.kept.pop_front().unwrap_or_default(),
