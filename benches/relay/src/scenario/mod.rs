@@ -79,6 +79,7 @@ pub fn run<S: Scenario>(scenario: &S, options: &Options) -> Result<Table, Box<dy
     }
     Ok(Table {
         title: S::TITLE.to_owned(),
+        note: String::new(),
         headings: headings::<S>(),
         rows,
     })
