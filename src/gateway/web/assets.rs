@@ -1,10 +1,11 @@
 //! What the page is made of, inside the program. A file more is a line more in the table.
 
 use axum::extract::Path;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::files::is_known;
 use super::refusal::not_found;
 
 /// Its name, and what is in it.
@@ -37,12 +38,7 @@ fn give(name: &str, headers: &HeaderMap) -> Response {
         return not_found();
     };
     let tag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..16]);
-    let has_it = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|tags| tags.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .any(|known| known.trim().trim_start_matches("W/") == tag);
+    let has_it = is_known(headers, &tag);
     let kept = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag)];
     match has_it {
         true => (StatusCode::NOT_MODIFIED, kept).into_response(),
