@@ -29,7 +29,7 @@ use std::time::Duration;
 
 pub use entrance::{Ends, Entrance, REQUESTS_AT_ONCE_MAX};
 pub use listener::{Server, listen};
-pub use shutdown::Shutdown;
+pub use shutdown::{EXPENDABLE_THREAD, Shutdown};
 pub use socket::prepare;
 pub use stream::Link;
 pub use upload::Upload;
