@@ -15,6 +15,7 @@ mod room_address;
 mod server_address;
 mod session_id;
 mod transport_choice;
+mod web_address;
 
 pub use bit_rate::{BitRate, BitRateError};
 pub use byte_size::{ByteSize, ByteSizeError};
@@ -36,3 +37,4 @@ pub use room_address::{RoomAddress, RoomAddressError};
 pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};
 pub use session_id::{SessionId, SessionIdError};
 pub use transport_choice::{TransportChoice, TransportChoiceError};
+pub use web_address::{DEFAULT_WEB_PORT, WebAddress, WebAddressError};

@@ -5,6 +5,7 @@ mod answer;
 mod bridge;
 mod connection;
 mod delivery;
+mod entrance;
 mod files;
 mod hub_task;
 mod job;
@@ -17,6 +18,7 @@ mod past;
 mod rendered;
 mod shutdown;
 mod socket;
+mod stream;
 mod told;
 
 use std::io;
@@ -24,8 +26,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use listener::Server;
+pub use entrance::{Ends, Entrance};
+pub use listener::{Server, listen};
 pub use shutdown::Shutdown;
+pub use socket::prepare;
+pub use stream::Link;
 
 use crate::chat::HistoryLimit;
 use crate::store;

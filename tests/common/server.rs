@@ -33,17 +33,27 @@ struct Printed {
     ended: bool,
 }
 
-/// `crds serve` with its data in `data`.
+/// `crds serve` with its data in `data`, without a page.
 pub fn serve(data: &Path) -> Command {
+    let mut command = serve_with_page(data);
+    command.arg("--no-web");
+    command
+}
+
+/// The same with one, where `--web` tells.
+#[allow(dead_code)]
+pub fn serve_with_page(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crds"));
     command
-        .args(["serve", "--port", "0", "--listen", "127.0.0.1", "--data"])
+        .args(["serve", "--port", "0", "--listen", "127.0.0.1"])
+        .arg("--data")
         .arg(data)
         .env_remove("CRDS_LOG");
     command
 }
 
 /// A server in a folder of its own, with these flags besides.
+#[allow(dead_code)]
 pub fn running(flags: &[&str]) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::start(serve(folder.path()).args(flags));

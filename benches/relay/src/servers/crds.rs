@@ -19,7 +19,7 @@ impl Server for Crds {
 
     fn command(&self, setting: &Setting<'_>) -> io::Result<Command> {
         let mut command = Command::new(setting.crds);
-        command.args(["serve", "--listen", "127.0.0.1", "--port", "0"]);
+        command.args(["serve", "--no-web", "--listen", "127.0.0.1", "--port", "0"]);
         command.arg("--data").arg(setting.scratch.join("data"));
         let connections = setting.connections.to_string();
         command.args(["--max-connections", &connections]);

@@ -1,0 +1,85 @@
+//! What the page is made of, inside the program. A file more is a line more in the table.
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::refusal::not_found;
+
+/// Its name, and what is in it.
+type Asset = (&'static str, &'static [u8]);
+
+macro_rules! assets {
+    ($($name:literal,)*) => {
+        &[$(($name, include_bytes!(concat!("assets/", $name))),)*]
+    };
+}
+
+/// All files of `assets/`.
+const ASSETS: &[Asset] = assets! {
+    "index.html",
+};
+
+/// `GET /`
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    give("index.html", &headers)
+}
+
+/// `GET /assets/NAME`
+pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    give(&name, &headers)
+}
+
+/// A browser asks each time whether there is a newer one: so a new server has no old page.
+fn give(name: &str, headers: &HeaderMap) -> Response {
+    let Some((name, bytes)) = ASSETS.iter().find(|(asset, _)| *asset == name) else {
+        return not_found();
+    };
+    let tag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..16]);
+    let has_it = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .any(|known| known.trim().trim_start_matches("W/") == tag);
+    let kept = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag)];
+    match has_it {
+        true => (StatusCode::NOT_MODIFIED, kept).into_response(),
+        false => (kept, [(CONTENT_TYPE, type_of(name))], *bytes).into_response(),
+    }
+}
+
+fn type_of(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "webmanifest" => "application/manifest+json",
+        "woff2" => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_in_the_table_and_has_a_type() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gateway/web/assets");
+        let mut there: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        there.sort();
+        let mut listed: Vec<_> = ASSETS.iter().map(|(name, _)| *name).collect();
+        listed.sort_unstable();
+        assert_eq!(there, listed);
+        for name in listed {
+            assert_ne!(type_of(name), "application/octet-stream", "{name}");
+        }
+    }
+}
