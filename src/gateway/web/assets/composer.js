@@ -134,7 +134,7 @@ class Composer extends HTMLElement {
     } else if (/^\/away(\s|$)/.test(text)) {
       session.ask('away', { text: text.slice(5).trim() || undefined }).then(() => session.learnPeople());
     } else {
-      sendText(conversation, text.replace(/^@@/, '@'));
+      sendText(conversation, text.replace(/^(@@|\/\/)/, (twice) => twice[0]));
     }
   }
 

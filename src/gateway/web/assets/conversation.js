@@ -45,7 +45,8 @@ export class Conversation {
 
   /** Takes an item in, or finds that it is there already. Tells which item it is now, and how: `added`, `last`, `changed`, `same`. */
   take(item) {
-    const known = (item.key && this.#keys.get(item.key)) || this.#twin(item);
+    const isNew = item.state === 'sending';
+    const known = isNew ? null : (item.key && this.#keys.get(item.key)) || this.#twin(item);
     if (known) return { item: known, how: this.#learn(known, item) };
     if (item.key) this.#keys.set(item.key, item);
     let place = this.items.length;

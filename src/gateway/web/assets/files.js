@@ -4,7 +4,7 @@ import { h, icon, iconButton } from './dom.js';
 import { sendAgain, withdraw } from './outbox.js';
 import { session } from './session.js';
 import { state } from './state.js';
-import { isPictureName, printable, size } from './text.js';
+import { isPictureName, printable, printableLines, size } from './text.js';
 import { fileUrl, thumbnailUrl } from './upload.js';
 
 /** How long to ask for a file that is on its way to the server. */
@@ -12,6 +12,9 @@ const COMING_TRIES = 60;
 const COMING_EVERY_MS_MAX = 5000;
 /** Up to here the page fetches a file itself and shows how far it is; larger ones are the browser's own. */
 const FETCH_MAX_BYTES = 256 * 1024 * 1024;
+/** Texts up to here can be read in the talk; the terminal shows them too. */
+const READ_MAX_BYTES = 64 * 1024;
+const TEXT_NAME = /\.(txt|md|log|csv|tsv|json|toml|ya?ml|ini|rs|py|js|ts|c|h|cpp|java|sh|tex|html?|css|xml)$/i;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const wholes = new Map();
@@ -109,7 +112,25 @@ class FileCard extends HTMLElement {
     const told = { coming: ' · on its way', gone: ' · no longer at the server' }[this.#presence] ?? '';
     const words = h('div.words', {}, h('bdi.file-name', { title: name }, name), h('span.quiet', {}, `${size(file.size)}${sent === 'there' ? told : ''}`));
     const sheet = h('div.sheet', { 'aria-hidden': 'true' }, icon('file'), h('span', {}, extension));
-    return [h('div.card', {}, sheet, words, this.#presence === 'there' ? this.#download(name) : null), ...this.#sending()];
+    const isThere = this.#presence === 'there';
+    const text = isThere && file.size <= READ_MAX_BYTES && TEXT_NAME.test(name) ? this.#text() : null;
+    return [h('div.card', {}, sheet, words, isThere ? this.#download(name) : null), ...(text ? [text] : []), ...this.#sending()];
+  }
+
+  /** What a short text says, when that is asked for. */
+  #text() {
+    const shown = h('pre', { dir: 'auto', tabindex: 0 }, '…');
+    const details = h('details.reading', {}, h('summary', {}, 'Show the text'), shown);
+    const read = async () => {
+      try {
+        const response = await fetch(fileUrl(this.item.file));
+        shown.textContent = response.ok ? printableLines(await response.text()) : 'The server does not have it (any more).';
+      } catch {
+        shown.textContent = 'The server is away.';
+      }
+    };
+    details.addEventListener('toggle', read, { once: true });
+    return details;
   }
 
   #sending() {
