@@ -69,7 +69,7 @@ export async function a_group_hears_only_its_members({ browser, url }) {
   await ana.seesOnce('at seven');
   assert.equal(await zoe.page.getByText('dinner').count(), 0);
   await mel.page.getByRole('button', { name: 'Leave the group dinner' }).click();
-  await ana.page.getByText('Mel left the group').waitFor();
+  await ana.page.locator('.notices', { hasText: 'Mel left the group' }).waitFor();
   await ana.page.getByRole('button', { name: 'Delete this group' }).click();
   await ana.page.getByRole('dialog').getByRole('button', { name: 'Delete it' }).click();
   await ana.waitFor('without the group', async () => (await ana.page.locator('crds-rooms').getByRole('link', { name: 'dinner' }).count()) === 0);
@@ -128,7 +128,7 @@ export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
   await mel.page.locator('crds-people').getByText('Ana').waitFor();
   await mel.page.getByRole('button', { name: 'Leave lobby' }).click();
   await mel.page.getByText('You are not in lobby').waitFor();
-  await ana.page.getByText('Mel left').first().waitFor();
+  await ana.page.locator('.notices', { hasText: 'Mel left' }).first().waitFor();
   await ana.write('said meanwhile');
   await mel.page.getByRole('button', { name: 'Join it' }).click();
   await mel.seesOnce('said meanwhile');
