@@ -1,8 +1,11 @@
 //! The page's server, over real HTTP and WebSockets.
 
+#![allow(clippy::disallowed_methods)]
+
 #[path = "common/http.rs"]
 mod http;
 #[path = "common/server.rs"]
+#[expect(dead_code, reason = "servers here have a page")]
 mod server;
 
 use std::time::Duration;
@@ -171,4 +174,191 @@ impl Page {
         assert_eq!(named["reply"], "done", "{named}");
         browser
     }
+}
+
+impl Page {
+    /// Brings a file, as this browser.
+    fn bring(&self, by: &Browser, name: &str, content: &[u8]) -> http::HttpAnswer {
+        let token = format!("Bearer {}", by.token);
+        let headers = [("Origin", &*self.origin()), ("Authorization", &*token)];
+        self.ask("PUT", &format!("/files/{name}"), &headers, content)
+    }
+}
+
+#[test]
+fn a_file_is_brought_offered_and_fetched() {
+    let (folder, server, page) = page(&[]);
+    let (mut ana, mut ben) = (page.online("Ana"), page.online("Ben"));
+    for browser in [&mut ana, &mut ben] {
+        browser.ask(json!({"request":"enter","room":"lobby","via":"relay"}));
+    }
+    // More than is gathered before it is written.
+    let content: Vec<u8> = (0..1_500_000_u32).map(|at| (at % 251) as u8).collect();
+    let brought = page.bring(&ana, "..%2Fa%20b%C3%A4.bin", &content);
+    assert_eq!(brought.status, 200);
+    brought.is_protected();
+    let offer = brought.json();
+    let hash = blake3::hash(&content).to_string();
+    assert_eq!(
+        offer,
+        json!({"name":"a bä.bin","size":content.len(),"hash":hash})
+    );
+    server.wait_for(|line| line == "Ana brought a bä.bin (1500000 bytes)");
+
+    let mut request = offer.clone();
+    request["request"] = "offer-file".into();
+    request["room"] = "lobby".into();
+    assert_eq!(ana.ask(request)["reply"], "done");
+    assert_eq!(ben.event("file")["hash"], hash.as_str());
+
+    let path = format!("/files/{hash}");
+    let fetched = page.get(&path);
+    assert_eq!((fetched.status, &fetched.body), (200, &content));
+    fetched.is_protected();
+    assert_eq!(fetched.header("content-type"), "application/octet-stream");
+    let disposition = fetched.header("content-disposition");
+    assert_eq!(disposition, "attachment; filename*=UTF-8''a%20b%C3%A4.bin");
+    let named = page.get(&format!("{path}?name=x%22y%0D%0A.txt"));
+    let disposition = named.header("content-disposition");
+    assert_eq!(disposition, "attachment; filename*=UTF-8''x_y__.txt");
+
+    // The rest of a download that broke, and what the browser has.
+    let rest = page.ask("GET", &path, &[("Range", "bytes=1499998-")], b"");
+    assert_eq!((rest.status, &rest.body[..]), (206, &content[1_499_998..]));
+    assert_eq!(
+        rest.header("content-range"),
+        "bytes 1499998-1499999/1500000"
+    );
+    let past = page.ask("GET", &path, &[("Range", "bytes=1500000-")], b"");
+    assert_eq!(
+        (past.status, past.header("content-range")),
+        (416, "bytes */1500000")
+    );
+    let known = page.ask(
+        "GET",
+        &path,
+        &[("If-None-Match", fetched.header("etag"))],
+        b"",
+    );
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    let head = page.ask("HEAD", &path, &[], b"");
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, "1500000")
+    );
+
+    // The same once more is not kept twice, and an empty one is a file too.
+    assert_eq!(
+        page.bring(&ben, "copy.bin", &content).json()["hash"],
+        hash.as_str()
+    );
+    let empty = page.bring(&ben, "empty", b"").json();
+    let path = format!("/files/{}", empty["hash"].as_str().unwrap());
+    assert_eq!(page.get(&path).header("content-length"), "0");
+    let mut kept: Vec<_> = std::fs::read_dir(folder.path().join("downloads"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    kept.sort();
+    assert_eq!(kept, ["a bä.bin", "empty"]);
+}
+
+#[test]
+fn what_a_browser_shows_is_told_by_what_it_holds() {
+    let (_folder, _server, page) = page(&[]);
+    let ana = page.online("Ana");
+    let svg = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+    let gif = b"GIF89a\x01\0\x01\0\0\0\0;";
+    for (name, content, media_type, way) in [
+        (
+            "a.svg",
+            svg.as_bytes(),
+            "text/plain; charset=utf-8",
+            "attachment",
+        ),
+        (
+            "a.png",
+            b"<html><script>",
+            "text/plain; charset=utf-8",
+            "attachment",
+        ),
+        ("a.html", gif, "image/gif", "inline"),
+        (
+            "a.pdf",
+            b"%PDF-1.7\0",
+            "application/octet-stream",
+            "attachment",
+        ),
+    ] {
+        let brought = page.bring(&ana, name, content).json();
+        let path = format!("/files/{}?name={name}", brought["hash"].as_str().unwrap());
+        let fetched = page.get(&path);
+        fetched.is_protected();
+        assert_eq!(fetched.header("content-type"), media_type, "{name}");
+        let disposition = fetched.header("content-disposition");
+        assert!(disposition.starts_with(way), "{name}: {disposition}");
+    }
+}
+
+#[test]
+fn what_may_not_be_brought_leaves_nothing() {
+    let (folder, _server, page) = page(&["--keep-file-max", "100kB"]);
+    let ana = page.online("Ana");
+    let mut nobody = page.open();
+    nobody.hello();
+    let refused = |answer: http::HttpAnswer, status, error: &str| {
+        assert_eq!(
+            (answer.status, answer.json()["error"].as_str()),
+            (status, Some(error))
+        );
+        answer.is_protected();
+    };
+    refused(page.bring(&nobody, "a", b"x"), 401, "name-first");
+    let token = format!("Bearer {}", ana.token);
+    let origin = page.origin();
+    let put = |headers: &[(&str, &str)], body| page.ask("PUT", "/files/a", headers, body);
+    refused(put(&[("Origin", &origin)], b"x"), 401, "name-first");
+    refused(put(&[("Authorization", &token)], b"x"), 403, "wrong-origin");
+    let elsewhere = [("Authorization", &*token), ("Origin", "http://evil")];
+    refused(put(&elsewhere, b"x"), 403, "wrong-origin");
+    // By what is told of its length, and by what comes.
+    let large = vec![0; 100_001];
+    refused(page.bring(&ana, "a", &large), 413, "file-too-large");
+    let chunked = [
+        ("Origin", &*origin),
+        ("Authorization", &*token),
+        ("Content-Length", ""),
+        ("Transfer-Encoding", "chunked"),
+    ];
+    let mut body = format!("{:x}\r\n", large.len()).into_bytes();
+    body.extend_from_slice(&large);
+    body.extend_from_slice(b"\r\n0\r\n\r\n");
+    refused(put(&chunked, &body), 413, "file-too-large");
+    let left = std::fs::read_dir(folder.path().join("downloads")).unwrap();
+    assert_eq!(left.count(), 0);
+
+    for path in ["/files/x", &format!("/files/{}", "0".repeat(64))] {
+        refused(page.get(path), 404, "no-such-file");
+    }
+}
+
+#[test]
+fn a_file_on_its_way_is_told_apart_from_none() {
+    let (_folder, _server, page) = page(&[]);
+    let mut ana = page.online("Ana");
+    let content = vec![7; 100_000];
+    let hash = blake3::hash(&content).to_string();
+    let piece = &content[..65_536];
+    let request = json!({
+        "request":"put-file","name":"a.bin","size":100_000,"hash":hash,"offset":0,"bytes":65_536
+    });
+    assert_eq!(ana.say_raw(request, piece)["have"], 65_536);
+    let answer = page.get(&format!("/files/{hash}"));
+    assert_eq!(
+        (answer.status, answer.json()["error"].as_str()),
+        (409, Some("file-not-whole"))
+    );
+    // It comes whole by the other way.
+    assert_eq!(page.bring(&ana, "b.bin", &content).status, 200);
+    assert_eq!(page.get(&format!("/files/{hash}")).body, content);
 }

@@ -253,6 +253,11 @@ impl Hub {
         self.presence(client).map(|presence| &presence.name)
     }
 
+    /// What the client with this token is called, if it is online.
+    pub fn name_by_token(&self, token: Token) -> Option<&UserName> {
+        self.name_of(*self.by_token.get(&token)?)
+    }
+
     /// Whether anybody follows anything.
     pub fn is_followed(&self) -> bool {
         !self.follows.is_empty()

@@ -1,5 +1,6 @@
 //! The one way in for all connections, whatever carries them: each takes a place, and gets a task.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -7,22 +8,28 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 use super::files::Files;
 use super::hub_task::HubHandle;
-use super::job::Caller;
+use super::job::{Caller, Job};
 use super::socket::close_gently;
 use super::stream::{self, Link, Stream};
+use super::upload::Upload;
 use super::{Limits, Shutdown};
-use crate::control::{Refusal, RefusalCode, plain_words};
+use crate::chat::{FileHash, FileOffer, UserName};
+use crate::control::{Refusal, RefusalCode, Token, plain_words};
 use crate::hub::ClientId;
 
 /// Clients that are told at once that the server is full; more are closed without a word.
 pub(super) const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
+
+/// Requests that come over no connection of the server's own and are carried out at once: files that are brought or
+/// fetched, and what a page is made of.
+pub const REQUESTS_AT_ONCE_MAX: usize = 256;
 
 /// How long a client that is turned away may take to read why.
 const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);
@@ -59,7 +66,7 @@ impl Entrance {
     /// # Errors
     /// The server is full, or ends.
     pub fn connect(&self, ends: Ends) -> Result<Link, Refusal> {
-        let admission = self.0.upgrade().ok_or_else(stopping)?;
+        let admission = self.admission()?;
         let place = admission.place(ends.peer)?;
         let (link, stream) = stream::link();
         admission.admit(stream, ends, place);
@@ -71,8 +78,47 @@ impl Entrance {
     /// # Errors
     /// The server ends.
     pub fn limits(&self) -> Result<Arc<Limits>, Refusal> {
-        let admission = self.0.upgrade().ok_or_else(stopping)?;
+        let admission = self.admission()?;
         Ok(Arc::clone(&admission.limits))
+    }
+
+    /// Who is online at the connection that was given this token with its hello.
+    ///
+    /// # Errors
+    /// Nobody is, or the server ends.
+    pub async fn online(&self, token: Token) -> Result<UserName, Refusal> {
+        let jobs = self.admission()?.hub.jobs.clone();
+        let (answer, answered) = oneshot::channel();
+        let _ = jobs.send(Job::WhoIs { token, answer }).await;
+        drop(jobs);
+        let name = answered.await.map_err(|_| stopping())?;
+        name.ok_or_else(|| {
+            let text = "only who is online may do this: take a name on the page first";
+            Refusal::new(RefusalCode::NameFirst, text)
+        })
+    }
+
+    /// A file on its way to the server; `size_bytes` is what is told of its length, if anything.
+    ///
+    /// # Errors
+    /// It is too large, or there is no place for it.
+    pub async fn begin_upload(&self, size_bytes: Option<u64>) -> Result<Upload, Refusal> {
+        let files = self.admission()?.files.clone();
+        Upload::begin(files, size_bytes).await
+    }
+
+    /// A file that the server keeps, to be read.
+    ///
+    /// # Errors
+    /// It has none with this hash, or not all of it.
+    pub async fn kept_file(&self, hash: FileHash) -> Result<(File, FileOffer), Refusal> {
+        let files = self.admission()?.files.clone();
+        let opened = files.ask(move |store| store.open_kept(hash)).await?;
+        Ok(opened.await.map_err(|_| stopping())??)
+    }
+
+    fn admission(&self) -> Result<Arc<Admission>, Refusal> {
+        self.0.upgrade().ok_or_else(stopping)
     }
 }
 

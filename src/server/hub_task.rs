@@ -183,6 +183,10 @@ impl HubTask {
                     ..Outcome::new(None, Ok(Reply::Done))
                 })
             }
+            Job::WhoIs { token, answer } => {
+                let _ = answer.send(self.hub.name_by_token(token).cloned());
+                None
+            }
             Job::Show { .. } => None,
         }
     }

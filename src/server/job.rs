@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::bridge::Overheard;
 use super::outbox::Outbox;
 use super::rendered::Form;
+use crate::chat::UserName;
 use crate::control::{Refusal, Reply, Request, Token};
 use crate::hub::ClientId;
 
@@ -31,6 +32,11 @@ pub(super) enum Job {
     Show {
         form: Form,
         answer: oneshot::Sender<Arc<str>>,
+    },
+    /// Who is online at the connection with this token?
+    WhoIs {
+        token: Token,
+        answer: oneshot::Sender<Option<UserName>>,
     },
     /// A connection has ended.
     Gone(ClientId),

@@ -11,14 +11,14 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::bridge::{SEAT_FILES, SEATS_MAX, TRANSFER_FILES_MAX};
-use super::entrance::{Admission, Ends, Entrance, TURNED_AWAY_AT_ONCE_MAX};
+use super::entrance::{Admission, Ends, Entrance, REQUESTS_AT_ONCE_MAX, TURNED_AWAY_AT_ONCE_MAX};
 use super::files::Files;
 use super::hub_task::{self, Owners, Stores};
 use super::{Config, ServeError, Shutdown, past};
 use crate::control::{FILE_PIECE_BYTES, Group};
 use crate::directory::{self, Directory};
 use crate::hub::{self, Hub};
-use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store};
+use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store, UPLOADS_MAX};
 
 /// How long connections get to end by themselves when the server stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 const BACKLOG: i32 = 1024;
 
 /// Files that a server has open beside its connections, with some to spare.
-const FILES_OF_OUR_OWN: usize = 64 + PARTS_MAX;
+const FILES_OF_OUR_OWN: usize = 64 + PARTS_MAX + UPLOADS_MAX + 2 * REQUESTS_AT_ONCE_MAX;
 
 /// A server that listens; [`Server::run`] serves.
 #[derive(Debug)]

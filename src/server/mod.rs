@@ -20,17 +20,19 @@ mod shutdown;
 mod socket;
 mod stream;
 mod told;
+mod upload;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use entrance::{Ends, Entrance};
+pub use entrance::{Ends, Entrance, REQUESTS_AT_ONCE_MAX};
 pub use listener::{Server, listen};
 pub use shutdown::Shutdown;
 pub use socket::prepare;
 pub use stream::Link;
+pub use upload::Upload;
 
 use crate::chat::HistoryLimit;
 use crate::store;

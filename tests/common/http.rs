@@ -79,6 +79,8 @@ impl Page {
         if !headers.iter().any(|(name, _)| name == &"Content-Length") {
             all.push(("Content-Length", &length));
         }
+        // One without a value is left out.
+        let headers = headers.iter().filter(|(_, value)| !value.is_empty());
         for (name, value) in all.iter().chain(headers) {
             head += &format!("{name}: {value}\r\n");
         }

@@ -53,7 +53,6 @@ pub fn serve_with_page(data: &Path) -> Command {
 }
 
 /// A server in a folder of its own, with these flags besides.
-#[allow(dead_code)]
 pub fn running(flags: &[&str]) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::start(serve(folder.path()).args(flags));

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::files::is_known;
 use super::refusal::not_found;
 
 /// Its name, and what is in it.
@@ -80,12 +80,7 @@ fn give(name: &str, headers: &HeaderMap) -> Response {
         return not_found();
     };
     let tag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..16]);
-    let has_it = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|tags| tags.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .any(|known| known.trim().trim_start_matches("W/") == tag);
+    let has_it = is_known(headers, &tag);
     let kept = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag)];
     let described = [(CONTENT_TYPE, type_of(name))];
     if has_it {
@@ -118,7 +113,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     let all = headers.get_all(ACCEPT_ENCODING).iter();
     all.filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|coding| matches!(coding.trim().split_once(';'), None if coding.trim() == "gzip"))
+        .any(|coding| coding.trim() == "gzip")
 }
 
 fn type_of(name: &str) -> &'static str {

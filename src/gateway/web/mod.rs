@@ -2,6 +2,8 @@
 //! a connection like any other, so all limits of the server bind it too.
 
 mod assets;
+mod content;
+mod files;
 mod origin;
 mod refusal;
 mod socket;
@@ -28,13 +30,10 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::chat::{DEFAULT_WEB_PORT, WebAddress};
-use crate::server::{self, Ends, Entrance, Shutdown};
+use crate::server::{self, Ends, Entrance, REQUESTS_AT_ONCE_MAX, Shutdown};
 
 /// Ports that are tried one after the other where the default one is taken; then any free one is.
 const PORTS_TRIED: u16 = 16;
-
-/// Connections that ask for something, at once; a WebSocket counts as a connection of the server instead.
-pub const REQUESTS_AT_ONCE_MAX: usize = 256;
 
 /// How long a browser may take to ask, and keep a connection without asking.
 const ASK_WAIT: Duration = Duration::from_secs(30);
@@ -130,6 +129,7 @@ impl Page {
         }
         tracing::info!("The page: http://{shown}/");
         let routes = TowerToHyperService::new(routes(self.entrance));
+        // A WebSocket counts as a connection of the server instead.
         let places = Arc::new(Semaphore::new(REQUESTS_AT_ONCE_MAX));
         let requests = TaskTracker::new();
         loop {
@@ -171,6 +171,7 @@ fn routes(entrance: Entrance) -> Router {
         .route("/", get(assets::index))
         .route("/assets/{name}", get(assets::asset))
         .route("/ws", get(socket::upgrade))
+        .route("/files/{file}", get(files::give).put(files::take))
         .fallback(refusal::nothing_here)
         .method_not_allowed_fallback(refusal::wrong_method)
         .layer(middleware::map_response(secured))

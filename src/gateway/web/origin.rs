@@ -59,7 +59,7 @@ fn is_local(host: &str) -> bool {
         above.is_some_and(|above| above.ends_with('.'))
     };
     let is_own = || rustix::system::uname().nodename().to_str() == Ok(host.as_str());
-    !host.contains('.') || LOCAL_ENDINGS.iter().any(|e| is_below(e)) || is_own()
+    !host.contains('.') || LOCAL_ENDINGS.iter().any(is_below) || is_own()
 }
 
 #[cfg(test)]

@@ -56,9 +56,13 @@ impl IntoResponse for Refused {
             error: self.error,
             text: &self.text,
         };
-        let body = serde_json::to_string(&body).unwrap_or_default();
-        (self.status, [(CONTENT_TYPE, "application/json")], body).into_response()
+        json(self.status, &body)
     }
+}
+
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let body = serde_json::to_string(body).unwrap_or_default();
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 pub(super) fn not_found() -> Response {
