@@ -9,7 +9,7 @@ use super::{Token, Via};
 use crate::chat::{
     DialectError, FileOffer, Followed, FollowedError, Found, GroupName, HistoryLimitError,
     HistoryPage, MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError,
-    Room, RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
+    RecordId, Room, RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
 };
 
 macro_rules! words {
@@ -51,6 +51,10 @@ pub enum Reply {
         /// The server's own seat in a reliable room, if it has one.
         bridge: Option<SessionId>,
     },
+    /// To `say` and `offer-file` in a reliable room that I am hosted in: as which record it goes out.
+    Said(RecordId),
+    /// To `members`: who is in the room, as far as is known.
+    Members(Vec<Present>),
     /// To `groups`: those that I am in.
     Groups(Vec<Group>),
     /// To `following`: what I follow.
@@ -103,6 +107,8 @@ words! {
     Names = "names",
     Report = "report",
     Entered = "entered",
+    Said = "said",
+    Members = "members",
     Groups = "groups",
     Following = "following",
     History = "history",
@@ -129,6 +135,37 @@ pub struct Online {
     pub via: Option<Via>,
     /// Why they are away, if they are.
     pub away: Option<OneLine>,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// What they are shown as; another program may use what is no user name.
+    pub name: String,
+    /// How the room's lines reach them: from member to member, or over the server.
+    pub via: Via,
+    /// It is I.
+    pub is_own: bool,
+}
+
+/// How much goes on in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The room.
+    pub room: RoomName,
+    /// Who is in it, as far as the server knows.
+    pub members: u64,
+    /// What is kept of the talk there, if it is.
+    pub talk: Option<Talk>,
+}
+
+/// Texts and files in a room's history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Talk {
+    /// The number of the newest.
+    pub last: u64,
+    /// How many there ever were.
+    pub total: u64,
 }
 
 /// People who can be spoken to together.
@@ -263,6 +300,80 @@ pub enum Event {
         /// Who says so.
         by: UserName,
     },
+    /// A line said in the room that I am hosted in; my own too.
+    Heard {
+        /// The room.
+        room: RoomName,
+        /// What the speaker is called; another program may use what is no user name.
+        from: String,
+        /// What is said.
+        text: MessageText,
+        /// When the server heard it.
+        at: Timestamp,
+        /// When it was said, by the speaker's clock; in a plain room when it was heard.
+        said_at: Timestamp,
+        /// By which it is told from all others, in a reliable room.
+        record: Option<RecordId>,
+        /// I said it.
+        is_own: bool,
+    },
+    /// A file offered in the room that I am hosted in. The server may not have it yet.
+    Offered {
+        /// The room.
+        room: RoomName,
+        /// Who offers it.
+        from: String,
+        /// Which file.
+        offer: FileOffer,
+        /// When the server heard of it.
+        at: Timestamp,
+        /// When it was offered, by the clock of who offers it.
+        said_at: Timestamp,
+        /// As in [`Event::Heard`].
+        record: RecordId,
+        /// I offer it.
+        is_own: bool,
+    },
+    /// Somebody came to the room that I am hosted in.
+    Came {
+        /// The room.
+        room: RoomName,
+        /// What they are shown as.
+        name: String,
+        /// When, by the server's clock.
+        at: Timestamp,
+    },
+    /// Somebody left the room that I am hosted in, or was not heard for long.
+    Went {
+        /// The room.
+        room: RoomName,
+        /// What they were shown as.
+        name: String,
+        /// When, by the server's clock.
+        at: Timestamp,
+    },
+    /// How many of the others have what I said in the room that I am hosted in.
+    Delivered {
+        /// The room.
+        room: RoomName,
+        /// What I said.
+        record: RecordId,
+        /// So many have it.
+        by: u64,
+        /// Of so many that were there.
+        of: u64,
+    },
+    /// Something about the room that I am hosted in, for the person at this client.
+    RoomNotice {
+        /// The room.
+        room: RoomName,
+        /// What.
+        text: String,
+    },
+    /// How much goes on in rooms where that changed, for who watches.
+    Activity(Vec<Activity>),
+    /// There is a new room, for who watches.
+    RoomMade(Box<Room>),
     /// Whether the server's own seat in a room hears this client by multicast; told when it changes.
     Reach {
         /// The room.
@@ -302,6 +413,14 @@ words! {
     GroupDeleted = "group-deleted",
     Followed = "followed",
     Topic = "topic",
+    Heard = "line",
+    Offered = "file",
+    Came = "entered",
+    Went = "left",
+    Delivered = "delivered",
+    RoomNotice = "notice",
+    Activity = "activity",
+    RoomMade = "room-made",
     Reach = "reach",
     RoomDeleted = "room-deleted",
     Idle = "idle",
@@ -314,6 +433,7 @@ impl Event {
     pub fn message(&self) -> Option<&MessageText> {
         match self {
             Self::Line { text, .. }
+            | Self::Heard { text, .. }
             | Self::Whisper { text, .. }
             | Self::GroupLine { text, .. }
             | Self::Followed { text, .. } => Some(text),

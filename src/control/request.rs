@@ -44,13 +44,17 @@ pub enum Request {
     Leave(RoomName),
     /// A line for all in a room.
     Say {
-        /// The room; the lobby is the only one that the server takes lines for.
+        /// The lobby, or the room that I am hosted in.
         room: RoomName,
         /// What is said.
         text: MessageText,
         /// When, by my clock; none for when the server hears it.
         said_at: Option<Timestamp>,
     },
+    /// Who is in a room: the lobby, or the one that I am hosted in.
+    Members(RoomName),
+    /// I want to hear how much goes on in all rooms.
+    Watch,
     /// A line for one person alone.
     Whisper {
         /// Who is to hear it.
@@ -166,7 +170,7 @@ impl Request {
 /// Who hears of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileFor {
-    /// All in a room; the lobby is the only one that the server takes files for.
+    /// All in a room: the lobby, or the one that I am hosted in.
     Room(RoomName),
     /// One person alone.
     Person(UserName),
@@ -179,11 +183,13 @@ pub enum Via {
     Multicast,
     /// Over the server.
     Relay,
+    /// The server takes part in my place, and tells me what happens.
+    Hosted,
 }
 
 /// What was given is no way into a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a room is entered via `multicast` or `relay`")]
+#[error("a room is entered via `multicast`, `relay` or `hosted`")]
 pub struct ViaError;
 
 impl Via {
@@ -192,6 +198,7 @@ impl Via {
         match self {
             Self::Multicast => "multicast",
             Self::Relay => "relay",
+            Self::Hosted => "hosted",
         }
     }
 }
@@ -203,6 +210,7 @@ impl std::str::FromStr for Via {
         match given {
             "multicast" => Ok(Self::Multicast),
             "relay" => Ok(Self::Relay),
+            "hosted" => Ok(Self::Hosted),
             _ => Err(ViaError),
         }
     }
@@ -244,6 +252,8 @@ request_kinds! {
     Enter = "enter",
     Leave = "leave",
     Say = "say",
+    Members = "members",
+    Watch = "watch",
     Whisper = "whisper",
     GroupSet = "group-set",
     GroupSend = "group-send",

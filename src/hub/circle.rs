@@ -84,7 +84,6 @@ impl Circle {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = ClientId> + '_ {
         self.clients.iter().copied()
     }

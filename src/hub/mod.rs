@@ -21,7 +21,7 @@ pub use groups::{GROUPS_MAX, GroupChange, MEMBERS_MAX};
 pub use rooms::Occupant;
 
 use crate::chat::{Followed, RoomName, UserName};
-use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token};
+use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, Via};
 use crate::directory::Directory;
 use circle::Circle;
 use follows::Follows;
@@ -190,7 +190,7 @@ impl Hub {
                 name,
                 ..
             } => match (self.presence(client), name) {
-                (None, Some(_)) => self.enter_unseen(&room, directory),
+                (None, Some(_)) if via != Via::Hosted => self.enter_unseen(&room, directory),
                 _ => {
                     let seat = Seat { room, via, member };
                     self.enter(client, seat, directory, at)
@@ -205,6 +205,7 @@ impl Hub {
                 let when = When::new(said_at, at);
                 self.say(client, room, text, directory, when)
             }
+            Request::Members(room) => self.members_of(client, &room),
             Request::Whisper { to, text } => self.whisper(client, &to, text),
             Request::OfferFile { to, offer, said_at } => {
                 let when = When::new(said_at, at);
@@ -226,6 +227,7 @@ impl Hub {
             | Request::PutFile { .. }
             | Request::Ping
             | Request::Bye
+            | Request::Watch
             | Request::Hello { .. }
             | Request::Topic { .. }
             | Request::History { .. }

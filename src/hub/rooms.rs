@@ -6,7 +6,7 @@ use super::circle::Circle;
 use super::presence::full;
 use super::{Addressed, ClientId, Done, Hub};
 use crate::chat::{OneLine, RoomName, SessionId, UserName};
-use crate::control::{Event, Refusal, RefusalCode, Reply, Via};
+use crate::control::{Event, Present, Refusal, RefusalCode, Reply, Via};
 use crate::directory::{Directory, NoSuchRoom};
 
 /// Who relays is for the server's seats to say.
@@ -146,6 +146,35 @@ impl Hub {
         match room.is_lobby() {
             true => self.lobby.contains(id),
             false => self.rooms.get(room).is_some_and(|c| c.contains(id)),
+        }
+    }
+
+    /// The room that the server takes part in for this client.
+    pub fn hosted_in(&self, id: ClientId) -> Option<&RoomName> {
+        let seat = self.presence(id)?.seat.as_ref()?;
+        (seat.via == Via::Hosted).then_some(&seat.room)
+    }
+
+    /// Who is in the lobby. Who is in another room the server's seat there knows, if it is asked by somebody whom it
+    /// takes part for.
+    pub(super) fn members_of(&self, id: ClientId, room: &RoomName) -> Result<Done, Refusal> {
+        self.present(id)?;
+        match room.is_lobby() {
+            true => {
+                let members = self.lobby.iter().filter_map(|client| {
+                    Some(Present {
+                        name: self.name_of(client)?.to_string(),
+                        via: Via::Relay,
+                        is_own: client == id,
+                    })
+                });
+                Ok(Done::new(Reply::Members(members.collect())))
+            }
+            false if self.hosted_in(id) == Some(room) => Ok(Done::new(Reply::Done)),
+            false => Err(Refusal::new(
+                RefusalCode::EnterFirst,
+                "enter the room first, via `hosted`: others know themselves who is there",
+            )),
         }
     }
 

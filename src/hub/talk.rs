@@ -35,7 +35,11 @@ impl Hub {
         directory: &Directory,
         when: When,
     ) -> Result<Done, Refusal> {
-        let from = self.may_speak(id, room, directory)?.to_string();
+        let from = self.may_speak(id, &room, directory)?.to_string();
+        if !room.is_lobby() {
+            // Its members hear it from the server's seat there.
+            return Ok(Done::new(Reply::Done));
+        }
         let room = RoomName::lobby();
         let followed = self.overheard(&room, &from, &text);
         let line = Addressed {
@@ -53,16 +57,20 @@ impl Hub {
         Ok(Done::telling(events))
     }
 
-    /// Who says something in a room: only in the lobby the server is told.
+    /// Who says something in a room: the server is told in the lobby, and by those whom it takes part for.
     fn may_speak(
         &self,
         id: ClientId,
-        room: RoomName,
+        room: &RoomName,
         directory: &Directory,
     ) -> Result<&UserName, Refusal> {
         let from = &self.present(id)?.name;
+        if self.hosted_in(id) == Some(room) {
+            return Ok(from);
+        }
         if !room.is_lobby() {
-            directory.find(&room).ok_or(NoSuchRoom(room))?;
+            let found = directory.find(room);
+            found.ok_or_else(|| NoSuchRoom(room.clone()))?;
             let text = "the server takes no lines for this room: its members speak to each other";
             return Err(Refusal::new(RefusalCode::NotRelayed, text));
         }
@@ -84,7 +92,10 @@ impl Hub {
     ) -> Result<Done, Refusal> {
         let (to, room, from) = match to {
             FileFor::Room(room) => {
-                let from = self.may_speak(id, room, directory)?.clone();
+                let from = self.may_speak(id, &room, directory)?.clone();
+                if !room.is_lobby() {
+                    return Ok(Done::new(Reply::Done));
+                }
                 (self.lobby.audience(), Some(RoomName::lobby()), from)
             }
             FileFor::Person(name) => {

@@ -3,6 +3,7 @@
 
 mod clock;
 mod group_sockets;
+mod hosted_member;
 mod interface;
 mod line_stream;
 mod multicast_socket;
@@ -17,10 +18,11 @@ pub mod transfer;
 mod watched_socket;
 
 pub use group_sockets::GroupSockets;
+pub use hosted_member::{HostedMember, MemberTold};
 pub use interface::{Interface, InterfaceError, Towards};
 pub use line_stream::{LineStream, StreamError};
 pub use multicast_socket::OpenError;
-pub use observer::{Observed, Observer};
+pub use observer::{Observed, ObservedMember, Observer};
 pub use relay::{FromRelay, RelayLink};
 pub use room_event::{RoomEvent, RoomMember, RoomStats, Said, SayError, Traffic};
 pub use room_seat::{KnownPast, RoomCommand, RoomOptions, Seated};

@@ -31,7 +31,9 @@ pub struct Observer {
 pub enum Observed {
     /// Something happened in the room.
     Happened {
-        /// Whom it concerns.
+        /// Which member it concerns.
+        member: SessionId,
+        /// What that one is called.
         from: String,
         /// When, by the clock of who said it.
         said_at: Option<Timestamp>,
@@ -39,6 +41,13 @@ pub enum Observed {
         what: Happening,
         /// The last record of a message.
         record: Option<RecordId>,
+    },
+    /// So many records of somebody can no longer be had from anyone.
+    Gap {
+        /// What they are called.
+        from: String,
+        /// How many.
+        records: u64,
     },
     /// Somebody has a file: it was offered, or is announced to those who came later.
     Offered {
@@ -60,6 +69,17 @@ pub enum Observed {
     },
     /// Somebody is there, and was heard so far.
     Seen(Position),
+}
+
+/// Somebody in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedMember {
+    /// Which member.
+    pub id: SessionId,
+    /// What it is shown as.
+    pub name: String,
+    /// A relay carries its datagrams.
+    pub is_relayed: bool,
 }
 
 impl Observer {
@@ -160,6 +180,16 @@ impl Observer {
         members.filter(|member| !member.is_relayed).count()
     }
 
+    /// Who is there.
+    pub fn members(&self) -> Vec<ObservedMember> {
+        let members = self.session.members().map(|member| ObservedMember {
+            id: SessionId(member.id.0),
+            name: member.name,
+            is_relayed: member.is_relayed,
+        });
+        members.collect()
+    }
+
     /// The time between two signs of life.
     pub fn idle_interval(&self) -> Micros {
         self.session.idle_interval()
@@ -210,7 +240,8 @@ impl Observer {
             });
             before.unwrap_or_else(|| name(session, id))
         };
-        let happened = |id, what| Observed::Happened {
+        let happened = |id: MemberId, what| Observed::Happened {
+            member: SessionId(id.0),
             from: name(id),
             said_at: None,
             what,
@@ -229,6 +260,7 @@ impl Observer {
                     Content::Offer(offer) => (Happening::File(offer.file.clone()), Some(offer)),
                 };
                 on_observed(Observed::Happened {
+                    member: origin,
                     from: from.clone(),
                     said_at: Some(said_at),
                     what,
@@ -260,12 +292,19 @@ impl Observer {
             }
             Event::Left(id) => on_observed(happened(id, Happening::Left)),
             Event::Renamed { id, before } => on_observed(Observed::Happened {
+                member: SessionId(id.0),
                 from: before,
                 said_at: None,
                 what: Happening::Renamed(name(id)),
                 record: None,
             }),
-            Event::ShownAs(_) | Event::Slow(_) | Event::Gap { .. } => {}
+            Event::Gap {
+                origin, records, ..
+            } => on_observed(Observed::Gap {
+                from: name(origin),
+                records,
+            }),
+            Event::ShownAs(_) | Event::Slow(_) => {}
         }
     }
 }

@@ -7,17 +7,17 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::bridge::{Bridge, Guest, Overheard};
+use super::bridge::{Bridge, Guest, Overheard, RoomAsk};
 use super::delivery::Delivery;
 use super::files::Files;
 use super::job::{Answer, Caller, Job};
 use super::outbox::{LetGo, Outbox};
-use super::outcome::{Entering, Outcome, Pending, Undo};
+use super::outcome::{Entering, Onward, Outcome, Pending, Undo};
 use super::rendered::Rendered;
 use super::told::Told;
 use super::{Shutdown, past};
 use crate::chat::{NewRoom, OneLine, Origin, RoomName};
-use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
+use crate::control::{Event, FileFor, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
 use crate::hub::{Addressed, ClientId, Hub};
 use crate::store::{Change, History, Store};
@@ -204,7 +204,7 @@ impl HubTask {
         }
         let greeted = self.hub.hello(by.client, by.address, token, resume);
         if let Some(replaced) = greeted.replaced {
-            self.bridge.leave(replaced, None);
+            self.move_seat(replaced, by.client);
             self.delivery.let_go(replaced, LetGo::Resumed);
         }
         if let Some(name) = &greeted.resumed {
@@ -217,6 +217,15 @@ impl HubTask {
             name: greeted.resumed,
         };
         Outcome::new(Some(answer), Ok(hello))
+    }
+
+    /// Who is back on another connection stays in the room that the server is in for them; into others they come by
+    /// themselves.
+    fn move_seat(&self, before: ClientId, after: ClientId) {
+        match (self.hub.hosted_in(after), self.delivery.outbox(after)) {
+            (Some(_), Some(outbox)) => self.bridge.move_hosted(before, after, outbox),
+            _ => self.bridge.leave(before, None),
+        }
     }
 
     /// Nobody is at this client any more.
@@ -271,6 +280,11 @@ impl HubTask {
         let (id, room) = self.directory.delete(name)?;
         self.rendered = Rendered::default();
         self.may_follow = true;
+        for occupant in self.hub.occupants(&room.name) {
+            if occupant.via == Via::Hosted {
+                self.bridge.leave(occupant.client, Some(room.name.clone()));
+            }
+        }
         self.hub.room_deleted(&room.name);
         let told = Addressed {
             to: self.hub.greeted(),
@@ -316,7 +330,11 @@ impl HubTask {
         by: &Origin,
     ) -> Result<Outcome, Refusal> {
         let client = caller.client;
-        let entering = self.guest(caller, &request);
+        let onward = self.onward(caller, &request);
+        let renamed = match &request {
+            Request::Name(name) => Some(name.clone()),
+            _ => None,
+        };
         if let Request::Leave(room) = &request
             && !room.is_lobby()
         {
@@ -328,6 +346,9 @@ impl HubTask {
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
         );
         let done = self.hub.request(client, request, &self.directory, now())?;
+        if let Some(name) = renamed.filter(|_| self.hub.hosted_in(client).is_some()) {
+            self.bridge.rename(client, name);
+        }
         let told = done
             .events
             .first()
@@ -344,7 +365,7 @@ impl HubTask {
             pending: pending.collect(),
             must_save,
             told,
-            entering: entering.map(Box::new),
+            onward: onward.map(Box::new),
             ..Outcome::new(None, Ok(done.reply))
         })
     }
@@ -433,11 +454,13 @@ impl HubTask {
         for addressed in &outcome.events {
             self.tell(addressed);
         }
-        match (outcome.answer, outcome.entering, &outcome.result) {
-            (Some(answer), Some(entering), Ok(_)) => {
-                let (client, room, guest) = *entering;
-                self.bridge.enter(client, room, guest, answer);
-            }
+        match (outcome.answer, outcome.onward, &outcome.result) {
+            (Some(answer), Some(onward), Ok(_)) => match *onward {
+                Onward::Enter((client, room, guest)) => {
+                    self.bridge.enter(client, room, guest, answer);
+                }
+                Onward::Ask(client, room, ask) => self.bridge.ask(client, room, ask, answer),
+            },
             (Some(answer), ..) => _ = answer.send(outcome.result),
             (None, ..) => {}
         }
@@ -449,6 +472,27 @@ impl HubTask {
             past::keep_lobby(history, &addressed.event);
         }
         self.delivery.deliver(addressed);
+    }
+
+    /// What a room's seat is to do for this request, if it is granted.
+    fn onward(&self, caller: Caller, request: &Request) -> Option<Onward> {
+        let (room, ask) = match request {
+            Request::Enter { .. } => return self.guest(caller, request).map(Onward::Enter),
+            Request::Say {
+                room,
+                text,
+                said_at,
+            } => (room, RoomAsk::Say(text.clone(), *said_at)),
+            Request::OfferFile {
+                to: FileFor::Room(room),
+                offer,
+                said_at,
+            } => (room, RoomAsk::Offer(offer.clone(), *said_at)),
+            Request::Members(room) => (room, RoomAsk::Members),
+            _ => return None,
+        };
+        let ask = (!room.is_lobby()).then_some(ask)?;
+        Some(Onward::Ask(caller.client, room.clone(), ask))
     }
 
     /// Who asks to be in a room of the directory, for the server's seat there.
@@ -468,8 +512,9 @@ impl HubTask {
         let name = self.hub.name_of(caller.client).or(name.as_ref())?;
         let guest = Guest {
             member: member.map(|member| member.0),
-            name: name.to_string(),
+            name: name.clone(),
             is_relayed: *via == Via::Relay,
+            is_hosted: *via == Via::Hosted,
             local: caller.local,
             interface: *interface,
             outbox: self.delivery.outbox(caller.client)?,

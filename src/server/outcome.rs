@@ -1,6 +1,6 @@
 //! What a job has done in memory, before it is on disk and anybody is told.
 
-use super::bridge::Guest;
+use super::bridge::{Guest, RoomAsk};
 use super::job::Answer;
 use super::told::Told;
 use crate::chat::{OneLine, Room, RoomId, RoomName};
@@ -18,8 +18,16 @@ pub(super) struct Outcome {
     /// Without the disk it is refused.
     pub(super) must_save: bool,
     pub(super) told: Option<Told>,
-    /// Somebody is in a room, and wants a way into it.
-    pub(super) entering: Option<Box<Entering>>,
+    /// What a room's seat is to do; it answers.
+    pub(super) onward: Option<Box<Onward>>,
+}
+
+/// What a room's seat is to do.
+pub(super) enum Onward {
+    /// Somebody is in the room, and wants a way into it.
+    Enter(Entering),
+    /// Somebody whom it takes part for asks for this.
+    Ask(ClientId, RoomName, RoomAsk),
 }
 
 /// Who is in which room, and how.
@@ -46,7 +54,7 @@ impl Outcome {
             pending: Vec::new(),
             must_save: false,
             told: None,
-            entering: None,
+            onward: None,
         }
     }
 

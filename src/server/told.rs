@@ -29,7 +29,8 @@ impl Told {
             }
             Request::Leave(room) => Some(format!("{by} left room {room}")),
             Request::Report => Some(format!("Report to {by}")),
-            Request::Say { room, text, .. } => {
+            // In other rooms the seat tells what it hears.
+            Request::Say { room, text, .. } if room.is_lobby() => {
                 let text = printable(text.as_str());
                 by.name
                     .as_ref()

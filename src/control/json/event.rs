@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Carried, CarriedError, JsonError, carried, line, offer, parsed, parsed_if_there, required,
+    room_event,
 };
 use crate::chat::MessageText;
 use crate::control::Event;
@@ -45,6 +46,9 @@ struct WireEvent {
 
 /// The line of an event, with its end, and the text that follows if it is long.
 pub fn event_line(event: &Event) -> String {
+    if let Some(line) = room_event::line_of(event) {
+        return line;
+    }
     let message = event.message().map(Carried::from).unwrap_or_default();
     let mut wire = WireEvent {
         event: event.as_str().to_owned(),
@@ -161,11 +165,27 @@ fn fill(wire: &mut WireEvent, event: &Event) {
             wire.heard = Some(*heard);
         }
         Event::ServerStopping => {}
+        // Written by their own.
+        Event::Heard { .. }
+        | Event::Offered { .. }
+        | Event::Came { .. }
+        | Event::Went { .. }
+        | Event::Delivered { .. }
+        | Event::RoomNotice { .. }
+        | Event::Activity(_)
+        | Event::RoomMade(_) => {}
     }
 }
 
-pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError> {
+pub(super) fn parse(word: &str, text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError> {
+    if matches!(word, "delivered" | "activity" | "room-made") {
+        return room_event::parse(word, text, bulk);
+    }
     let wire: WireEvent = serde_json::from_str(text)?;
+    let is_of_room = wire.room.is_some() && wire.number.is_none();
+    if is_of_room && matches!(word, "line" | "file" | "entered" | "left" | "notice") {
+        return room_event::parse(word, text, bulk);
+    }
     let name = || parsed(required(wire.name.as_deref(), "name")?);
     let room = || parsed(required(wire.room.as_deref(), "room")?);
     let group = || parsed(required(wire.group.as_deref(), "group")?);
@@ -259,7 +279,7 @@ pub(super) fn parse(text: &str, bulk: Option<&[u8]>) -> Result<Event, JsonError>
     })
 }
 
-fn message(text: Option<String>, bulk: Option<&[u8]>) -> Result<MessageText, JsonError> {
+pub(super) fn message(text: Option<String>, bulk: Option<&[u8]>) -> Result<MessageText, JsonError> {
     carried(text, bulk).map_err(|error| {
         JsonError::Field(match error {
             CarriedError::Missing => "there is no text, or two".to_owned(),

@@ -5,6 +5,7 @@ mod event;
 mod history;
 mod reply;
 mod request;
+mod room_event;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +44,7 @@ pub enum ServerLine {
 #[derive(Deserialize)]
 struct WireKind {
     datagrams: Option<String>,
-    event: Option<serde::de::IgnoredAny>,
+    event: Option<String>,
 }
 
 /// Reads what a server sent, with the raw bytes that followed. An event that this version does not
@@ -59,7 +60,7 @@ pub fn parse_server_line(text: &str, bulk: Option<&[u8]>) -> Result<ServerLine, 
     }
     let kind = serde_json::from_str::<WireKind>(text)?;
     match (kind.event, kind.datagrams) {
-        (Some(_), _) => event::parse(text, bulk).map(ServerLine::Event),
+        (Some(word), _) => event::parse(&word, text, bulk).map(ServerLine::Event),
         (None, Some(room)) => parsed(&room).map(ServerLine::Datagrams),
         (None, None) => reply::parse(text, bulk),
     }

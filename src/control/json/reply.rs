@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::history::{WireEntry, WirePosition};
 use super::{JsonError, ServerLine, all_parsed, line, parsed, parsed_if_there, required, written};
-use crate::chat::{HistoryPage, MemberLimit, Origin, Room, RoomAddress};
-use crate::control::{Group, Online, Refusal, RefusalCode, Reply};
+use crate::chat::{HistoryPage, MemberLimit, Origin, RecordId, Room, RoomAddress};
+use crate::control::{Group, Online, Present, Refusal, RefusalCode, Reply};
 
 #[derive(Serialize, Deserialize)]
-struct WireRoom {
+pub(super) struct WireRoom {
     name: String,
     address: String,
     port: u16,
@@ -38,6 +38,14 @@ struct WireOnline {
     via: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     away: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WirePresent {
+    name: String,
+    via: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +77,12 @@ struct WireAnswer {
     online: Option<Vec<WireOnline>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bridge: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<WirePresent>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<WireGroup>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +141,13 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
         Reply::Done => {}
         Reply::Entered { bridge } => {
             wire.bridge = bridge.map(|bridge| bridge.to_string());
+        }
+        Reply::Said(record) => {
+            wire.origin = Some(record.origin.to_string());
+            wire.sequence = Some(record.sequence);
+        }
+        Reply::Members(members) => {
+            wire.members = Some(members.iter().map(WirePresent::from).collect());
         }
         Reply::Groups(groups) => {
             wire.groups = Some(groups.iter().map(WireGroup::from).collect());
@@ -219,6 +240,11 @@ fn to_reply(wire: WireAnswer, bulk: Option<&[u8]>) -> Result<Reply, JsonError> {
         "entered" => Ok(Reply::Entered {
             bridge: parsed_if_there(wire.bridge.as_deref())?,
         }),
+        "said" => Ok(Reply::Said(RecordId {
+            origin: parsed(&required(wire.origin, "origin")?)?,
+            sequence: required(wire.sequence, "sequence")?,
+        })),
+        "members" => all_read(required(wire.members, "members")?).map(Reply::Members),
         "groups" => all_read(required(wire.groups, "groups")?).map(Reply::Groups),
         "following" => all_parsed(&required(wire.following, "following")?).map(Reply::Following),
         "history" => Ok(Reply::History(HistoryPage {
@@ -318,6 +344,28 @@ impl TryFrom<WireOnline> for Online {
             room: parsed_if_there(wire.room.as_deref())?,
             via: parsed_if_there(wire.via.as_deref())?,
             away: parsed_if_there(wire.away.as_deref())?,
+        })
+    }
+}
+
+impl From<&Present> for WirePresent {
+    fn from(present: &Present) -> Self {
+        Self {
+            name: present.name.clone(),
+            via: present.via.as_str().to_owned(),
+            own: present.is_own,
+        }
+    }
+}
+
+impl TryFrom<WirePresent> for Present {
+    type Error = JsonError;
+
+    fn try_from(wire: WirePresent) -> Result<Self, JsonError> {
+        Ok(Self {
+            name: wire.name,
+            via: parsed(&wire.via)?,
+            is_own: wire.own,
         })
     }
 }

@@ -141,7 +141,7 @@ fn fill(wire: &mut WireRequest, request: &Request) {
             wire.interface = *interface;
             wire.name = name.as_ref().map(ToString::to_string);
         }
-        Request::Leave(room) => {
+        Request::Leave(room) | Request::Members(room) => {
             wire.room = Some(room.to_string());
         }
         Request::GroupSet { group, members } => {
@@ -230,6 +230,7 @@ fn fill(wire: &mut WireRequest, request: &Request) {
         | Request::Groups
         | Request::Following
         | Request::GetDirectory
+        | Request::Watch
         | Request::Ping
         | Request::Bye => {}
     }
@@ -293,6 +294,8 @@ fn to_request(wire: WireRequest, bulk: Option<&[u8]>) -> Result<Request, Refusal
             text: text()?,
             said_at: wire.said_at,
         },
+        RequestKind::Members => Request::Members(room()?.parse()?),
+        RequestKind::Watch => Request::Watch,
         RequestKind::Whisper => Request::Whisper {
             to: wire.to.as_deref().ok_or_else(|| missing("to"))?.parse()?,
             text: text()?,

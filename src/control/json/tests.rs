@@ -8,8 +8,8 @@ use crate::chat::{
     Since,
 };
 use crate::control::{
-    ANSWER_BYTES_MAX, FileFor, Group, LINE_BYTES_MAX, LineBuffer, Online, Request, RequestKind,
-    Token, VERSION, Via,
+    ANSWER_BYTES_MAX, Activity, FileFor, Group, LINE_BYTES_MAX, LineBuffer, Online, Present,
+    Request, RequestKind, Talk, Token, VERSION, Via,
 };
 
 fn room(made_by: Option<&str>) -> Room {
@@ -99,6 +99,8 @@ fn requests() -> Vec<Request> {
         enter(None),
         enter(Some(SessionId(77))),
         Request::Leave("r1".parse().unwrap()),
+        Request::Members("r1".parse().unwrap()),
+        Request::Watch,
         Request::GroupSet {
             group: "dinner".parse().unwrap(),
             members: vec!["John".parse().unwrap(), "Stella".parse().unwrap()],
@@ -239,6 +241,19 @@ fn replies() -> Vec<Reply> {
             is_kept: true,
         },
         Reply::Done,
+        Reply::Said(record()),
+        Reply::Members(vec![
+            Present {
+                name: "Ana".into(),
+                via: Via::Relay,
+                is_own: true,
+            },
+            Present {
+                name: "another program".into(),
+                via: Via::Multicast,
+                is_own: false,
+            },
+        ]),
         Reply::Names(vec!["John".parse().unwrap(), "Émile".parse().unwrap()]),
         Reply::Report(vec![online(None), online(Some("r1"))]),
         Reply::Entered { bridge: None },
@@ -272,6 +287,73 @@ fn file_piece(bytes: &'static [u8]) -> Reply {
         size_bytes: 3,
         bytes: Bytes::from_static(bytes),
     }
+}
+
+fn record() -> RecordId {
+    RecordId {
+        origin: SessionId(0xfedc_ba98_7654_3210),
+        sequence: 9,
+    }
+}
+
+/// What somebody hears who is hosted in a room, or watches all.
+fn room_events() -> Vec<Event> {
+    let room = || "r1".parse().unwrap();
+    let at = || "2026-01-02T03:04:05.678Z".parse().unwrap();
+    let activity = |talk| Activity {
+        room: "r1".parse().unwrap(),
+        members: 3,
+        talk,
+    };
+    let mut events = vec![
+        Event::Offered {
+            room: room(),
+            from: "another program".into(),
+            offer: offered(),
+            at: at(),
+            said_at: "2026-01-02T02:59:59Z".parse().unwrap(),
+            record: record(),
+            is_own: true,
+        },
+        Event::Came {
+            room: room(),
+            name: "Ana~2".into(),
+            at: at(),
+        },
+        Event::Went {
+            room: room(),
+            name: "Ana~2".into(),
+            at: at(),
+        },
+        Event::Delivered {
+            room: room(),
+            record: record(),
+            by: 3,
+            of: 4,
+        },
+        Event::RoomNotice {
+            room: room(),
+            text: "a line is lost".into(),
+        },
+        Event::Activity(vec![
+            activity(None),
+            activity(Some(Talk { last: 7, total: 5 })),
+        ]),
+        Event::RoomMade(Box::new(self::room(Some("Mel")))),
+    ];
+    let lines = texts().into_iter().flat_map(|text| {
+        [None, Some(record())].map(|record| Event::Heard {
+            room: "r1".parse().unwrap(),
+            from: "another program".into(),
+            text: text.clone(),
+            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            said_at: "2026-01-02T02:59:59Z".parse().unwrap(),
+            is_own: record.is_none(),
+            record,
+        })
+    });
+    events.extend(lines);
+    events
 }
 
 fn events() -> Vec<Event> {
@@ -419,7 +501,7 @@ fn every_answer_that_is_written_reads_back() {
 
 #[test]
 fn every_event_that_is_written_reads_back() {
-    let events = events();
+    let events: Vec<Event> = events().into_iter().chain(room_events()).collect();
     for word in Event::NAMES {
         assert!(events.iter().any(|e| e.as_str() == *word), "{word}");
     }

@@ -5,11 +5,8 @@ use jiff::Timestamp;
 use super::{RoomTask, Speech};
 use crate::chat::FileOffer;
 use crate::files::{PartFile, SourceFile};
-use crate::multicast::config::{
-    FILE_BYTES_MAX, FILE_DATAGRAM_OVERHEAD_BYTES, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN,
-};
+use crate::multicast::config::FILE_BYTES_MAX;
 use crate::multicast::content::Offer;
-use crate::net::Interface;
 use crate::net::room_event::SayError;
 use crate::net::transfer::{self, Incoming, Outgoing, Publish, ReceivingOptions, SendingOptions};
 
@@ -26,7 +23,7 @@ impl RoomTask {
             return Err(SayError::TooLarge);
         }
         let said_at = Timestamp::now();
-        let offer = offer(source.offer().clone(), &self.interface);
+        let offer = transfer::offer(source.offer().clone(), &self.interface);
         let options = SendingOptions {
             member: reliable.id().0,
             is_observer: false,
@@ -46,7 +43,7 @@ impl RoomTask {
         match &mut self.speech {
             Speech::Plain(_) => Err(SayError::Plain),
             Speech::Reliable(reliable) => {
-                reliable.offer(offer(file, &self.interface), Timestamp::now())
+                reliable.offer(transfer::offer(file, &self.interface), Timestamp::now())
             }
         }
     }
@@ -63,18 +60,5 @@ impl RoomTask {
             ttl: self.ttl,
         };
         Ok(transfer::receive(&options, offer, part, Box::new(Publish))?)
-    }
-}
-
-/// Symbols fill what the interface carries, in whole blocks of 64 bytes, in which parity is reckoned fastest.
-fn offer(file: FileOffer, interface: &Interface) -> Offer {
-    let room = interface
-        .mtu_bytes()
-        .saturating_sub(FILE_DATAGRAM_OVERHEAD_BYTES);
-    let bytes =
-        (room / SYMBOL_BYTES_MIN * SYMBOL_BYTES_MIN).clamp(SYMBOL_BYTES_MIN, SYMBOL_BYTES_MAX);
-    Offer {
-        file,
-        symbol_bytes: bytes as u16,
     }
 }

@@ -25,10 +25,9 @@ impl RoomHistory {
         &self,
         from: String,
         what: Happening,
-        said_at: Option<Timestamp>,
+        (heard_at, said_at): (Timestamp, Option<Timestamp>),
         record: Option<RecordId>,
     ) {
-        let heard_at = Timestamp::now();
         let said_at = said_at.unwrap_or(heard_at);
         self.history.keep(
             self.room,

@@ -1,5 +1,6 @@
 //! The server's own seats: one in each room that has a client who asked for a way into it, or a follower.
 
+mod hosted;
 mod keep_file;
 mod kept;
 mod room_bridge;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -21,10 +23,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::files::Files;
 use super::job::{Answer, Job};
 use super::outbox::{LetGo, Outbox};
-use crate::chat::{Message, Position, Room, RoomId, RoomName, SessionId};
+use crate::chat::{
+    Dialect, FileOffer, Message, MessageText, Position, Room, RoomId, RoomName, SessionId, UserName,
+};
 use crate::control::{Refusal, RefusalCode, Reply};
 use crate::hub::ClientId;
-use crate::net::{Interface, Towards};
+use crate::net::{HostedMember, Interface, Towards};
 use crate::store::History;
 use kept::{Kept, RoomHistory};
 use room_bridge::RoomBridge;
@@ -63,10 +67,12 @@ const FOLLOWED_SEATS_MAX: usize = 128;
 pub(super) struct Guest {
     /// Its seat in a reliable room.
     pub(super) member: Option<u64>,
-    /// What it speaks as in a plain room.
-    pub(super) name: String,
+    /// What it is called; in a plain room it speaks as this.
+    pub(super) name: UserName,
     /// Its datagrams come through the server, and it is sent those of the group.
     pub(super) is_relayed: bool,
+    /// We take part in its place.
+    pub(super) is_hosted: bool,
     /// Our own address of the connection with it.
     pub(super) local: IpAddr,
     /// The address of the interface that it uses for the room.
@@ -84,6 +90,17 @@ impl Guest {
         }
         is_sent
     }
+}
+
+/// What somebody whom we take part for asks of the room.
+#[derive(Debug)]
+pub(super) enum RoomAsk {
+    /// To say this, which was written at that time by their clock.
+    Say(MessageText, Option<Timestamp>),
+    /// To offer this file, which the server keeps.
+    Offer(FileOffer, Option<Timestamp>),
+    /// Who is there.
+    Members,
 }
 
 /// A line that was said in a room.
@@ -130,6 +147,10 @@ enum Command {
     /// Of this room, or of any.
     Leave(ClientId, Option<RoomName>),
     Datagrams(ClientId, RoomName, Bytes),
+    Ask(ClientId, RoomName, RoomAsk, Answer),
+    Rename(ClientId, UserName),
+    /// Whom we take part for is at another connection.
+    Move(ClientId, ClientId, Outbox),
     Follow(Vec<(RoomId, Room)>),
     Positions(ClientId, RoomId, oneshot::Sender<HeardSoFar>),
 }
@@ -137,6 +158,16 @@ enum Command {
 /// What one room's seat is told.
 enum ToRoom {
     Enter(ClientId, Guest, Option<Interface>),
+    /// We take part in this one's place; in a reliable room as this member.
+    Host(
+        ClientId,
+        Guest,
+        Option<Box<HostedMember>>,
+        Option<Interface>,
+    ),
+    Ask(ClientId, RoomAsk, Answer),
+    Rename(ClientId, UserName),
+    Move(ClientId, ClientId, Outbox),
     Leave(ClientId),
     Datagrams(ClientId, Bytes),
     /// Somebody wants to hear what is said there, if there is an interface to hear it on; or nobody any more.
@@ -197,6 +228,28 @@ impl Bridge {
         if has_room_for_piece(&self.commands) {
             let _ = (self.commands).try_send(Command::Datagrams(client, room, piece));
         }
+    }
+
+    /// Somebody whom we take part for asks something of this room.
+    pub(super) fn ask(&self, client: ClientId, room: RoomName, ask: RoomAsk, answer: Answer) {
+        let command = Command::Ask(client, room, ask, answer);
+        if let Err(full) = self.commands.try_send(command)
+            && let Command::Ask(.., answer) = full.into_inner()
+        {
+            let _ = answer.send(Err(BridgeError::Busy.into()));
+        }
+    }
+
+    /// Somebody whom we take part for is called this now.
+    pub(super) fn rename(&self, client: ClientId, name: UserName) {
+        let _ = self.commands.try_send(Command::Rename(client, name));
+    }
+
+    /// Somebody whom we take part for is back on another connection.
+    pub(super) fn move_hosted(&self, before: ClientId, after: ClientId, outbox: Outbox) {
+        // Where this finds no room, the seat notices that the connection before has ended.
+        let command = Command::Move(before, after, outbox);
+        let _ = self.commands.try_send(command);
     }
 
     /// These rooms have followers; others have none.
@@ -288,6 +341,13 @@ impl BridgeTask {
                 }
                 Command::Leave(client, room) => self.leave(client, room.as_ref()),
                 Command::Datagrams(client, room, piece) => self.carry(client, &room, piece),
+                Command::Ask(client, room, ask, answer) => self.ask(client, &room, ask, answer),
+                Command::Rename(client, name) => {
+                    if let Some(seat) = self.seat_of(client) {
+                        let _ = seat.to_room.try_send(ToRoom::Rename(client, name));
+                    }
+                }
+                Command::Move(before, after, outbox) => self.move_hosted(before, after, outbox),
                 Command::Follow(rooms) => self.follow(rooms),
                 Command::Positions(client, room, answer) => {
                     self.tell_positions(client, room, answer)
@@ -311,6 +371,36 @@ impl BridgeTask {
         }
     }
 
+    /// The seat in the room where this client is.
+    fn seat_of(&self, client: ClientId) -> Option<&Seat> {
+        self.seats.get(self.at.get(&client)?)
+    }
+
+    fn ask(&self, client: ClientId, room: &RoomName, ask: RoomAsk, answer: Answer) {
+        let is_there = self.at.get(&client).is_some_and(|(_, name)| name == room);
+        let Some(seat) = self.seat_of(client).filter(|_| is_there) else {
+            let _ = answer.send(Err(hosted::not_there()));
+            return;
+        };
+        if let Err(full) = seat.to_room.try_send(ToRoom::Ask(client, ask, answer))
+            && let ToRoom::Ask(.., answer) = full.into_inner()
+        {
+            let _ = answer.send(Err(BridgeError::Busy.into()));
+        }
+    }
+
+    fn move_hosted(&mut self, before: ClientId, after: ClientId, outbox: Outbox) {
+        let Some(place) = self.at.remove(&before) else {
+            return;
+        };
+        if let Some(seat) = self.seats.get_mut(&place) {
+            seat.guests.remove(&before);
+            seat.guests.insert(after);
+            let _ = seat.to_room.try_send(ToRoom::Move(before, after, outbox));
+        }
+        self.at.insert(after, place);
+    }
+
     fn tell_positions(&self, client: ClientId, room: RoomId, answer: oneshot::Sender<HeardSoFar>) {
         let seat = self.seats.iter().find(|((id, _), _)| *id == room);
         if let Some((_, seat)) = seat {
@@ -326,12 +416,20 @@ impl BridgeTask {
             self.leave(client, None);
         }
         let interface = self.interface_of(guest.local, guest.interface);
+        let (address, dialect) = (room.1.address, room.1.dialect);
         let seat = self.seat(room)?;
+        let to_room = match (guest.is_hosted, dialect) {
+            (false, _) => ToRoom::Enter(client, guest, interface),
+            (true, Dialect::Plain) => ToRoom::Host(client, guest, None, interface),
+            (true, Dialect::Reliable) => {
+                let member = HostedMember::new(address, &guest.name);
+                let member = member.map_err(|_| BridgeError::Busy)?;
+                ToRoom::Host(client, guest, Some(Box::new(member)), interface)
+            }
+        };
         seat.guests.insert(client);
         seat.lingers_since = None;
-        let entered = seat
-            .to_room
-            .try_send(ToRoom::Enter(client, guest, interface));
+        let entered = seat.to_room.try_send(to_room);
         let member = seat.member;
         self.at.insert(client, place);
         entered.map_err(|_| BridgeError::Busy).map(|()| member)

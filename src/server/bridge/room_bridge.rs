@@ -2,6 +2,7 @@
 //! reach, tells its guests whether they are heard by multicast, and hears what is said.
 
 mod heard;
+mod hosting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::hosted::{HostedClients, heard_now};
 use super::kept::{Kept, RoomHistory};
 use super::room_files::{self, RoomFiles};
 use super::talk_log::TalkLog;
@@ -48,6 +50,8 @@ pub(super) struct RoomBridge {
     /// When the observer has something to do.
     wake: Instant,
     guests: BTreeMap<ClientId, Seated>,
+    /// Those whom we take part for.
+    hosted: HostedClients,
     /// Signs of life of guests for those who are relayed, and when they go out.
     signs: Vec<u8>,
     signs_due: Instant,
@@ -75,6 +79,47 @@ struct Seated {
     /// When it was last heard by multicast.
     heard: Option<Instant>,
     told_heard: bool,
+}
+
+/// Whose datagrams are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaker {
+    /// The group's, or our own.
+    Nobody,
+    Guest(ClientId),
+    /// Somebody's whom we take part for.
+    Hosted(u64),
+}
+
+/// Who of those whom multicast does not reach is to hear something.
+#[derive(Clone, Copy)]
+enum Audience<'a> {
+    All,
+    AllBut(Speaker),
+    /// These members, but who says it.
+    Of(&'a [MemberId], Speaker),
+}
+
+impl Speaker {
+    fn hosted(self) -> Option<u64> {
+        match self {
+            Self::Hosted(key) => Some(key),
+            Self::Nobody | Self::Guest(_) => None,
+        }
+    }
+}
+
+impl Audience<'_> {
+    fn has(&self, id: ClientId, guest: &Guest) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(by) => *by != Speaker::Guest(id),
+            Self::Of(members, by) => {
+                let is_concerned = members.iter().any(|m| guest.member == Some(m.0));
+                *by != Speaker::Guest(id) && is_concerned
+            }
+        }
+    }
 }
 
 impl RoomBridge {
@@ -111,6 +156,7 @@ impl RoomBridge {
             observer,
             wake: Instant::now(),
             guests: BTreeMap::new(),
+            hosted: HostedClients::default(),
             signs: Vec::new(),
             signs_due: Instant::now(),
             jobs,
@@ -148,13 +194,20 @@ impl RoomBridge {
                 () = sleep_until(self.signs_due), if !self.signs.is_empty() => self.pass_signs_on(),
                 () = sleep_until(self.settled), if !self.asking.is_empty() => self.tell_positions(),
                 ended = room_files::next_end(&mut self.files) => self.go_on_with_files(ended),
+                () = hosting::until(self.hosted.wake()) => self.hosted.look(),
+                () = hosting::until(self.hosted.delivery_look()) => {
+                    self.hosted.look_at_deliveries(&self.room.name);
+                }
+                () = std::future::ready(()), if self.hosted.has_work() => {}
                 _ = look.tick() => {
                     self.sockets.mend();
                     self.start_files();
                     self.note_whether_alone();
                     self.tell_who_is_heard();
+                    self.hosted.leave_closed();
                 }
             }
+            self.serve_hosted();
         }
         self.leave(pieces).await;
     }
@@ -163,6 +216,16 @@ impl RoomBridge {
         self.guests.clear();
         self.files = None;
         let end = Instant::now() + LEAVE_WAIT_MAX;
+        // First those whom we take part for: we carry their last words.
+        self.hosted.leave_all();
+        while !self.hosted.is_empty() && Instant::now() < end {
+            self.serve_hosted();
+            tokio::select! {
+                piece = pieces.recv() => piece.iter().for_each(|piece| self.hear(piece)),
+                () = sleep_until(self.wake.min(end)) => self.look(),
+                () = hosting::until(self.hosted.wake()) => self.hosted.look(),
+            }
+        }
         if let Some(observer) = &mut self.observer {
             observer.leave();
         }
@@ -181,7 +244,18 @@ impl RoomBridge {
                 self.enter(id, guest, interface.as_ref().map(|i| i.index));
                 interface.iter().for_each(|interface| self.join(interface));
             }
-            ToRoom::Leave(id) => _ = self.guests.remove(&id),
+            ToRoom::Host(id, guest, member, interface) => {
+                interface.iter().for_each(|interface| self.join(interface));
+                self.guests.remove(&id);
+                self.hosted.host(id, guest, member);
+            }
+            ToRoom::Ask(id, ask, answer) => self.answer_hosted(id, ask, answer),
+            ToRoom::Rename(id, name) => self.hosted.rename(id, name),
+            ToRoom::Move(before, after, outbox) => self.hosted.move_to(before, after, outbox),
+            ToRoom::Leave(id) => {
+                self.guests.remove(&id);
+                self.hosted.leave(id);
+            }
             ToRoom::Datagrams(id, piece) => self.carry(id, &piece),
             ToRoom::Follow(is_followed, interface) => {
                 self.is_followed = is_followed;
@@ -214,6 +288,7 @@ impl RoomBridge {
 
     /// Who enters again tells by which way it takes part now.
     fn enter(&mut self, id: ClientId, guest: Guest, interface: Option<u32>) {
+        self.hosted.leave(id);
         let before = self.guests.remove(&id);
         let is_same = |before: &Seated| before.guest.member == guest.member;
         let heard = before.filter(is_same).and_then(|before| before.heard);
@@ -243,10 +318,10 @@ impl RoomBridge {
                 let same = seated.filter(|s| s.guest.member == Some(member.0));
                 same.for_each(|seated| seated.heard = Some(now));
             }
-            self.note(source, datagram);
+            self.note(source, datagram, Speaker::Nobody);
         }
         if !piece.is_empty() {
-            self.pass_on(&piece, |_, _| true);
+            self.pass_on(&piece, Audience::All);
         }
         self.flush();
     }
@@ -269,19 +344,26 @@ impl RoomBridge {
         others.into()
     }
 
-    /// A piece came from a guest: to the group, to the observer, and to the other guests. A report only to those of
-    /// whom it tells, as else a line would cost the square of the guests: what they learn of others, our own seat
-    /// reports to all.
+    /// A piece came from a guest.
     fn carry(&mut self, id: ClientId, piece: &[u8]) {
         let Some(seated) = self.guests.get(&id) else {
             return;
         };
         let source = self.sockets.source();
+        let said = datagrams::read(piece).map(|(_, datagram)| datagram);
+        let said = said.filter(|datagram| self.is_of(&seated.guest, source, datagram));
+        let said: Vec<&[u8]> = said.collect();
+        self.spread(Speaker::Guest(id), &said);
+    }
+
+    /// What somebody says whom multicast does not reach: to the group, to the observer, and to the others of these. A
+    /// report only to those of whom it tells, as else a line would cost the square of the guests: what they learn of
+    /// others, our own seat reports to all.
+    fn spread(&mut self, by: Speaker, said: &[impl AsRef<[u8]>]) {
+        let source = self.sockets.source();
         let (mut for_all, mut signs, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-        for (_, datagram) in datagrams::read(piece) {
-            if !self.is_of(&seated.guest, source, datagram) {
-                continue;
-            }
+        for datagram in said {
+            let datagram = datagram.as_ref();
             self.sockets.send(datagram);
             if packet::can_wait(datagram) {
                 signs.push(datagram);
@@ -292,21 +374,20 @@ impl RoomBridge {
             }
         }
         for sign in signs {
-            self.note(source, sign);
+            self.note(source, sign, by);
             self.pass_on_later(source, sign);
         }
         for (source, datagram) in datagrams::read(&for_all) {
-            self.note(source, datagram);
+            self.note(source, datagram, by);
         }
         if !for_all.is_empty() {
-            self.pass_on(&for_all, |other, _| other != id);
+            self.pass_on(&for_all, Audience::AllBut(by));
         }
         for (report, origins) in reports {
-            self.note(source, report);
+            self.note(source, report, by);
             let mut piece = Vec::new();
             datagrams::push(&mut piece, source, report);
-            let is_concerned = |guest: &Guest| origins.iter().any(|o| guest.member == Some(o.0));
-            self.pass_on(&piece, |other, guest| other != id && is_concerned(guest));
+            self.pass_on(&piece, Audience::Of(&origins, by));
         }
         self.flush();
     }
@@ -315,7 +396,7 @@ impl RoomBridge {
     fn is_of(&self, guest: &Guest, source: SocketAddrV4, datagram: &[u8]) -> bool {
         let Dialect::Reliable = self.room.dialect else {
             let said = plain::decode(datagram, source);
-            return said.is_ok_and(|message| message.from == guest.name);
+            return said.is_ok_and(|message| message.from == guest.name.as_str());
         };
         let (header, takes_place) = match packet::decode(datagram) {
             // To the others all guests are on our machine, where one may take the place of another.
@@ -337,18 +418,21 @@ impl RoomBridge {
 
     fn is_guest(&self, member: MemberId) -> bool {
         let mut members = self.guests.values().map(|seated| seated.guest.member);
-        members.any(|of_guest| of_guest == Some(member.0))
+        members.any(|of_guest| of_guest == Some(member.0)) || self.hosted.has_member(member.0)
     }
 
     /// Something was said, or another datagram came.
-    fn note(&mut self, source: SocketAddrV4, datagram: &[u8]) {
+    fn note(&mut self, source: SocketAddrV4, datagram: &[u8], by: Speaker) {
         if let Some(observer) = &mut self.observer {
             observer.hear(source, datagram);
+            self.note_stranger(source, datagram);
         } else if let Ok(message) = plain::decode(datagram, source) {
+            let at = heard_now();
             if let Some(history) = &self.history {
                 let what = Happening::Text(message.text.clone());
-                history.keep(message.from.clone(), what, None, None);
+                history.keep(message.from.clone(), what, (at, None), None);
             }
+            self.tell_plain(&message, at, by);
             self.overhear(message);
         }
     }
@@ -376,7 +460,7 @@ impl RoomBridge {
         );
         said.into_iter().for_each(|observed| self.notice(observed));
         if !sent.is_empty() {
-            self.pass_on(&sent, |_, _| true);
+            self.pass_on(&sent, Audience::All);
         }
     }
 
@@ -393,19 +477,24 @@ impl RoomBridge {
 
     fn pass_signs_on(&mut self) {
         let signs = std::mem::take(&mut self.signs);
-        self.pass_on(&signs, |_, _| true);
+        self.pass_on(&signs, Audience::All);
     }
 
     /// To those among them whom multicast does not reach. Who does not read is let go of.
-    fn pass_on(&mut self, piece: &[u8], is_for: impl Fn(ClientId, &Guest) -> bool) {
+    fn pass_on(&mut self, piece: &[u8], to: Audience<'_>) {
         let mut line = None;
         self.guests.retain(|id, seated| {
-            if !seated.guest.is_relayed || !is_for(*id, &seated.guest) {
+            if !seated.guest.is_relayed || !to.has(*id, &seated.guest) {
                 return true;
             }
             let line = line.get_or_insert_with(|| datagrams::line(&self.room.name, piece));
             seated.guest.send(line.clone())
         });
+        match to {
+            Audience::All => self.hosted.hear_all(piece, None),
+            Audience::AllBut(by) => self.hosted.hear_all(piece, by.hosted()),
+            Audience::Of(members, by) => self.hosted.hear_these(piece, members, by.hosted()),
+        }
     }
 
     /// Who hears the group on another interface than the first is to be relayed: we do not carry datagrams from one
@@ -486,8 +575,9 @@ mod tests {
         let (outbox, reader) = outbox();
         let guest = Guest {
             member: Some(id),
-            name: format!("guest{id}"),
+            name: format!("guest{id}").parse().unwrap(),
             is_relayed,
+            is_hosted: false,
             local: "127.0.0.1".parse().unwrap(),
             interface: None,
             outbox,

@@ -7,6 +7,7 @@ use super::RoomBridge;
 use crate::chat::{Happening, Message};
 use crate::net::Observed;
 use crate::server::bridge::Overheard;
+use crate::server::bridge::hosted::heard_now;
 use crate::server::bridge::room_files::{Ended, HeardOffer};
 use crate::server::job::Job;
 
@@ -34,15 +35,19 @@ impl RoomBridge {
                     kept.history.note_position(kept.room, position, at);
                 }
             }
+            Observed::Gap { from, records } => self.tell_gap(&from, records),
             Observed::Happened {
+                member,
                 from,
                 said_at,
                 what,
                 record,
             } => {
+                let when = (heard_now(), said_at);
                 if let Some(history) = &self.history {
-                    history.keep(from.clone(), what.clone(), said_at, record);
+                    history.keep(from.clone(), what.clone(), when, record);
                 }
+                self.tell_happened(member.0, &from, &what, record, when);
                 if let Happening::Text(text) = what {
                     self.overhear(Message {
                         from,
@@ -58,7 +63,8 @@ impl RoomBridge {
     fn hear_offer(&mut self, heard: HeardOffer) {
         let mut guests = self.guests.values();
         let is_relayed = guests
-            .any(|seated| seated.guest.is_relayed && seated.guest.member == Some(heard.origin));
+            .any(|seated| seated.guest.is_relayed && seated.guest.member == Some(heard.origin))
+            || self.hosted.has_member(heard.origin);
         if let Some(files) = &mut self.files {
             files.hear(heard, is_relayed);
         }

@@ -1,0 +1,1 @@
+// Pictures of the page for the report, when they are asked for.
