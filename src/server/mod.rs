@@ -1,6 +1,7 @@
 //! The directory server: a task for each connection, and one owner of hub and directory that all ask.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod activity;
 mod answer;
 mod bridge;
 mod connection;
