@@ -362,3 +362,48 @@ fn a_file_on_its_way_is_told_apart_from_none() {
     assert_eq!(page.bring(&ana, "b.bin", &content).status, 200);
     assert_eq!(page.get(&format!("/files/{hash}")).body, content);
 }
+
+/// A picture with a colour for each place, written as this.
+fn picture(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
+    let pixel = |x: u32, y: u32| image::Rgb([x as u8, y as u8, 90]);
+    let picture = image::RgbImage::from_fn(width, height, pixel);
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn a_picture_has_a_small_one() {
+    let (_folder, _server, page) = page(&[]);
+    let ana = page.online("Ana");
+    let large = picture(1000, 500, image::ImageFormat::Png);
+    let brought = page.bring(&ana, "a.png", &large).json();
+    let path = format!("/thumbnails/{}", brought["hash"].as_str().unwrap());
+    for _ in 0..2 {
+        let small = page.get(&path);
+        assert_eq!(
+            (small.status, small.header("content-type")),
+            (200, "image/jpeg")
+        );
+        small.is_protected();
+        let read = image::load_from_memory(&small.body).unwrap();
+        assert_eq!((read.width(), read.height()), (640, 320));
+        let tag = [("If-None-Match", small.header("etag"))];
+        assert_eq!(page.ask("GET", &path, &tag, b"").status, 304);
+    }
+    for (content, status) in [(&b"no picture"[..], 415), (b"\x89PNG\r\n\x1a\nbroken", 415)] {
+        let brought = page.bring(&ana, "a.png", content).json();
+        let answer = page.get(&format!(
+            "/thumbnails/{}",
+            brought["hash"].as_str().unwrap()
+        ));
+        assert_eq!(
+            (answer.status, answer.json()["error"].as_str()),
+            (status, Some("no-picture"))
+        );
+    }
+    assert_eq!(
+        page.get(&format!("/thumbnails/{}", "0".repeat(64))).status,
+        404
+    );
+}

@@ -36,6 +36,13 @@ pub enum Happening {
     Renamed(String),
 }
 
+impl Happening {
+    /// Whether somebody said something, or offered it.
+    pub fn is_talk(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::File(_))
+    }
+}
+
 /// The last record of a message: who said it, and as which. In the lobby, whose lines the server counts, the
 /// origin is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +119,15 @@ pub struct HistoryPage {
     pub positions: Vec<Position>,
     /// The server's time.
     pub now: Timestamp,
+}
+
+/// Texts and files in a room's history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Talk {
+    /// The number of the newest.
+    pub last: u64,
+    /// How many there ever were, kept or not any more.
+    pub total: u64,
 }
 
 /// Something that was looked for, and where it was said.

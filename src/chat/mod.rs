@@ -23,7 +23,7 @@ pub use file::{FileHash, FileHashError, FileName, FileOffer};
 pub use followed::{Followed, FollowedError, TopicWord};
 pub use history::{
     Found, Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RecordRange,
-    SearchWords, SearchWordsError, Since,
+    SearchWords, SearchWordsError, Since, Talk,
 };
 pub use history_limit::{HistoryLimit, HistoryLimitError};
 pub use message::{Message, MessageText, MessageTextError};

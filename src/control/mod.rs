@@ -15,7 +15,7 @@ pub use json::{
     parse_server_line, refusal_line, reply_line, reply_line_with_directory, request_line,
 };
 pub use line_buffer::{Framed, LineBuffer, LineError};
-pub use reply::{Activity, Event, Group, Online, Present, Refusal, RefusalCode, Reply, Talk};
+pub use reply::{Activity, Event, Group, Online, Present, Refusal, RefusalCode, Reply};
 pub use request::{FileFor, Request, RequestKind, Via, ViaError};
 pub use token::{Token, TokenError};
 

@@ -9,7 +9,7 @@ use super::{Token, Via};
 use crate::chat::{
     DialectError, FileOffer, Followed, FollowedError, Found, GroupName, HistoryLimitError,
     HistoryPage, MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError,
-    RecordId, Room, RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
+    RecordId, Room, RoomAddressError, RoomName, SearchWordsError, SessionId, Talk, UserName,
 };
 
 macro_rules! words {
@@ -157,15 +157,6 @@ pub struct Activity {
     pub members: u64,
     /// What is kept of the talk there, if it is.
     pub talk: Option<Talk>,
-}
-
-/// Texts and files in a room's history.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Talk {
-    /// The number of the newest.
-    pub last: u64,
-    /// How many there ever were.
-    pub total: u64,
 }
 
 /// People who can be spoken to together.

@@ -11,7 +11,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
@@ -86,6 +86,9 @@ pub struct Hub {
     greeted: Circle,
     online: Circle,
     lobby: Circle,
+    /// Those who want to hear how much goes on, and the rooms in which somebody came or went since that was told.
+    watching: Circle,
+    stirred: BTreeSet<RoomName>,
     /// Things that happen in the lobby are counted: so its history and its lines fit together.
     lobby_next: u64,
     /// Only rooms with somebody in them.
@@ -132,6 +135,8 @@ impl Hub {
             greeted: Circle::default(),
             online: Circle::default(),
             lobby: Circle::default(),
+            watching: Circle::default(),
+            stirred: BTreeSet::new(),
             rooms: BTreeMap::new(),
             follows: Follows::default(),
             groups: Groups::default(),
@@ -205,6 +210,10 @@ impl Hub {
                 let when = When::new(said_at, at);
                 self.say(client, room, text, directory, when)
             }
+            Request::Watch => {
+                self.watching.insert(client);
+                Ok(Done::new(Reply::Done))
+            }
             Request::Members(room) => self.members_of(client, &room),
             Request::Whisper { to, text } => self.whisper(client, &to, text),
             Request::OfferFile { to, offer, said_at } => {
@@ -227,7 +236,6 @@ impl Hub {
             | Request::PutFile { .. }
             | Request::Ping
             | Request::Bye
-            | Request::Watch
             | Request::Hello { .. }
             | Request::Topic { .. }
             | Request::History { .. }
@@ -245,6 +253,7 @@ impl Hub {
             self.by_token.remove(&gone.token);
             self.greeted.remove(client);
         }
+        self.watching.remove(client);
         events
     }
 
@@ -266,6 +275,16 @@ impl Hub {
     /// All that have said hello.
     pub fn greeted(&mut self) -> Audience {
         self.greeted.audience()
+    }
+
+    /// Those who want to hear how much goes on; none if nobody does.
+    pub fn watching(&mut self) -> Option<Audience> {
+        (self.watching.len() > 0).then(|| self.watching.audience())
+    }
+
+    /// The rooms in which somebody came or went since this was last asked.
+    pub fn take_stirred(&mut self) -> BTreeSet<RoomName> {
+        std::mem::take(&mut self.stirred)
     }
 
     /// The number of what happens in the lobby now.

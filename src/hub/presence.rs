@@ -157,6 +157,7 @@ impl Hub {
         let gone = self.clients.remove(&before)?;
         self.by_token.remove(&gone.token);
         self.greeted.remove(before);
+        self.watching.remove(before);
         let presence = gone.presence?;
         self.by_name.insert(presence.name.key(), after);
         self.by_coming.insert(presence.coming, after);

@@ -59,7 +59,9 @@ impl Hub {
         if !is_in {
             self.leave_seat(id);
         }
-        self.rooms.entry(room.clone()).or_default().insert(id);
+        if self.rooms.entry(room.clone()).or_default().insert(id) {
+            self.stirred.insert(room.clone());
+        }
         self.present_mut(id)?.seat = Some(Seat { room, via, member });
         Ok(entered())
     }
@@ -83,6 +85,7 @@ impl Hub {
         let mut done = entered();
         if self.lobby.insert(id) {
             let (room, number) = (RoomName::lobby(), self.count_in_lobby());
+            self.stirred.insert(room.clone());
             done.events.push(Addressed {
                 to: self.lobby.audience().but(id),
                 event: Event::Entered {
@@ -107,6 +110,7 @@ impl Hub {
                 return Vec::new();
             }
             let (room, number) = (RoomName::lobby(), self.count_in_lobby());
+            self.stirred.insert(room.clone());
             return vec![Addressed {
                 to: self.lobby.audience(),
                 event: Event::Left {
@@ -135,6 +139,7 @@ impl Hub {
         };
         if let Some(circle) = self.rooms.get_mut(&seat.room) {
             circle.remove(id);
+            self.stirred.insert(seat.room.clone());
             if circle.len() == 0 {
                 self.rooms.remove(&seat.room);
             }
@@ -175,6 +180,14 @@ impl Hub {
                 RefusalCode::EnterFirst,
                 "enter the room first, via `hosted`: others know themselves who is there",
             )),
+        }
+    }
+
+    /// How many are in a room, as far as the server knows.
+    pub fn members_in(&self, room: &RoomName) -> usize {
+        match room.is_lobby() {
+            true => self.lobby.len(),
+            false => self.rooms.get(room).map_or(0, Circle::len),
         }
     }
 

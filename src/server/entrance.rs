@@ -29,7 +29,7 @@ pub(super) const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
 
 /// Requests that come over no connection of the server's own and are carried out at once: files that are brought or
 /// fetched, and what a page is made of.
-pub const REQUESTS_AT_ONCE_MAX: usize = 256;
+pub const REQUESTS_AT_ONCE_MAX: usize = 1024;
 
 /// How long a client that is turned away may take to read why.
 const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);

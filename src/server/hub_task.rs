@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::activity;
 use super::bridge::{Bridge, Guest, Overheard, RoomAsk};
 use super::delivery::Delivery;
 use super::files::Files;
@@ -19,7 +20,7 @@ use super::{Shutdown, past};
 use crate::chat::{NewRoom, OneLine, Origin, RoomName};
 use crate::control::{Event, FileFor, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
-use crate::hub::{Addressed, ClientId, Hub};
+use crate::hub::{Addressed, Audience, ClientId, Hub};
 use crate::store::{Change, History, Store};
 
 /// Requests that may wait; who comes after them waits to ask.
@@ -78,6 +79,7 @@ pub(super) fn spawn(
         is_followed: false,
         may_follow: false,
     };
+    tokio::spawn(activity::remind(jobs.downgrade()));
     let thread = thread::Builder::new().name("hub".to_owned());
     let thread = thread.spawn(move || task.run(jobs_in));
     let thread = thread.unwrap_or_else(|error| {
@@ -187,6 +189,16 @@ impl HubTask {
                 let _ = answer.send(self.hub.name_by_token(token).cloned());
                 None
             }
+            Job::Tick => {
+                let event =
+                    activity::changed(&mut self.hub, &self.directory, self.history.as_ref());
+                let told = event.zip(self.hub.watching());
+                let told = told.map(|(event, to)| Addressed { to, event });
+                Some(Outcome {
+                    events: told.into_iter().collect(),
+                    ..Outcome::new(None, Ok(Reply::Done))
+                })
+            }
             Job::Show { .. } => None,
         }
     }
@@ -249,6 +261,7 @@ impl HubTask {
             Request::MakeRoom(new) => self.make(new, origin),
             Request::DeleteRoom(name) => self.delete(&name, &origin),
             Request::Topic { room, topic } => self.set_topic(by.client, &room, topic),
+            Request::Watch => self.watch(by.client),
             request => self.people(by, request, &origin),
         };
         match outcome {
@@ -273,7 +286,12 @@ impl HubTask {
             change: Change::Made(id, room.clone()),
             undo: Undo::Unmake(room.name.clone()),
         };
-        Ok(Outcome::changed(Reply::RoomMade(room), pending, Vec::new()))
+        let told = self.hub.watching().map(|to| Addressed {
+            to,
+            event: Event::RoomMade(Box::new(room.clone())),
+        });
+        let events = told.into_iter().collect();
+        Ok(Outcome::changed(Reply::RoomMade(room), pending, events))
     }
 
     fn delete(&mut self, name: &RoomName, by: &Origin) -> Result<Outcome, Refusal> {
@@ -320,6 +338,21 @@ impl HubTask {
         let event = self.hub.topic_set(room.clone(), topic, by);
         let events = event.into_iter().collect();
         Ok(Outcome::changed(Reply::Done, pending, events))
+    }
+
+    /// From now on this client hears how much goes on; first of all rooms.
+    fn watch(&mut self, client: ClientId) -> Result<Outcome, Refusal> {
+        let done = self
+            .hub
+            .request(client, Request::Watch, &self.directory, now())?;
+        let told = Addressed {
+            to: Audience::of([client]),
+            event: activity::of_all(&self.hub, &self.directory, self.history.as_ref()),
+        };
+        Ok(Outcome {
+            events: vec![told],
+            ..Outcome::new(None, Ok(done.reply))
+        })
     }
 
     /// A request about people.

@@ -40,6 +40,8 @@ pub(super) enum Job {
     },
     /// A connection has ended.
     Gone(ClientId),
+    /// Those who watch are to be told what changed.
+    Tick,
     /// The server's seat in a room has heard a line.
     Overheard(Overheard),
 }

@@ -1,6 +1,7 @@
 //! The directory server: a task for each connection, and one owner of hub and directory that all ask.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod activity;
 mod answer;
 mod bridge;
 mod connection;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 pub use entrance::{Ends, Entrance, REQUESTS_AT_ONCE_MAX};
 pub use listener::{Server, listen};
-pub use shutdown::Shutdown;
+pub use shutdown::{EXPENDABLE_THREAD, Shutdown};
 pub use socket::prepare;
 pub use stream::Link;
 pub use upload::Upload;

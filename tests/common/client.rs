@@ -42,6 +42,14 @@ impl Client {
         }
     }
 
+    /// So many raw bytes, which stand behind the line that was read last.
+    #[allow(dead_code, reason = "not all tests have raw bytes")]
+    pub fn raw(&mut self, bytes: usize) -> Vec<u8> {
+        let mut raw = vec![0; bytes];
+        self.reader.read_exact(&mut raw).unwrap();
+        raw
+    }
+
     /// Everything up to the end of the connection.
     pub fn rest(&mut self) -> String {
         let mut rest = String::new();

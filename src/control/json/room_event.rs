@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::event::message;
 use super::reply::WireRoom;
 use super::{Carried, JsonError, line, offer, parsed, required};
-use crate::chat::{FileOffer, RecordId};
-use crate::control::{Activity, Event, Talk};
+use crate::chat::{FileOffer, RecordId, Talk};
+use crate::control::{Activity, Event};
 
 /// An event of a room; which fields it has depends on `event`.
 #[derive(Default, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use super::*;
 use crate::chat::{
     Dialect, FileHash, FileName, FileOffer, Found, Happening, HistoryEntry, HistoryPage,
     HistoryQuery, MemberLimit, NewRoom, Origin, Position, RecordId, RecordRange, Room, SessionId,
-    Since,
+    Since, Talk,
 };
 use crate::control::{
     ANSWER_BYTES_MAX, Activity, FileFor, Group, LINE_BYTES_MAX, LineBuffer, Online, Present,
-    Request, RequestKind, Talk, Token, VERSION, Via,
+    Request, RequestKind, Token, VERSION, Via,
 };
 
 fn room(made_by: Option<&str>) -> Room {

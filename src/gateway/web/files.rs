@@ -37,7 +37,7 @@ const REFUSED_BYTES_MAX: usize = 64 * 1024 * 1024;
 const REFUSED_WAIT: Duration = Duration::from_secs(5);
 
 /// What a hash stands for does not change. The page alone may keep it.
-const KEPT: (HeaderName, &str) = (
+pub(super) const KEPT: (HeaderName, &str) = (
     header::CACHE_CONTROL,
     "private, max-age=31536000, immutable",
 );

@@ -5,8 +5,10 @@ mod assets;
 mod content;
 mod files;
 mod origin;
+mod pictures;
 mod refusal;
 mod socket;
+mod thumbnails;
 
 use std::convert::Infallible;
 use std::io;
@@ -14,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{FromRef, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -29,6 +31,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use self::pictures::Pictures;
+use self::thumbnails::Thumbnails;
 use crate::chat::{DEFAULT_WEB_PORT, WebAddress};
 use crate::server::{self, Ends, Entrance, REQUESTS_AT_ONCE_MAX, Shutdown};
 
@@ -36,7 +40,7 @@ use crate::server::{self, Ends, Entrance, REQUESTS_AT_ONCE_MAX, Shutdown};
 const PORTS_TRIED: u16 = 16;
 
 /// How long a browser may take to ask, and keep a connection without asking.
-const ASK_WAIT: Duration = Duration::from_secs(30);
+const ASK_WAIT: Duration = Duration::from_secs(10);
 
 /// What a request's head may take, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -79,6 +83,20 @@ const ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
 pub struct WebError {
     address: SocketAddr,
     source: io::Error,
+}
+
+/// What all requests share.
+#[derive(Clone, Debug)]
+struct Web {
+    entrance: Entrance,
+    pictures: Arc<Pictures>,
+    thumbnails: Arc<Thumbnails>,
+}
+
+impl FromRef<Web> for Entrance {
+    fn from_ref(web: &Web) -> Self {
+        web.entrance.clone()
+    }
 }
 
 /// A page that is ready to be served; [`Page::run`] serves.
@@ -128,27 +146,33 @@ impl Page {
             shown.set_ip(here);
         }
         tracing::info!("The page: http://{shown}/");
-        let routes = TowerToHyperService::new(routes(self.entrance));
+        let routes = TowerToHyperService::new(routes(Web {
+            entrance: self.entrance,
+            pictures: Arc::default(),
+            thumbnails: Arc::default(),
+        }));
         // A WebSocket counts as a connection of the server instead.
         let places = Arc::new(Semaphore::new(REQUESTS_AT_ONCE_MAX));
         let requests = TaskTracker::new();
         loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            // Who comes when all places are taken waits for one.
+            let accept = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                accepted = accept => accepted,
                 () = self.shutdown.requested() => break,
             };
             let Ok((stream, peer)) = accepted else {
                 tokio::time::sleep(ACCEPT_RETRY_WAIT).await;
                 continue;
             };
-            // Who comes when all places are taken tries again.
-            if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                let (routes, shutdown) = (routes.clone(), self.shutdown.clone());
-                requests.spawn(async move {
-                    serve(stream, peer, routes, shutdown).await;
-                    drop(place);
-                });
-            }
+            let (routes, shutdown) = (routes.clone(), self.shutdown.clone());
+            requests.spawn(async move {
+                serve(stream, peer, routes, shutdown).await;
+                drop(place);
+            });
         }
         requests.close();
         let _ = timeout(STOP_WAIT, requests.wait()).await;
@@ -166,16 +190,17 @@ fn listen_somewhere(address: Option<IpAddr>) -> Result<TcpListener, (SocketAddr,
     server::listen(address, 0)
 }
 
-fn routes(entrance: Entrance) -> Router {
+fn routes(web: Web) -> Router {
     Router::new()
         .route("/", get(assets::index))
         .route("/assets/{name}", get(assets::asset))
         .route("/ws", get(socket::upgrade))
         .route("/files/{file}", get(files::give).put(files::take))
+        .route("/thumbnails/{hash}", get(thumbnails::give))
         .fallback(refusal::nothing_here)
         .method_not_allowed_fallback(refusal::wrong_method)
         .layer(middleware::map_response(secured))
-        .with_state(entrance)
+        .with_state(web)
 }
 
 async fn secured(mut response: Response) -> Response {

@@ -5,6 +5,7 @@
 mod queue;
 mod reader;
 mod tables;
+mod talk;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,12 @@ use jiff::Timestamp;
 
 use self::queue::{Item, Queue};
 use self::reader::Reader;
+use self::talk::Talks;
 use self::writer::Writer;
 use super::file::OpenError;
 use crate::chat::{
     Found, Happening, HistoryEntry, HistoryLimit, HistoryQuery, Position, RecordId, RoomId,
-    RoomName, SearchWords, SessionId,
+    RoomName, SearchWords, SessionId, Talk,
 };
 
 /// The lobby among the rooms of the directory, which begin with 1.
@@ -88,6 +90,7 @@ struct Inner {
     queue: Arc<Queue>,
     rooms: Mutex<BTreeMap<RoomId, Known>>,
     reader: Mutex<Reader>,
+    talks: Arc<Talks>,
     /// What is kept of any room.
     limit: HistoryLimit,
     writer: Option<thread::JoinHandle<()>>,
@@ -131,7 +134,9 @@ impl History {
             .map(|room| (room.id, Known::new(room, limit)))
             .collect();
         let limits = known.iter().map(|(id, known)| (*id, known.limit));
-        let writer = Writer::new(connection, limits.collect()).map_err(refused)?;
+        let talks = Arc::new(Talks::default());
+        let writer = Writer::new(connection, limits.collect(), Arc::clone(&talks));
+        let writer = writer.map_err(refused)?;
         for (room, position, at) in writer.positions().map_err(refused)? {
             if let Some(known) = known.get_mut(&room) {
                 known.reach(position, at);
@@ -151,6 +156,7 @@ impl History {
                 queue,
                 rooms: Mutex::new(known),
                 reader: Mutex::new(reader),
+                talks,
                 limit,
                 writer: Some(thread),
             }),
@@ -230,6 +236,16 @@ impl History {
                 next: reached.next,
             })
             .collect()
+    }
+
+    /// How much was said in a room, as far as it is written; none if nothing of it is kept, or nothing was said.
+    pub fn talk(&self, room: RoomId) -> Option<Talk> {
+        self.inner.talks.get(room).filter(|_| self.keeps(room))
+    }
+
+    /// Rooms in which something was said since this was last asked.
+    pub fn talked_in(&self) -> Vec<RoomId> {
+        self.inner.talks.take_changed()
     }
 
     /// A part of a room's history, with all that was kept before this was asked. Blocks.

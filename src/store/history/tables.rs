@@ -14,7 +14,7 @@ pub(super) const HISTORY: Kind = Kind {
     what: "history",
     // `crdh` in ASCII.
     application_id: 0x6372_6468,
-    versions: &[SCHEMA_1],
+    versions: &[SCHEMA_1, SCHEMA_2],
     // It is read beside the writing. One server has the folder, as it has the directory.
     is_exclusive: false,
     // A commit is safe from our own end, however it comes; only the machine's may take the last of it.
@@ -56,6 +56,15 @@ const SCHEMA_1: &str = "
     WHEN old.kind <= 2 AND old.id <= (SELECT id FROM indexed) BEGIN
         INSERT INTO entry_words (entry_words, rowid, text) VALUES ('delete', old.id, old.text);
     END;";
+
+/// How much was ever said in each room: who counts what is new to them must not be misled by what is let go.
+const SCHEMA_2: &str = "
+    CREATE TABLE talk (
+        room INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        total INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO talk SELECT room, max(id), count(*) FROM entry WHERE kind <= 2 GROUP BY room;";
 
 // The kinds of entries; those with words come first.
 const TEXT: i64 = 1;

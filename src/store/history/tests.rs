@@ -348,6 +348,41 @@ fn a_room_that_is_off_or_gone_keeps_nothing() {
 }
 
 #[test]
+fn what_was_ever_said_is_counted_whatever_is_let_go() {
+    let (folder, history) = opened(Some("3"));
+    assert_eq!(history.talk(ROOM), None);
+    lines(&history, ROOM, 1..6);
+    // Once more, and what is no talk.
+    lines(&history, ROOM, 4..6);
+    history.keep(ROOM, entry(Happening::Joined, None));
+    history.flush();
+    assert_eq!(history.talk(ROOM), Some(Talk { last: 5, total: 5 }));
+    assert_eq!(history.talked_in(), [ROOM]);
+    assert_eq!(history.talked_in(), []);
+    drop(history);
+    let history = open(&folder, Some("3"));
+    assert_eq!(history.talk(ROOM), Some(Talk { last: 5, total: 5 }));
+    assert_eq!(history.talk(OTHER), None);
+    lines(&history, ROOM, 6..7);
+    history.flush();
+    assert_eq!(history.talk(ROOM).map(|talk| talk.total), Some(6));
+    history.drop_room(ROOM);
+    history.flush();
+    history.add_room(room(ROOM, None));
+    assert_eq!(history.talk(ROOM), None);
+    drop(history);
+    // A file from before this was counted.
+    let file = Connection::open(folder.path().join("history.sqlite")).unwrap();
+    file.execute_batch("DROP TABLE talk; PRAGMA user_version = 1")
+        .unwrap();
+    drop(file);
+    let history = open(&folder, None);
+    lines(&history, ROOM, 1..3);
+    history.flush();
+    assert_eq!(history.talk(ROOM).map(|talk| talk.total), Some(2));
+}
+
+#[test]
 fn a_flood_is_bounded_and_what_is_lost_is_counted() {
     let queue = Queue::default();
     let text = "x".repeat(65_536);

@@ -1,6 +1,7 @@
 //! The thread that writes: what came together in one commit, and within the limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use rusqlite::{Connection, Transaction, params};
 use super::oldest;
 use super::queue::{Batch, IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
-use crate::chat::{HistoryLimit, Position, RoomId, SessionId};
+use super::talk::Talks;
+use crate::chat::{HistoryLimit, Position, RoomId, SessionId, Talk};
 
 /// Of origins that were not heard for so long nobody has anything any more.
 const POSITION_AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -43,6 +45,8 @@ pub(super) struct Writer {
     swept: Option<Instant>,
     lost: u64,
     complained: Option<Instant>,
+    /// For who wants to know how much was said.
+    talks: Arc<Talks>,
 }
 
 /// What is kept of a room.
@@ -51,17 +55,20 @@ struct Room {
     limit: HistoryLimit,
     entries: u64,
     bytes: u64,
+    talk: Talk,
 }
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
         limits: BTreeMap<RoomId, HistoryLimit>,
+        talks: Arc<Talks>,
     ) -> Result<Self, rusqlite::Error> {
         let room = |limit| Room {
             limit,
             entries: 0,
             bytes: 0,
+            talk: Talk::default(),
         };
         let mut rooms: BTreeMap<RoomId, Room> = limits
             .into_iter()
@@ -86,19 +93,23 @@ impl Writer {
                 }
             }
         }
+        unknown.extend(read_talks(&connection, &mut rooms)?);
+        let said_last = rooms.values().map(|room| room.talk.last).max();
         let mut writer = Self {
             connection,
-            rooms,
             // Also where the last of those that were indexed is gone.
-            next_id: last.unwrap_or(0).max(indexed) as u64 + 1,
+            next_id: (last.unwrap_or(0).max(indexed) as u64).max(said_last.unwrap_or(0)) + 1,
+            rooms,
             indexed: indexed as u64,
             swept: None,
             lost: 0,
             complained: None,
+            talks,
         };
         // Rooms that were deleted when there was no time left to say so here.
         let items = unknown.into_iter().map(Item::Drop).collect();
         writer.commit(items, Duration::ZERO)?;
+        writer.note_talks(&BTreeMap::new());
         Ok(writer)
     }
 
@@ -155,6 +166,19 @@ impl Writer {
             if is_last {
                 return;
             }
+        }
+    }
+
+    /// Tells how much was said, where that is other than before.
+    fn note_talks(&self, before: &BTreeMap<RoomId, Room>) {
+        for (id, room) in &self.rooms {
+            let was = before.get(id).map(|room| room.talk);
+            if was.unwrap_or_default() != room.talk {
+                self.talks.set(*id, room.talk);
+            }
+        }
+        for id in before.keys().filter(|id| !self.rooms.contains_key(id)) {
+            self.talks.remove(*id);
         }
     }
 
@@ -215,12 +239,38 @@ impl Writer {
             })
             .and_then(|()| transaction.commit());
         match written {
-            Ok(()) if is_sweep_due => self.swept = Some(Instant::now()),
-            Ok(()) => {}
+            Ok(()) => {
+                if is_sweep_due {
+                    self.swept = Some(Instant::now());
+                }
+                self.note_talks(&before.0);
+            }
             Err(_) => (self.rooms, self.next_id, self.indexed) = before,
         }
         written
     }
+}
+
+/// How much was said in each room before. Gives the rooms that are no more.
+fn read_talks(
+    connection: &Connection,
+    rooms: &mut BTreeMap<RoomId, Room>,
+) -> Result<Vec<RoomId>, rusqlite::Error> {
+    let mut unknown = Vec::new();
+    let mut rows = connection.prepare("SELECT room, last, total FROM talk")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = RoomId(row.get(0)?);
+        let talk = Talk {
+            last: row.get::<_, i64>(1)? as u64,
+            total: row.get::<_, i64>(2)? as u64,
+        };
+        match rooms.get_mut(&id) {
+            Some(room) => room.talk = talk,
+            None => unknown.push(id),
+        }
+    }
+    Ok(unknown)
 }
 
 fn write(
@@ -231,6 +281,7 @@ fn write(
 ) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(INSERT)?;
     let mut reached: BTreeMap<(RoomId, SessionId), (u64, Timestamp)> = BTreeMap::new();
+    let mut talked = BTreeSet::new();
     let mut reach = |room, origin, next: u64, at| {
         let last = reached.entry((room, origin)).or_insert((next, at));
         *last = (last.0.max(next), at);
@@ -246,6 +297,11 @@ fn write(
                     *next_id += 1;
                     room.entries += 1;
                     room.bytes += bytes;
+                    if entry.what.is_talk() {
+                        room.talk.last = *next_id - 1;
+                        room.talk.total += 1;
+                        talked.insert(id);
+                    }
                 }
                 if let Some(record) = entry.record {
                     let next = record.sequence.saturating_add(1);
@@ -263,6 +319,7 @@ fn write(
                         limit,
                         entries: 0,
                         bytes: 0,
+                        talk: Talk::default(),
                     },
                 );
             }
@@ -270,7 +327,15 @@ fn write(
                 rooms.remove(&id);
                 transaction.execute("DELETE FROM entry WHERE room = ?1", [id.0])?;
                 transaction.execute("DELETE FROM position WHERE room = ?1", [id.0])?;
+                transaction.execute("DELETE FROM talk WHERE room = ?1", [id.0])?;
             }
+        }
+    }
+    let mut statement = transaction
+        .prepare_cached("INSERT OR REPLACE INTO talk (room, last, total) VALUES (?1, ?2, ?3)")?;
+    for id in talked {
+        if let Some(Room { talk, .. }) = rooms.get(&id) {
+            statement.execute(params![id.0, talk.last as i64, talk.total as i64])?;
         }
     }
     let mut statement = transaction.prepare_cached(
