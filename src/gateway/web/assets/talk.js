@@ -36,7 +36,7 @@ class Talk extends HTMLElement {
     new ResizeObserver(() => this.#follows && this.#toEnd()).observe(this.list);
     new ResizeObserver(() => this.#follows && this.#toEnd()).observe(this.scroller);
     const rebuild = perFrame(() => this.#rebuild());
-    state.on('current', () => (this.#conversation === state.current ? rebuild() : this.#open()));
+    state.on('current', () => (this.#conversation === state.current ? rebuild() : this.show()));
     state.on('items', ({ conversation, item, how }) => {
       if (conversation !== state.current) return;
       if (how === 'changed') this.#nodes.get(item.id)?.update?.();
@@ -44,10 +44,11 @@ class Talk extends HTMLElement {
       else rebuild();
       if (item && (how === 'last' || how === 'added')) this.#speak(item);
     });
-    this.#open();
+    this.show();
   }
 
-  #open() {
+  /** All of the conversation on the screen, drawn anew. */
+  show() {
     this.#conversation = state.current;
     this.#nodes.clear();
     this.#follows = true;
