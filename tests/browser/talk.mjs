@@ -26,7 +26,7 @@ export async function two_pages_and_a_terminal_talk(world) {
   await see('Mel: lines');
   await ana.sees('two\nlines');
   await ana.write(`/me waves ${'x'.repeat(9000)}`);
-  await mel.page.getByText('waves xxx').waitFor();
+  await mel.page.locator('.bubble', { hasText: 'waves xxx' }).waitFor();
   for (const person of [ana, mel]) person.isWell();
 
   // What was said before is there for who comes later, once.

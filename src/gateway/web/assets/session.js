@@ -30,6 +30,8 @@ class Session extends EventTarget {
   /** The server's clock less this one. */
   #clockAhead = 0;
   onlineSince = 0;
+  /** Whether the first word of what goes on in all rooms has come. */
+  isWatching = false;
 
   start() {
     state.restorePrivate(makeItem);
@@ -135,7 +137,7 @@ class Session extends EventTarget {
     state.isOnline = true;
     state.emit('phase');
     state.emit('link');
-    // A server without it only does not count what is unread elsewhere.
+    this.isWatching = false;
     this.request('watch').catch(() => {});
     await Promise.all([this.learnRooms(), this.#learnNames(), this.learnGroups()]);
     await this.learnPeople();
