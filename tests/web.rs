@@ -407,3 +407,74 @@ fn a_picture_has_a_small_one() {
         404
     );
 }
+
+impl Page {
+    fn avatar(&self, by: &Browser, picture: &[u8]) -> http::HttpAnswer {
+        let token = format!("Bearer {}", by.token);
+        let headers = [("Origin", &*self.origin()), ("Authorization", &*token)];
+        self.ask("PUT", "/avatar", &headers, picture)
+    }
+}
+
+#[test]
+fn an_avatar_is_made_anew_told_and_kept() {
+    let (folder, server, page) = page(&[]);
+    let (mut ana, mut ben) = (page.online("Ana"), page.online("Ben"));
+    let set = page.avatar(&ana, &picture(300, 200, image::ImageFormat::Png));
+    assert_eq!(set.status, 200);
+    set.is_protected();
+    let id = set.json()["avatar"].as_str().unwrap().to_owned();
+    for browser in [&mut ana, &mut ben] {
+        let told = browser.event("avatar");
+        assert_eq!(told, json!({"event":"avatar","name":"Ana","avatar":id}));
+    }
+    let names = ben.ask(json!({"request":"names"}));
+    assert_eq!(names["avatars"], json!({"Ana":id}));
+    let report = ben.ask(json!({"request":"report"}));
+    assert_eq!(report["online"][0]["avatar"], id.as_str());
+    let path = format!("/avatars/{id}");
+    let seen = page.get(&path);
+    assert_eq!(
+        (seen.status, seen.header("content-type")),
+        (200, "image/jpeg")
+    );
+    seen.is_protected();
+    assert!(seen.header("cache-control").contains("immutable"));
+    let read = image::load_from_memory(&seen.body).unwrap();
+    assert_eq!((read.width(), read.height()), (128, 128));
+
+    let refused = |answer: http::HttpAnswer, status, error: &str| {
+        assert_eq!(
+            (answer.status, answer.json()["error"].as_str()),
+            (status, Some(error))
+        );
+    };
+    refused(page.avatar(&ana, b"<svg/>"), 415, "no-picture");
+    refused(
+        page.avatar(&ana, &vec![0; 256 * 1024 + 1]),
+        413,
+        "file-too-large",
+    );
+    let mut nobody = page.open();
+    nobody.hello();
+    refused(page.avatar(&nobody, b""), 401, "name-first");
+    refused(
+        page.ask("PUT", "/avatar", &[("Origin", &page.origin())], b""),
+        401,
+        "name-first",
+    );
+    refused(page.get("/avatars/0000000000000000"), 404, "not-found");
+    refused(page.get("/avatars/x"), 404, "not-found");
+
+    // It is there again with the server, for whoever comes under this name.
+    drop(server);
+    let mut command = server::serve_with_page(folder.path());
+    let server = TestServer::start(command.args(["--web", "0"]));
+    let page = Page::told(&server.wait_for(|line| line.starts_with("The page: ")));
+    let mut ana = page.online("ANA");
+    assert_eq!(ana.event("avatar")["avatar"], id.as_str());
+    assert_eq!(page.get(&path).body, seen.body);
+    assert_eq!(page.avatar(&ana, b"").json(), json!({}));
+    assert_eq!(ana.event("avatar"), json!({"event":"avatar","name":"ANA"}));
+    assert_eq!(page.get(&path).status, 404);
+}

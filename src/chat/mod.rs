@@ -1,5 +1,6 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
+mod avatar;
 mod bit_rate;
 mod byte_size;
 mod file;
@@ -17,6 +18,7 @@ mod session_id;
 mod transport_choice;
 mod web_address;
 
+pub use avatar::{Avatar, AvatarId, AvatarIdError};
 pub use bit_rate::{BitRate, BitRateError};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use file::{FileHash, FileHashError, FileName, FileOffer};

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, FileOffer, Followed, FollowedError, Found, GroupName, HistoryLimitError,
-    HistoryPage, MemberLimitError, MessageText, MessageTextError, NameError, OneLine, OneLineError,
-    RecordId, Room, RoomAddressError, RoomName, SearchWordsError, SessionId, Talk, UserName,
+    AvatarId, DialectError, FileOffer, Followed, FollowedError, Found, GroupName,
+    HistoryLimitError, HistoryPage, MemberLimitError, MessageText, MessageTextError, NameError,
+    OneLine, OneLineError, RecordId, Room, RoomAddressError, RoomName, SearchWordsError, SessionId,
+    Talk, UserName,
 };
 
 macro_rules! words {
@@ -43,7 +44,12 @@ pub enum Reply {
     /// Done, and nothing to tell.
     Done,
     /// To `names`: who is online, in the order of coming.
-    Names(Vec<UserName>),
+    Names {
+        /// What they are called.
+        names: Vec<UserName>,
+        /// Who of them has a picture, and which.
+        avatars: Vec<(UserName, AvatarId)>,
+    },
     /// To `report`: the same with all that is known of them.
     Report(Vec<Online>),
     /// To `enter`: in the room.
@@ -135,6 +141,8 @@ pub struct Online {
     pub via: Option<Via>,
     /// Why they are away, if they are.
     pub away: Option<OneLine>,
+    /// Which picture they have, if any.
+    pub avatar: Option<AvatarId>,
 }
 
 /// Somebody in a room.
@@ -183,6 +191,13 @@ pub enum Event {
         before: UserName,
         /// The name from now on.
         name: UserName,
+    },
+    /// Somebody has another picture.
+    Avatar {
+        /// Who.
+        name: UserName,
+        /// Which; none if they have none any more.
+        avatar: Option<AvatarId>,
     },
     /// A line said in a room. A client leaves out its own.
     Line {
@@ -393,6 +408,7 @@ words! {
     Joined = "joined",
     Exited = "exited",
     Renamed = "renamed",
+    Avatar = "avatar",
     Line = "line",
     File = "file",
     Entered = "entered",

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -20,7 +21,7 @@ use super::socket::close_gently;
 use super::stream::{self, Link, Stream};
 use super::upload::Upload;
 use super::{Limits, Shutdown};
-use crate::chat::{FileHash, FileOffer, UserName};
+use crate::chat::{AvatarId, FileHash, FileOffer, UserName};
 use crate::control::{Refusal, RefusalCode, Token, plain_words};
 use crate::hub::ClientId;
 
@@ -87,10 +88,8 @@ impl Entrance {
     /// # Errors
     /// Nobody is, or the server ends.
     pub async fn online(&self, token: Token) -> Result<UserName, Refusal> {
-        let jobs = self.admission()?.hub.jobs.clone();
         let (answer, answered) = oneshot::channel();
-        let _ = jobs.send(Job::WhoIs { token, answer }).await;
-        drop(jobs);
+        self.ask(Job::WhoIs { token, answer }).await?;
         let name = answered.await.map_err(|_| stopping())?;
         name.ok_or_else(|| {
             let text = "only who is online may do this: take a name on the page first";
@@ -115,6 +114,38 @@ impl Entrance {
         let files = self.admission()?.files.clone();
         let opened = files.ask(move |store| store.open_kept(hash)).await?;
         Ok(opened.await.map_err(|_| stopping())??)
+    }
+
+    /// Sets the picture of who is online at the connection with this token; none to have none. It is not looked at.
+    ///
+    /// # Errors
+    /// Nobody is online there, it cannot be saved, or the server ends.
+    pub async fn set_avatar(&self, token: Token, picture: Option<Bytes>) -> Result<(), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::SetAvatar {
+            token,
+            picture,
+            answer,
+        };
+        self.ask(job).await?;
+        answered.await.map_err(|_| stopping())?.map(drop)
+    }
+
+    /// A picture that somebody has.
+    ///
+    /// # Errors
+    /// The server ends.
+    pub async fn avatar(&self, id: AvatarId) -> Result<Option<Bytes>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Job::Avatar { id, answer }).await?;
+        answered.await.map_err(|_| stopping())
+    }
+
+    /// If the owner is gone, the answer's other end is dropped here, which is noticed there.
+    async fn ask(&self, job: Job) -> Result<(), Refusal> {
+        let jobs = self.admission()?.hub.jobs.clone();
+        let _ = jobs.send(job).await;
+        Ok(())
     }
 
     fn admission(&self) -> Result<Arc<Admission>, Refusal> {

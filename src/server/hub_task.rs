@@ -3,6 +3,7 @@
 
 use std::thread;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -185,6 +186,16 @@ impl HubTask {
                     ..Outcome::new(None, Ok(Reply::Done))
                 })
             }
+            Job::SetAvatar {
+                token,
+                picture,
+                answer,
+            } => Some(self.set_avatar(token, picture, answer)),
+            Job::Avatar { id, answer } => {
+                let found = self.hub.avatar(id);
+                let _ = answer.send(found.map(|avatar| avatar.picture.clone()));
+                None
+            }
             Job::WhoIs { token, answer } => {
                 let _ = answer.send(self.hub.name_by_token(token).cloned());
                 None
@@ -237,6 +248,19 @@ impl HubTask {
         match (self.hub.hosted_in(after), self.delivery.outbox(after)) {
             (Some(_), Some(outbox)) => self.bridge.move_hosted(before, after, outbox),
             _ => self.bridge.leave(before, None),
+        }
+    }
+
+    fn set_avatar(&mut self, token: Token, picture: Option<Bytes>, answer: Answer) -> Outcome {
+        match self.hub.set_avatar(token, picture) {
+            Ok(done) => Outcome {
+                answer: Some(answer),
+                events: done.events,
+                pending: done.avatars.into_iter().map(Pending::avatar).collect(),
+                must_save: true,
+                ..Outcome::new(None, Ok(done.reply))
+            },
+            Err(refusal) => Outcome::new(Some(answer), Err(refusal)),
         }
     }
 
@@ -393,6 +417,7 @@ impl HubTask {
                 undo: Undo::Group(change),
             }
         });
+        let pending = pending.chain(done.avatars.into_iter().map(Pending::avatar));
         Ok(Outcome {
             events: done.events,
             pending: pending.collect(),
@@ -454,6 +479,7 @@ impl HubTask {
                 debug_assert!(set.is_ok());
             }
             Undo::Group(change) => self.hub.undo(change),
+            Undo::Avatar(change) => self.hub.undo_avatar(change),
         }
     }
 
@@ -764,6 +790,10 @@ mod tests {
         };
         assert_eq!(end, LetGo::TooSlow);
         let names = running.ask(2, Request::Names).await.unwrap();
-        assert_eq!(names, Reply::Names(vec!["Bob".parse().unwrap()]));
+        let bob = Reply::Names {
+            names: vec!["Bob".parse().unwrap()],
+            avatars: Vec::new(),
+        };
+        assert_eq!(names, bob);
     }
 }

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::bridge::Overheard;
 use super::outbox::Outbox;
 use super::rendered::Form;
-use crate::chat::UserName;
+use crate::chat::{AvatarId, UserName};
 use crate::control::{Refusal, Reply, Request, Token};
 use crate::hub::ClientId;
 
@@ -37,6 +38,17 @@ pub(super) enum Job {
     WhoIs {
         token: Token,
         answer: oneshot::Sender<Option<UserName>>,
+    },
+    /// Who is online at the connection with this token has this picture now, or none.
+    SetAvatar {
+        token: Token,
+        picture: Option<Bytes>,
+        answer: Answer,
+    },
+    /// Which picture is that?
+    Avatar {
+        id: AvatarId,
+        answer: oneshot::Sender<Option<Bytes>>,
     },
     /// A connection has ended.
     Gone(ClientId),

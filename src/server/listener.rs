@@ -95,6 +95,9 @@ impl Server {
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });
         }
+        for (key, avatar) in kept.avatars {
+            hub.restore_avatar(key, avatar);
+        }
         let kept = Stores {
             store,
             history,

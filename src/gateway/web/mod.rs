@@ -2,6 +2,7 @@
 //! a connection like any other, so all limits of the server bind it too.
 
 mod assets;
+mod avatars;
 mod content;
 mod files;
 mod origin;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use axum::extract::{FromRef, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -197,6 +198,8 @@ fn routes(web: Web) -> Router {
         .route("/ws", get(socket::upgrade))
         .route("/files/{file}", get(files::give).put(files::take))
         .route("/thumbnails/{hash}", get(thumbnails::give))
+        .route("/avatar", put(avatars::take))
+        .route("/avatars/{id}", get(avatars::give))
         .fallback(refusal::nothing_here)
         .method_not_allowed_fallback(refusal::wrong_method)
         .layer(middleware::map_response(secured))
