@@ -1,6 +1,7 @@
 // What the server tells without being asked.
 
 import { keyOf, makeItem } from './conversation.js';
+import { browser } from './memory.js';
 import { state } from './state.js';
 import { mentions, nameKey, printable } from './text.js';
 import { parseTime } from './time.js';
@@ -123,6 +124,7 @@ const HEARD = {
     const isFirst = !session.isWatching;
     session.isWatching = true;
     for (const told of rooms) counted(told, isFirst);
+    browser.set('read', state.read);
     state.emit('rooms');
     state.emit('unread');
   },
