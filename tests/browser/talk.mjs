@@ -48,6 +48,10 @@ export async function a_whisper_reaches_one(world) {
   await ana.seesOnce('are you free?');
   await ana.seesOnce('for you always');
   await ana.goTo('room', 'lab2');
+  // To somebody who is not there: not sent, least of all to all.
+  await ana.write('@Nobody where are you?');
+  await ana.page.getByText('Nobody called Nobody is online').waitFor();
+  assert.equal(await ana.composer.inputValue(), '@Nobody where are you?');
   await ana.write('@@Tom to all');
   await mel.sees('@Tom to all');
   assert.equal(await mel.page.getByText('are you free?').count(), 0);
