@@ -58,7 +58,7 @@ export async function other_files_are_cards(world) {
   await writeFile(join(world.folder, 'notes.txt'), notes);
   await tomSays('/send notes.txt');
   const card = mel.page.locator('crds-file', { hasText: 'notes.txt' });
-  await card.getByText('23 bytes').waitFor();
+  await card.getByText('25 bytes').waitFor();
   await card.getByText('Show the text').click();
   await card.getByText('second <i>line</i>').waitFor();
   const [download] = await Promise.all([mel.page.waitForEvent('download'), card.getByRole('link', { name: 'Download notes.txt' }).click()]);

@@ -26,7 +26,7 @@ export async function two_pages_and_a_terminal_talk(world) {
   await see('Mel: lines');
   await ana.sees('two\nlines');
   await ana.write(`/me waves ${'x'.repeat(9000)}`);
-  await mel.page.getByText('waves xxx').waitFor();
+  await mel.page.locator('.bubble', { hasText: 'waves xxx' }).waitFor();
   for (const person of [ana, mel]) person.isWell();
 
   // What was said before is there for who comes later, once.
@@ -48,6 +48,10 @@ export async function a_whisper_reaches_one(world) {
   await ana.seesOnce('are you free?');
   await ana.seesOnce('for you always');
   await ana.goTo('room', 'lab2');
+  // To somebody who is not there: not sent, least of all to all.
+  await ana.write('@Nobody where are you?');
+  await ana.page.getByText('Nobody called Nobody is online').waitFor();
+  assert.equal(await ana.composer.inputValue(), '@Nobody where are you?');
   await ana.write('@@Tom to all');
   await mel.sees('@Tom to all');
   assert.equal(await mel.page.getByText('are you free?').count(), 0);

@@ -98,6 +98,7 @@ class Composer extends HTMLElement {
     const bytes = new TextEncoder().encode(this.text.value).length;
     const to = this.#whisperTo(this.text.value);
     if (bytes > TEXT_MAX_BYTES) this.hint.textContent = `${size(bytes)} are too much for one message: it is sent as a text file.`;
+    else if (to && !to.isOnline) this.hint.replaceChildren('Nobody called ', h('bdi', {}, printable(to.name)), ' is online. Begin with @@ to say it to all.');
     else if (to) this.hint.replaceChildren(icon('lock'), 'Goes to ', h('bdi', {}, printable(to.name)), ' alone. Begin with @@ to say it to all.');
     else this.hint.replaceChildren();
   }
@@ -106,14 +107,17 @@ class Composer extends HTMLElement {
   #whisperTo(text) {
     if (this.#conversation?.kind !== 'room') return null;
     const [, name, rest] = /^(?:@|\/msg\s+@?)(\S+?)[:,]?\s+([^]*\S[^]*)$/.exec(text) ?? [];
-    const person = name && !name.startsWith('@') && state.person(name);
-    return person && !state.isMe(name) ? { name: person.name, text: rest } : null;
+    if (!name || name.startsWith('@') || state.isMe(name)) return null;
+    const person = state.person(name);
+    return { name: person?.name ?? name, text: rest, isOnline: Boolean(person) };
   }
 
   #send() {
     const conversation = this.#conversation;
     const text = this.text.value.replace(/\s+$/, '');
     if (!conversation || (text.trim() === '' && this.#files.length === 0)) return;
+    // What was meant for one is never said to all because that one has just gone.
+    if (this.#whisperTo(text)?.isOnline === false) return;
     for (const file of this.#files) sendFile(conversation, file);
     this.#clearFiles();
     if (text.trim() !== '') this.#say(conversation, text);

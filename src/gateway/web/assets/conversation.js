@@ -7,6 +7,9 @@ const ITEMS_MAX = 1500;
 /** How far apart the server's clock and this one may put the same thing that nothing else tells apart. */
 const TWIN_WITHIN_MS = 3000;
 
+/** In the stead of a place: nothing is known about where older history begins, but that there is some. */
+export const FROM_THE_END = 'end';
+
 let nextId = 1;
 
 /** An item: `what` is `text`, `file` or `notice`; `at` in ms; `key` tells it from all others where there is one. */
@@ -23,7 +26,7 @@ export function keyOf({ origin, sequence, number }, isLobby) {
 export class Conversation {
   items = [];
   #keys = new Map();
-  /** Where older history begins: a place, `null` for no more, `undefined` for not asked yet. */
+  /** Where older history begins: a place, `FROM_THE_END`, `null` for no more, `undefined` for not asked yet. */
   before = undefined;
   unread = 0;
   mentions = 0;
@@ -79,8 +82,8 @@ export class Conversation {
     const surplus = this.items.length - ITEMS_MAX;
     if (surplus <= 0) return false;
     for (const item of this.items.splice(0, surplus)) this.#keys.delete(item.key);
-    const oldest = this.items.find((item) => item.number !== null);
-    this.before = oldest?.number ?? this.before;
+    // What came live has no place yet: then it is asked for from the end again, and what is there already is passed over.
+    this.before = this.items[0].number ?? FROM_THE_END;
     return true;
   }
 

@@ -1,6 +1,7 @@
 // What the server tells without being asked.
 
 import { keyOf, makeItem } from './conversation.js';
+import { browser } from './memory.js';
 import { state } from './state.js';
 import { mentions, nameKey, printable } from './text.js';
 import { parseTime } from './time.js';
@@ -118,8 +119,12 @@ const HEARD = {
     state.emit('rooms');
   },
 
-  activity({ rooms }) {
-    for (const told of rooms) counted(told);
+  activity({ rooms }, session) {
+    // The first after asking tells of all rooms: what was said before this browser's first visit is not unread.
+    const isFirst = !session.isWatching;
+    session.isWatching = true;
+    for (const told of rooms) counted(told, isFirst);
+    browser.set('read', state.read);
     state.emit('rooms');
     state.emit('unread');
   },
@@ -179,15 +184,14 @@ function said(conversation, what, event, session) {
 }
 
 /** What happens in a room of the server, also where I am not: how many are there, and what I have not read. */
-function counted({ room: name, members, last, total }) {
+function counted({ room: name, members, total = 0 }, isFirst) {
   const key = nameKey(name);
   const known = state.rooms.get(key) ?? { name };
-  const newest = total ?? last ?? known.last;
-  state.rooms.set(key, { ...known, members, last: newest });
-  if (newest === undefined) return;
+  state.rooms.set(key, { ...known, members, last: total });
   const conversation = state.conversations.get(`room/${key}`);
-  // What was said before the first visit is not unread.
-  state.read[key] ??= newest;
+  state.read[key] ??= isFirst ? total : 0;
+  // A server that began anew counts from the beginning.
+  state.read[key] = Math.min(state.read[key], total);
   if (conversation === state.current && state.isLooking && conversation) state.markRead(conversation);
-  else state.conversation('room', name).unread = Math.max(0, newest - state.read[key]);
+  else state.conversation('room', name).unread = Math.max(0, total - state.read[key]);
 }

@@ -69,6 +69,7 @@ export function messageNode(item, conversation) {
     }
     node.replaceChildren(...body(item), meta(item, conversation), ...(item.state === 'failed' ? [failure(item, conversation)] : []));
     node.classList.toggle('only-emoji', isOnlyEmoji(item.text));
+    node.classList.toggle('action-line', item.text.startsWith('/me '));
   };
   node.update = render;
   render();
@@ -85,10 +86,28 @@ function body(item) {
 
 const HAPPENED_SHOWN = 4;
 
+/** What remains of comings and goings: who left and joined again is back. */
+function settled(items) {
+  const moves = (item) => ['joined', 'left'].includes(item.text);
+  const kept = [];
+  for (const item of items) {
+    const before = kept.findLastIndex((other) => nameKey(other.from) === nameKey(item.from) && /^(joined|left|came)/.test(other.text));
+    if (!moves(item) || before < 0) {
+      kept.push(item);
+      continue;
+    }
+    const cameFirst = ['joined', 'came and went'].includes(kept[before].text);
+    const text = item.text === 'left' ? (cameFirst ? 'came and went' : 'left') : cameFirst ? 'joined' : 'came back';
+    kept.splice(before, 1);
+    kept.push({ ...item, text });
+  }
+  return kept;
+}
+
 /** What happened, in one line: `Ana, Mel joined · Lou left`. */
 export function noticeSummary(items) {
   const byText = new Map();
-  for (const { from, text } of items) {
+  for (const { from, text } of settled(items)) {
     if (!byText.has(text)) byText.set(text, new Map());
     byText.get(text).set(nameKey(from), from);
   }

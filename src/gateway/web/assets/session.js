@@ -1,6 +1,6 @@
 // What is said to the server, and what comes of it. The views call it; it changes `state`.
 
-import { keyOf, makeItem } from './conversation.js';
+import { FROM_THE_END, keyOf, makeItem } from './conversation.js';
 import { hear } from './events.js';
 import { Link, Lost, Refusal } from './link.js';
 import { browser, tab } from './memory.js';
@@ -30,6 +30,8 @@ class Session extends EventTarget {
   /** The server's clock less this one. */
   #clockAhead = 0;
   onlineSince = 0;
+  /** Whether the first word of what goes on in all rooms has come. */
+  isWatching = false;
 
   start() {
     state.restorePrivate(makeItem);
@@ -135,7 +137,7 @@ class Session extends EventTarget {
     state.isOnline = true;
     state.emit('phase');
     state.emit('link');
-    // A server without it only does not count what is unread elsewhere.
+    this.isWatching = false;
     this.request('watch').catch(() => {});
     await Promise.all([this.learnRooms(), this.#learnNames(), this.learnGroups()]);
     await this.learnPeople();
@@ -307,7 +309,8 @@ class Session extends EventTarget {
   async learnOlder(conversation, limit = PAGE) {
     if (!conversation.before || conversation.asking || !this.link.isOpen) return false;
     conversation.asking = true;
-    const past = await this.#history(conversation, { before: conversation.before, limit });
+    const { before } = conversation;
+    const past = await this.#history(conversation, before === FROM_THE_END ? { limit: PAGE_MAX } : { before, limit });
     conversation.asking = false;
     if (!past) return false;
     conversation.before = past.before ?? null;

@@ -17,11 +17,15 @@ const OLDER_PX = 500;
 /** As many lines are read out at most, of a burst. */
 const SPOKEN_MAX = 5;
 
+/** `/me waves`, which has the name in it. */
+const isAction = ({ text }) => text.startsWith('/me ');
+
 class Talk extends HTMLElement {
   #nodes = new Map();
   #conversation = null;
   #follows = true;
   #missed = 0;
+  #scrollTop = 0;
   /** The last block, and what stands in it. */
   #last = null;
 
@@ -53,6 +57,7 @@ class Talk extends HTMLElement {
     this.#nodes.clear();
     this.#follows = true;
     this.#missed = 0;
+    this.#scrollTop = 0;
     this.spoken.replaceChildren();
     this.#rebuild();
     const divider = this.list.querySelector('.divider');
@@ -132,7 +137,7 @@ class Talk extends HTMLElement {
 
   #placeMessage(item) {
     const last = this.#last;
-    const goesOn = last.kind === 'run' && last.own === item.own && nameKey(last.from) === nameKey(item.from) && item.at - last.at < RUN_MS;
+    const goesOn = last.kind === 'run' && last.own === item.own && nameKey(last.from) === nameKey(item.from) && item.at - last.at < RUN_MS && !isAction(item) && !last.isAction;
     if (!goesOn) this.#startRun(item);
     this.#last.at = item.at;
     if (!this.#nodes.has(item.id)) this.#nodes.set(item.id, messageNode(item, this.#conversation));
@@ -142,10 +147,10 @@ class Talk extends HTMLElement {
   #startRun(item) {
     const { own, from } = item;
     const bubbles = h('div.bubbles');
-    const who = own ? h('span.visually-hidden', {}, 'You') : this.#nameButton(from);
-    bubbles.append(who);
+    const who = isAction(item) ? null : own ? h('span.visually-hidden', {}, 'You') : this.#nameButton(from);
+    if (who) bubbles.append(who);
     const node = h(own ? 'li.run.own' : 'li.run', {}, own ? null : avatar(from), bubbles);
-    this.#block('run', node, { own, from, bubbles });
+    this.#block('run', node, { own, from, bubbles, isAction: isAction(item) });
   }
 
   #nameButton(from) {
@@ -171,7 +176,11 @@ class Talk extends HTMLElement {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.#follows = scrollHeight - scrollTop - clientHeight < END_PX;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < END_PX;
+    // What grows below moves the end away, and not the person who reads.
+    const wentUp = scrollTop < this.#scrollTop - 1;
+    this.#scrollTop = scrollTop;
+    if (isAtEnd || wentUp) this.#follows = isAtEnd;
     if (this.#follows) this.#missed = 0;
     this.#renderJump();
     this.#older();
@@ -192,6 +201,7 @@ class Talk extends HTMLElement {
     this.#follows = true;
     this.#missed = 0;
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#scrollTop = this.scroller.scrollTop;
     this.#renderJump();
   }
 

@@ -21,7 +21,7 @@ class Welcome extends HTMLElement {
     this.there = h('div.there');
     const chooser = pictureChooser(this.face, (picture) => (this.#picture = picture));
     const form = h('form', {}, h('div.face', {}, this.face, chooser), h('label.field', { for: 'name' }, h('span', {}, 'Your name')), this.name, this.problem, this.go);
-    const logo = h('div.logo.large', { 'aria-hidden': 'true' }, h('i'), h('i'));
+    const logo = h('div.logo', { 'aria-hidden': 'true' }, h('i'), h('i'));
     this.append(h('div.welcome-card', {}, logo, h('h1', {}, 'crds'), h('p.lead', {}, 'A place to talk, for everyone on this network.'), form, this.there));
     this.name.addEventListener('input', () => {
       if (!this.#picture) this.face.setAttribute('name', this.name.value.trim());
