@@ -174,7 +174,7 @@ impl Admission {
     /// Lets a client in that has come to the server's own socket, or tells it that there is no place.
     pub(super) fn accept(&self, stream: TcpStream, ends: Ends) {
         match self.place(ends.peer) {
-            Ok(place) => self.admit(Stream::Tcp(stream), ends, place),
+            Ok(place) => self.admit(Stream::Tcp(Arc::new(stream)), ends, place),
             Err(refusal)
                 if self.connections.len()
                     < self.limits.connections_max + TURNED_AWAY_AT_ONCE_MAX =>
@@ -234,7 +234,7 @@ async fn turn_away(mut stream: TcpStream, refusal: Refusal) {
     let line = plain_words::answer(&Err(refusal)) + "\n";
     // A line fits into the system's buffer; where it does not, the client has gone.
     if let Ok(Ok(())) = timeout(TURN_AWAY_WAIT, stream.write_all(line.as_bytes())).await {
-        close_gently(stream).await;
+        close_gently(&stream).await;
     }
 }
 

@@ -688,7 +688,7 @@ mod tests {
 
         /// A client in the lobby, and what it is sent.
         async fn in_lobby(&self, client: u64, name: &str) -> OutboxReader {
-            let (outbox, reader) = outbox();
+            let (outbox, reader) = outbox(None);
             let hello = |answer| Job::Hello {
                 by: caller(client),
                 outbox: Some(outbox),

@@ -1,9 +1,8 @@
-//! What a connection is sent without having asked: its own bounded queue between the owner of the hub,
-//! who never waits for it, and its task, which writes as fast as its client reads.
+//! What a connection is sent without having asked. Whoever has something for it never waits: it goes out at once where
+//! nothing is before it, else into a bounded queue, from which the connection's task writes as fast as its client reads.
 
 use std::io::{self, IoSlice};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
@@ -34,36 +33,55 @@ enum Item {
     LetGo(LetGo),
 }
 
-/// The owner's end.
+/// The end of those who have something to send.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
     items: mpsc::UnboundedSender<Item>,
-    waiting_bytes: Arc<AtomicUsize>,
+    shared: Arc<Mutex<Shared>>,
 }
 
 /// The connection's end.
 #[derive(Debug)]
 pub(super) struct OutboxReader {
     items: mpsc::UnboundedReceiver<Item>,
-    waiting_bytes: Arc<AtomicUsize>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    waiting_bytes: usize,
+    /// The task is writing, or has an answer to write before anything else.
+    is_held: bool,
+    /// Where to write at once, which spares waking the task: half of what a line to a thousand costs. None where there is no
+    /// socket, or the connection has ended.
+    socket: Option<Arc<TcpStream>>,
 }
 
 /// More would wait than may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-pub(super) fn outbox() -> (Outbox, OutboxReader) {
+/// `socket`: where to write at once, if it is one.
+pub(super) fn outbox(socket: Option<Arc<TcpStream>>) -> (Outbox, OutboxReader) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let waiting_bytes = Arc::new(AtomicUsize::new(0));
+    let shared = Arc::new(Mutex::new(Shared {
+        waiting_bytes: 0,
+        is_held: false,
+        socket,
+    }));
     let outbox = Outbox {
         items: sender,
-        waiting_bytes: Arc::clone(&waiting_bytes),
+        shared: Arc::clone(&shared),
     };
     let reader = OutboxReader {
         items: receiver,
-        waiting_bytes,
+        shared,
     };
     (outbox, reader)
+}
+
+fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn cost(chunk: &Bytes) -> usize {
@@ -71,13 +89,18 @@ fn cost(chunk: &Bytes) -> usize {
 }
 
 impl Outbox {
-    /// Adds whole lines.
-    pub(super) fn push(&self, chunk: Bytes) -> Result<(), Full> {
+    /// Sends whole lines. Two who do so at once wait for each other, for as long as the system takes to accept a chunk.
+    pub(super) fn push(&self, mut chunk: Bytes) -> Result<(), Full> {
+        let mut shared = locked(&self.shared);
+        shared.write_at_once(&mut chunk);
+        if chunk.is_empty() {
+            return Ok(());
+        }
         let cost = cost(&chunk);
-        if self.waiting_bytes.fetch_add(cost, Ordering::Relaxed) + cost > WAITING_BYTES_MAX {
-            self.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
+        if shared.waiting_bytes + cost > WAITING_BYTES_MAX {
             return Err(Full);
         }
+        shared.waiting_bytes += cost;
         // If the connection has ended, its end is on the way to the owner.
         let _ = self.items.send(Item::Chunk(chunk));
         Ok(())
@@ -94,6 +117,19 @@ impl Outbox {
     }
 }
 
+impl Shared {
+    /// Writes what the system takes, if nothing is to go out before. What is left has to be queued before anybody else
+    /// may write. A socket that fails is found by the task.
+    fn write_at_once(&mut self, chunk: &mut Bytes) {
+        let is_free = !self.is_held && self.waiting_bytes == 0;
+        if let Some(socket) = self.socket.as_ref().filter(|_| is_free)
+            && let Ok(written) = socket.try_write(chunk)
+        {
+            chunk.advance(written);
+        }
+    }
+}
+
 /// What a connection is to do next.
 #[derive(Debug)]
 pub(super) enum Outgoing {
@@ -104,8 +140,18 @@ pub(super) enum Outgoing {
 }
 
 impl OutboxReader {
+    /// Nothing else goes out from now on until [`OutboxReader::release`]: the task writes, or has been asked something.
+    pub(super) fn hold(&self) {
+        locked(&self.shared).is_held = true;
+    }
+
+    /// All that the task had to write is written.
+    pub(super) fn release(&self) {
+        locked(&self.shared).is_held = false;
+    }
+
     /// Waits for what is to be sent, and takes all that is there, up to what goes into one write. May
-    /// be dropped without losing anything.
+    /// be dropped without losing anything. What was taken is to be written before [`OutboxReader::release`].
     pub(super) async fn next(&mut self) -> Outgoing {
         match self.items.recv().await {
             Some(Item::Chunk(first)) => Outgoing::Chunks(self.take_more(first)),
@@ -115,7 +161,7 @@ impl OutboxReader {
         }
     }
 
-    /// What is there to be sent, without waiting.
+    /// What is there to be sent, without waiting. As [`OutboxReader::next`].
     pub(super) fn try_next(&mut self) -> Option<Outgoing> {
         match self.items.try_recv() {
             Ok(Item::Chunk(first)) => Some(Outgoing::Chunks(self.take_more(first))),
@@ -144,7 +190,9 @@ impl OutboxReader {
     }
 
     fn taken(&self, chunk: &Bytes) {
-        self.waiting_bytes.fetch_sub(cost(chunk), Ordering::Relaxed);
+        let mut shared = locked(&self.shared);
+        shared.waiting_bytes -= cost(chunk);
+        shared.is_held = true;
     }
 
     /// It was the last item: it is put alone into a queue of its own.
@@ -152,6 +200,13 @@ impl OutboxReader {
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = sender.send(Item::LetGo(reason));
         self.items = receiver;
+    }
+}
+
+impl Drop for OutboxReader {
+    /// The connection has ended, whoever still holds the other end: its socket is not kept open.
+    fn drop(&mut self) {
+        locked(&self.shared).socket = None;
     }
 }
 
@@ -197,7 +252,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_comes_in_order_and_then_the_end() {
-        let (outbox, mut reader) = outbox();
+        let (outbox, mut reader) = outbox(None);
         for chunk in ["a\n", "b\n"] {
             outbox.push(Bytes::from_static(chunk.as_bytes())).unwrap();
         }
@@ -211,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_is_bounded_and_room_is_made_by_reading() {
-        let (outbox, mut reader) = outbox();
+        let (outbox, mut reader) = outbox(None);
         let chunk = Bytes::from(vec![b'x'; 1024 * 1024]);
         for _ in 0..3 {
             outbox.push(chunk.clone()).unwrap();
@@ -222,7 +277,7 @@ mod tests {
         }
         assert_eq!(outbox.push(chunk), Err(Full));
         // Many small ones fill it too.
-        let (outbox, _reader) = super::outbox();
+        let (outbox, _reader) = super::outbox(None);
         let small = Bytes::from_static(b"x");
         let pushed = (0..WAITING_BYTES_MAX).take_while(|_| outbox.push(small.clone()).is_ok());
         assert_eq!(
@@ -251,5 +306,83 @@ mod tests {
         let ((), read_bytes) = tokio::join!(writing, reading);
         read_bytes.unwrap();
         assert!(read == expected);
+    }
+
+    #[tokio::test]
+    async fn what_nothing_is_before_goes_out_at_once_and_nothing_overtakes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (mut client, server) = (client.unwrap(), Arc::new(accepted.unwrap().0));
+        server.writable().await.unwrap();
+        let (outbox, mut reader) = outbox(Some(Arc::clone(&server)));
+        let push = |text: &'static str| outbox.push(Bytes::from_static(text.as_bytes())).unwrap();
+        push("a\n");
+        let mut read = [0; 2];
+        client.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"a\n");
+        // While the task has something to write it waits, and so does what comes after it.
+        reader.hold();
+        push("c\n");
+        write_all(&server, vec![Bytes::from_static(b"b\n")])
+            .await
+            .unwrap();
+        reader.release();
+        push("d\n");
+        let Outgoing::Chunks(chunks) = reader.next().await else {
+            panic!("let go")
+        };
+        push("e\n");
+        write_all(&server, chunks).await.unwrap();
+        reader.release();
+        let Outgoing::Chunks(chunks) = reader.next().await else {
+            panic!("let go")
+        };
+        write_all(&server, chunks).await.unwrap();
+        reader.release();
+        push("f\n");
+        drop(reader);
+        // It is closed with the task's end, not with the last who could send.
+        drop(server);
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "b\nc\nd\ne\nf\n");
+        push("g\n");
+    }
+
+    #[tokio::test]
+    async fn what_the_system_does_not_take_at_once_waits_in_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (mut client, server) = (client.unwrap(), Arc::new(accepted.unwrap().0));
+        server.writable().await.unwrap();
+        let (outbox, mut reader) = outbox(Some(Arc::clone(&server)));
+        let mut sent = Vec::new();
+        let is_full = |reader: &OutboxReader| locked(&reader.shared).waiting_bytes > 2_000_000;
+        for number in 0_u32.. {
+            let chunk = Bytes::from(number.to_be_bytes().repeat(10_000));
+            sent.extend_from_slice(&chunk);
+            outbox.push(chunk).unwrap();
+            if is_full(&reader) {
+                break;
+            }
+        }
+        drop(outbox);
+        let length = sent.len();
+        let writing = async {
+            let mut written = false;
+            while let Some(Outgoing::Chunks(chunks)) = reader.try_next() {
+                write_all(&server, chunks).await.unwrap();
+                reader.release();
+                written = true;
+            }
+            assert!(written);
+        };
+        let mut read = vec![0; length];
+        let reading = client.read_exact(&mut read);
+        let ((), read_bytes) = tokio::join!(writing, reading);
+        read_bytes.unwrap();
+        assert!(read == sent);
     }
 }

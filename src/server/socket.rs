@@ -1,9 +1,10 @@
 //! A client's socket at the beginning and at the end of its connection.
 
+use std::io;
+use std::net::Shutdown;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -37,10 +38,19 @@ pub fn prepare(stream: &TcpStream) {
 
 /// Ends a connection so that the client can read the last words: closing while it still sends would
 /// make the system throw them away.
-pub(super) async fn close_gently(mut stream: TcpStream) {
+pub(super) async fn close_gently(stream: &TcpStream) {
     let rest = async {
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        SockRef::from(stream).shutdown(Shutdown::Write)?;
+        let mut read = [0; 1024];
+        loop {
+            stream.readable().await?;
+            match stream.try_read(&mut read) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
     };
     // Whoever goes on sending is cut off.
     let _ = timeout(CLOSE_WAIT, rest).await;

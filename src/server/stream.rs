@@ -1,6 +1,7 @@
 //! What a connection reads and writes: a socket, or a link within this process.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::net::TcpStream;
@@ -32,7 +33,7 @@ pub(super) struct LinkEnd {
 
 #[derive(Debug)]
 pub(super) enum Stream {
-    Tcp(TcpStream),
+    Tcp(Arc<TcpStream>),
     Link(Box<LinkEnd>),
 }
 
@@ -56,6 +57,14 @@ impl Stream {
     pub(super) fn prepare(&self) {
         if let Self::Tcp(stream) = self {
             socket::prepare(stream);
+        }
+    }
+
+    /// The socket, if it is one.
+    pub(super) fn socket(&self) -> Option<Arc<TcpStream>> {
+        match self {
+            Self::Tcp(stream) => Some(Arc::clone(stream)),
+            Self::Link(_) => None,
         }
     }
 
@@ -92,7 +101,7 @@ impl Stream {
     /// Ends it so that the client can read the last words. Those of a link stay in it.
     pub(super) async fn close_gently(self) {
         if let Self::Tcp(stream) = self {
-            socket::close_gently(stream).await;
+            socket::close_gently(&stream).await;
         }
     }
 }

@@ -572,7 +572,7 @@ mod tests {
     }
 
     fn enter(bridge: &mut RoomBridge, id: u64, is_relayed: bool) -> OutboxReader {
-        let (outbox, reader) = outbox();
+        let (outbox, reader) = outbox(None);
         let guest = Guest {
             member: Some(id),
             name: format!("guest{id}").parse().unwrap(),

@@ -112,7 +112,7 @@ impl Connection {
     ) -> Self {
         let now = Instant::now();
         stream.prepare();
-        let (outbox, unasked_for) = outbox::outbox();
+        let (outbox, unasked_for) = outbox::outbox(stream.socket());
         Self {
             stream,
             caller,
@@ -162,6 +162,7 @@ impl Connection {
                 )
             }
         };
+        self.unasked_for.hold();
         let _ = self.write(last_words.into()).await;
         self.stream.close_gently().await;
     }
@@ -176,11 +177,16 @@ impl Connection {
         loop {
             let step = tokio::select! {
                 ready = self.stream.readable() => match ready {
-                    Ok(()) => Box::pin(self.read()).await,
+                    Ok(()) => {
+                        // What answers it goes out before what happens because of it.
+                        self.unasked_for.hold();
+                        Box::pin(self.read()).await
+                    }
                     Err(error) => Err(error.into()),
                 },
                 outgoing = self.unasked_for.next() => self.pass_on(outgoing).await,
                 () = &mut alarm => {
+                    self.unasked_for.hold();
                     let step = Box::pin(self.take_alarm()).await;
                     alarm.as_mut().reset(self.alarm_at());
                     step
@@ -190,6 +196,7 @@ impl Connection {
             if let Err(end) = step {
                 return end;
             }
+            self.unasked_for.release();
             // A later one is set when this one has gone off.
             if self.alarm_at() < alarm.deadline() {
                 alarm.as_mut().reset(self.alarm_at());
