@@ -286,11 +286,12 @@ pub const TRANSPORT_BACK_WAIT_MAX: Micros = Micros::from_secs(80);
 pub const TRANSPORT_SILENCE_MIN: Micros = Micros::from_millis(3_500);
 
 /// The longest symbol of a file, in bytes: it fills an Ethernet frame (1,472 bytes of UDP payload) behind its header
-/// of 48 bytes, in whole blocks of 64 bytes, in which parity is reckoned fastest.
+/// of 48 bytes, in the steps that parity needs.
 pub const SYMBOL_BYTES_MAX: usize = 1408;
 
-/// The shortest, in bytes, for networks of the smallest MTU.
-pub const SYMBOL_BYTES_MIN: usize = 64;
+/// A symbol has a multiple of so many bytes: eight strips for parity, each a multiple of what is XORed at once. On networks of the
+/// smallest MTU it has just these.
+pub const SYMBOL_BYTES_STEP: usize = 128;
 
 /// What a symbol's datagram takes of an IP packet beside the symbol: headers of IPv4, UDP and ours.
 pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 48;
@@ -298,12 +299,15 @@ pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 48;
 /// Files of one member of which is remembered that they were offered.
 pub const OFFERS_KNOWN_MAX: usize = 1024;
 
-/// Source symbols of a block. Together with the parity they fill a power of two, which is what decoding costs: measured
-/// on one core, 0.85 GB/s with 768 and 256, 0.52 with 256 and 256, 0.58 with 1,024 and 512. Fewer would need more parity.
-pub const BLOCK_SYMBOLS: u16 = 768;
+/// Source symbols of a block. With the parity they fill the field that it is reckoned in. What it takes to restore a symbol
+/// grows with what a block lacks, and so with its symbols; of smaller blocks more has to be sent at a loss.
+pub const BLOCK_SYMBOLS: u16 = 160;
 
-/// Parity symbols that can be made of a block: at losses above a quarter, source symbols are sent again besides.
-pub const PARITY_SYMBOLS: u16 = 256;
+/// Parity symbols that can be made of a block: at losses above a third, source symbols are sent again besides.
+pub const PARITY_SYMBOLS: u16 = 96;
+
+/// Parity symbols that are reckoned together.
+pub const PARITY_AT_ONCE: u16 = 4;
 
 /// The longest file, in bytes: 1 TiB.
 pub const FILE_BYTES_MAX: u64 = 1 << 40;
@@ -320,8 +324,11 @@ pub const FILE_RECEIVERS_MAX: usize = 1024;
 /// Who sends one file at a time to one member; what more claim to do so is not counted.
 pub const FILE_FLOWS_MAX: usize = 8;
 
-/// Blocks that a member puts together at once: 17 MB and 6 MB of parity at most. Symbols of others find no room.
-pub const BLOCKS_OPEN_MAX: usize = 16;
+/// Blocks that a member puts together at once: 15 MB and 9 MB of parity at most. Symbols of others find no room.
+pub const BLOCKS_OPEN_MAX: usize = 64;
+
+/// Blocks that a sender keeps in memory, for repairs: 12 MB with their parity at most.
+pub const BLOCKS_KEPT: usize = 32;
 
 /// Symbols in a row that ask for answers: one of them arrives.
 pub const ASKING_SYMBOLS: u32 = 3;

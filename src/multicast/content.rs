@@ -14,7 +14,7 @@
 use bytes::{Buf, BufMut};
 use jiff::Timestamp;
 
-use super::config::{CONTENT_HEADER_BYTES, FILE_BYTES_MAX, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN};
+use super::config::{CONTENT_HEADER_BYTES, FILE_BYTES_MAX, SYMBOL_BYTES_MAX, SYMBOL_BYTES_STEP};
 use crate::chat::{FileHash, FileName, FileOffer, MessageText};
 
 const TEXT: u8 = 1;
@@ -99,8 +99,8 @@ fn read_offer(mut bytes: &[u8]) -> Result<Offer, UnknownContent> {
     let symbol_bytes = bytes.get_u16();
     // Who takes it at its word would have no memory left for the map of its blocks.
     let is_cut_well = size_bytes <= FILE_BYTES_MAX
-        && symbol_bytes.is_multiple_of(2)
-        && (SYMBOL_BYTES_MIN..=SYMBOL_BYTES_MAX).contains(&usize::from(symbol_bytes));
+        && (SYMBOL_BYTES_STEP..=SYMBOL_BYTES_MAX).contains(&usize::from(symbol_bytes))
+        && usize::from(symbol_bytes).is_multiple_of(SYMBOL_BYTES_STEP);
     if !is_cut_well {
         return Err(UnknownContent);
     }
@@ -130,12 +130,12 @@ mod tests {
         }
 
         #[test]
-        fn an_offer_is_read_as_it_was_written(name: String, size_bytes in 0..=2 * FILE_BYTES_MAX, hash: [u8; 32], half in 32..=736_u16) {
+        fn an_offer_is_read_as_it_was_written(name: String, size_bytes in 0..=2 * FILE_BYTES_MAX, hash: [u8; 32], steps in 0..=12_u16, odd in 0..=1_u16) {
             let file = FileOffer { name: FileName::of(&name), size_bytes, hash: FileHash(hash) };
-            let symbol_bytes = 2 * half;
+            let symbol_bytes = 128 * steps + odd;
             let content = Content::Offer(Offer { file, symbol_bytes });
             let is_allowed =
-                usize::from(symbol_bytes) <= SYMBOL_BYTES_MAX && size_bytes <= FILE_BYTES_MAX;
+                (1..=11).contains(&steps) && odd == 0 && size_bytes <= FILE_BYTES_MAX;
             let read = decode(&encode(&content, at(5)));
             prop_assert_eq!(read, if is_allowed { Ok((content, at(5))) } else { Err(UnknownContent) });
         }

@@ -81,17 +81,17 @@ mod tests {
 
     #[test]
     fn the_last_block_has_the_rest() {
-        let layout = layout(2 * 76_800 + 201);
+        let layout = layout(2 * 16_000 + 201);
         assert_eq!(layout.blocks(), 3);
-        assert_eq!((layout.bytes_in(1), layout.symbols_in(1)), (76_800, 768));
+        assert_eq!((layout.bytes_in(1), layout.symbols_in(1)), (16_000, 160));
         assert_eq!((layout.bytes_in(2), layout.symbols_in(2)), (201, 3));
-        assert_eq!(layout.offset(2), 153_600);
+        assert_eq!(layout.offset(2), 32_000);
     }
 
     #[test]
     fn an_empty_file_has_no_block() {
         assert_eq!(layout(0).blocks(), 0);
         assert_eq!(layout(1).blocks(), 1);
-        assert_eq!(layout(76_800).blocks(), 1);
+        assert_eq!(layout(16_000).blocks(), 1);
     }
 }

@@ -7,6 +7,7 @@
 //! whoever drives them reads and writes it.
 
 mod fec;
+mod field;
 mod layout;
 mod packet;
 mod receiver;

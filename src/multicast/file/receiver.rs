@@ -16,7 +16,7 @@ use crate::multicast::packet::{
 use crate::time::{Instant, Micros};
 
 /// Words of a bitmap of a block's source symbols.
-const WORDS: usize = BLOCK_SYMBOLS as usize / 64;
+const WORDS: usize = (BLOCK_SYMBOLS as usize).div_ceil(64);
 
 /// How often a member that has all says so unasked.
 const TOLD_MAX: u32 = 3;

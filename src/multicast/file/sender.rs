@@ -281,7 +281,8 @@ impl Sender {
             if symbols == sources {
                 sent.next = 0;
             }
-            let wanted = (f64::from(symbols) / (1.0 - loss)).ceil() as u16;
+            // Rounded up, a single one that is missing would always be sent twice.
+            let wanted = (f64::from(symbols) / (1.0 - loss)).round() as u16;
             let owed = self.owed.entry(*block).or_default();
             *owed = (*owed).max(wanted);
         }

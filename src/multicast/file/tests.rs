@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::chat::{FileHash, FileName, FileOffer};
-use crate::multicast::config::BLOCK_SYMBOLS;
+use crate::multicast::config::{BLOCK_SYMBOLS, PARITY_SYMBOLS, SYMBOL_BYTES_STEP};
 use crate::multicast::content::Offer;
 use crate::multicast::packet::{
     Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime, Role,
@@ -57,7 +57,7 @@ fn layout(size_bytes: usize) -> Layout {
             size_bytes: size_bytes as u64,
             hash: FileHash([7; 32]),
         },
-        symbol_bytes: 64,
+        symbol_bytes: SYMBOL_BYTES_STEP as u16,
     })
 }
 
@@ -172,7 +172,8 @@ impl Network {
             let fec = &mut self.fec;
             let parity = self.parity.entry(planned.block).or_insert_with(|| {
                 let mut parity = Vec::new();
-                fec.encode(&block, symbol_bytes, &mut parity).unwrap();
+                fec.encode(&block, symbol_bytes, 0..PARITY_SYMBOLS, &mut parity)
+                    .unwrap();
                 parity
             });
             block.extend_from_slice(parity);
@@ -241,7 +242,7 @@ impl Network {
     }
 }
 
-const BLOCK_BYTES: usize = 64 * BLOCK_SYMBOLS as usize;
+const BLOCK_BYTES: usize = SYMBOL_BYTES_STEP * BLOCK_SYMBOLS as usize;
 
 #[test]
 fn without_loss_every_symbol_is_sent_once() {

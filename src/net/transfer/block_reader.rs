@@ -3,11 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::files::{FileError, SourceFile};
-use crate::multicast::config::BLOCKS_INTERLEAVED;
+use crate::multicast::config::{BLOCKS_KEPT, PARITY_AT_ONCE};
 use crate::multicast::file::{Fec, FecError, Layout};
-
-/// Blocks that are kept: those that take turns, and as many that are repaired.
-const BLOCKS_KEPT: usize = 2 * BLOCKS_INTERLEAVED as usize;
 
 /// Why there is no symbol.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +29,7 @@ struct Block {
     number: u32,
     /// Filled up to whole symbols.
     sources: Vec<u8>,
-    /// Empty before any was asked for.
+    /// As much as was asked for.
     parity: Vec<u8>,
 }
 
@@ -60,9 +57,11 @@ impl BlockReader {
         let (from, index) = match symbol.checked_sub(sources) {
             None => (&kept.sources, symbol),
             Some(parity) => {
-                if kept.parity.is_empty() {
+                let made = (kept.parity.len() / symbol_bytes) as u16;
+                if parity >= made {
+                    let rows = made..(parity + 1).next_multiple_of(PARITY_AT_ONCE);
                     self.fec
-                        .encode(&kept.sources, symbol_bytes, &mut kept.parity)?;
+                        .encode(&kept.sources, symbol_bytes, rows, &mut kept.parity)?;
                 }
                 (&kept.parity, parity)
             }

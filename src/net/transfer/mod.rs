@@ -11,16 +11,16 @@ pub use sending::{Outgoing, SendingOptions, Sent, send};
 
 use super::Interface;
 use crate::chat::FileOffer;
-use crate::multicast::config::{FILE_DATAGRAM_OVERHEAD_BYTES, SYMBOL_BYTES_MAX, SYMBOL_BYTES_MIN};
+use crate::multicast::config::{FILE_DATAGRAM_OVERHEAD_BYTES, SYMBOL_BYTES_MAX, SYMBOL_BYTES_STEP};
 use crate::multicast::content::Offer;
 
-/// Symbols fill what the interface carries, in whole blocks of 64 bytes, in which parity is reckoned fastest.
+/// Symbols fill what the interface carries, in the steps that parity needs.
 pub fn offer(file: FileOffer, interface: &Interface) -> Offer {
     let room = interface
         .mtu_bytes()
         .saturating_sub(FILE_DATAGRAM_OVERHEAD_BYTES);
     let bytes =
-        (room / SYMBOL_BYTES_MIN * SYMBOL_BYTES_MIN).clamp(SYMBOL_BYTES_MIN, SYMBOL_BYTES_MAX);
+        (room / SYMBOL_BYTES_STEP * SYMBOL_BYTES_STEP).clamp(SYMBOL_BYTES_STEP, SYMBOL_BYTES_MAX);
     Offer {
         file,
         symbol_bytes: bytes as u16,
