@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
     BitRate, ByteSize, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress,
-    Since, TransportChoice, UserName,
+    Since, TransportChoice, UserName, WebAddress,
 };
 
 /// Chat rooms for the people on one local network: no internet, no accounts, nothing to set up.
@@ -156,6 +156,13 @@ pub struct ServeArgs {
     /// The TCP port, and the UDP port of rooms whose address is picked; 0 for a free one
     #[arg(long, env = "CRDS_PORT", value_name = "PORT", default_value_t = DEFAULT_PORT)]
     pub port: u16,
+    /// Where the page for browsers is: an address, a port or both [default: where the server listens, at 12080, or
+    /// another port if that is taken]
+    #[arg(long, env = "CRDS_WEB", value_name = "ADDRESS:PORT")]
+    pub web: Option<WebAddress>,
+    /// Serve no page
+    #[arg(long)]
+    pub no_web: bool,
     /// The folder for what must survive a restart [default: crds in the XDG data folder]
     #[arg(long, env = "CRDS_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,

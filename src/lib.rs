@@ -17,6 +17,7 @@
 //! - [`net`]: interfaces, multicast sockets, control lines over TCP.
 //! - [`store`]: what must survive a restart.
 //! - [`server`]: the directory server, one task a connection and one owner of hub and directory.
+//! - [`gateway`]: ways to the server for what speaks neither its protocol nor multicast: the page in a browser.
 //! - [`client`]: the library to build programs on: [`client::Connection`] and [`client::Room`].
 //! - [`terminal`]: what a person types and reads.
 //! - [`cli`]: the flags of every command.
@@ -29,6 +30,7 @@ pub mod client;
 pub mod control;
 pub mod directory;
 pub mod files;
+pub mod gateway;
 pub mod hub;
 pub mod multicast;
 pub mod net;

@@ -2,12 +2,16 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::io::{self, BufReader, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use crds::chat::WebAddress;
 use crds::cli::{Cli, ClientArgs, ColorChoice, Command, ServeArgs};
+use crds::gateway::web::Page;
+use crds::net::{Interface, Towards};
 use crds::server::{Config, Limits, Server, Shutdown, log};
 use crds::terminal::oneshot::{self, OneshotError};
 use crds::terminal::{Console, Settings, Style, run};
@@ -151,6 +155,8 @@ async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyErro
     };
     let log_file = args.log.unwrap_or_else(|| data.join("server.log"));
     let limits = args.limits;
+    let page = page_address(args.web, args.no_web, args.listen);
+    let here = here(interface.as_deref());
     let config = Config {
         listen: args.listen,
         port: args.port,
@@ -172,10 +178,40 @@ async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyErro
     let shutdown = Shutdown::default();
     // First the folder: who has that has the log.
     let server = Server::bind(config, shutdown.clone())?;
+    let page = page
+        .map(|address| Page::bind(address, server.entrance(), shutdown.clone()))
+        .transpose()?;
     let _written_at_the_end = log::start(&log_file)?;
     shutdown.fail_on_panic();
     end_on_signals(shutdown)?;
-    Ok(server.run().await?)
+    let page = async {
+        if let Some(page) = page {
+            page.run(here).await;
+        }
+    };
+    let (served, ()) = tokio::join!(server.run(), page);
+    Ok(served?)
+}
+
+/// Where the page is to be; none if there is to be none.
+fn page_address(
+    wanted: Option<WebAddress>,
+    no_web: bool,
+    listen: Option<IpAddr>,
+) -> Option<WebAddress> {
+    let wanted = wanted.unwrap_or_default();
+    let address = WebAddress {
+        address: wanted.address.or(listen),
+        ..wanted
+    };
+    (!no_web).then_some(address)
+}
+
+/// This machine's address on its network: where a phone finds the page.
+fn here(interface: Option<&str>) -> Option<IpAddr> {
+    let towards = Towards::Server(Ipv4Addr::LOCALHOST.into());
+    let found = Interface::choose(interface, towards).ok()?;
+    Some(found.address.into())
 }
 
 /// Ctrl-C and SIGTERM end the server in order. SIGHUP is left as it was found: `nohup` has it ignored.

@@ -306,7 +306,15 @@ async fn both_ways_go_on_after_the_server_was_killed() {
     assert_eq!(exit_code(&mut server.child), None);
     assert!(part_bytes(&data.path().join("downloads")).unwrap() > 5_000_000);
     let again = || {
-        let arguments = ["serve", "--listen", "127.0.0.1", "--port", &port, "--data"];
+        let arguments = [
+            "serve",
+            "--no-web",
+            "--listen",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--data",
+        ];
         let mut command = crds(folder.path(), &arguments);
         TestServer::start(command.arg(data.path()))
     };

@@ -282,7 +282,15 @@ async fn a_server_that_was_killed_loses_no_line_older_than_a_moment_and_asks_for
 fn again_at(folder: &Path, port: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crds"));
     command
-        .args(["serve", "--listen", "127.0.0.1", "--port", port, "--data"])
+        .args([
+            "serve",
+            "--no-web",
+            "--listen",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--data",
+        ])
         .arg(folder)
         .env("CRDS_INTERFACE", "lo")
         .env_remove("CRDS_LOG");

@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
         ],
     ),
+    ("gateway", &["chat", "control", "server"]),
     ("client", &["chat", "control", "multicast", "net", "files"]),
     ("terminal", &["chat", "cli", "client", "files"]),
 ];

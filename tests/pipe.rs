@@ -420,7 +420,7 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let serve = ["serve", "--port", "0", "--listen", "127.0.0.1"];
+        let serve = ["serve", "--no-web", "--port", "0", "--listen", "127.0.0.1"];
         let server = Running::start(crds(home.path(), &serve));
         let line = server.wait_for("Chat Room Directory Server listening on port ");
         let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');

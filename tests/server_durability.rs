@@ -241,7 +241,7 @@ fn a_port_in_use_is_told() {
     let port = holder.local_addr().unwrap().port();
     let mut command = Command::new(env!("CARGO_BIN_EXE_crds"));
     command
-        .args(["serve", "--listen", "127.0.0.1"])
+        .args(["serve", "--no-web", "--listen", "127.0.0.1"])
         .args(["--port", &port.to_string()])
         .arg("--data")
         .arg(folder.path());

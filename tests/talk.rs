@@ -82,7 +82,7 @@ impl Lab {
 
     fn start_server_again(&mut self) {
         let (_, port) = self.address.rsplit_once(':').unwrap();
-        let arguments = ["serve", "--port", port, "--listen", "127.0.0.1"];
+        let arguments = ["serve", "--no-web", "--port", port, "--listen", "127.0.0.1"];
         let server = Terminal::start(crds(self.home.path(), &arguments), 50, 100);
         server.wait_for_text("listening on port");
         self.server = Some(server);

@@ -1,5 +1,6 @@
 //! The words that every layer shares. Pure, and valid once built: each type's constructor is its parser.
 
+mod avatar;
 mod bit_rate;
 mod byte_size;
 mod file;
@@ -15,7 +16,9 @@ mod room_address;
 mod server_address;
 mod session_id;
 mod transport_choice;
+mod web_address;
 
+pub use avatar::{Avatar, AvatarId, AvatarIdError};
 pub use bit_rate::{BitRate, BitRateError};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use file::{FileHash, FileHashError, FileName, FileOffer};
@@ -36,3 +39,4 @@ pub use room_address::{RoomAddress, RoomAddressError};
 pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};
 pub use session_id::{SessionId, SessionIdError};
 pub use transport_choice::{TransportChoice, TransportChoiceError};
+pub use web_address::{DEFAULT_WEB_PORT, WebAddress, WebAddressError};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::words::words;
 use crate::chat::{
-    FileOffer, GroupName, MessageText, OneLine, RecordId, Room, RoomName, Talk, UserName,
+    AvatarId, FileOffer, GroupName, MessageText, OneLine, RecordId, Room, RoomName, Talk, UserName,
 };
 
 /// What the server tells without being asked, to clients that speak JSON.
@@ -22,6 +22,13 @@ pub enum Event {
         before: UserName,
         /// The name from now on.
         name: UserName,
+    },
+    /// Somebody has another picture.
+    Avatar {
+        /// Who.
+        name: UserName,
+        /// Which; none if they have none any more.
+        avatar: Option<AvatarId>,
     },
     /// A line said in a room. A client leaves out its own.
     Line {
@@ -232,6 +239,7 @@ words! {
     Joined = "joined",
     Exited = "exited",
     Renamed = "renamed",
+    Avatar = "avatar",
     Line = "line",
     File = "file",
     Entered = "entered",

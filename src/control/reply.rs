@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::words::words;
 use super::{Token, Via};
 use crate::chat::{
-    DialectError, Followed, FollowedError, Found, GroupName, HistoryLimitError, HistoryPage,
-    MemberLimitError, MessageTextError, NameError, OneLine, OneLineError, RecordId, Room,
-    RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
+    AvatarId, DialectError, Followed, FollowedError, Found, GroupName, HistoryLimitError,
+    HistoryPage, MemberLimitError, MessageTextError, NameError, OneLine, OneLineError, RecordId,
+    Room, RoomAddressError, RoomName, SearchWordsError, SessionId, UserName,
 };
 
 /// The answer to a request that was carried out.
@@ -30,7 +30,12 @@ pub enum Reply {
     /// Done, and nothing to tell.
     Done,
     /// To `names`: who is online, in the order of coming.
-    Names(Vec<UserName>),
+    Names {
+        /// What they are called.
+        names: Vec<UserName>,
+        /// Who of them has a picture, and which.
+        avatars: Vec<(UserName, AvatarId)>,
+    },
     /// To `report`: the same with all that is known of them.
     Report(Vec<Online>),
     /// To `enter`: in the room.
@@ -122,6 +127,8 @@ pub struct Online {
     pub via: Option<Via>,
     /// Why they are away, if they are.
     pub away: Option<OneLine>,
+    /// Which picture they have, if any.
+    pub avatar: Option<AvatarId>,
 }
 
 /// Somebody in a room.

@@ -25,7 +25,7 @@ const SAVING_AT_ONCE_MAX: u32 = 16;
 const OPEN_TRIES_MAX: u32 = 16;
 
 /// Who may read a file that was received, and write it: everyone may read it, its owner may write it.
-const MODE: u32 = 0o644;
+pub(super) const MODE: u32 = 0o644;
 
 /// A file on its way, in a hidden file of the folder where it will appear. What is written is there again after a
 /// crash of the program. Dropping it leaves it for later; no other program uses it meanwhile.

@@ -1,6 +1,7 @@
 //! Who is online and who hears what: one request in, its answer and addressed events out. Pure: clients
 //! are numbers, whoever calls says what time it is, and sends what comes out.
 
+mod avatars;
 mod circle;
 mod follows;
 mod groups;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 
+pub use avatars::{AVATARS_MAX, AvatarChange};
 pub use circle::Audience;
 pub use groups::{GROUPS_MAX, GroupChange, MEMBERS_MAX};
 pub use rooms::Occupant;
@@ -23,6 +25,7 @@ pub use rooms::Occupant;
 use crate::chat::{Followed, RoomName, UserName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, Via};
 use crate::directory::Directory;
+use avatars::Avatars;
 use circle::Circle;
 use follows::Follows;
 use groups::Groups;
@@ -61,6 +64,8 @@ pub struct Done {
     pub events: Vec<Addressed>,
     /// Groups that must be put on disk; [`Hub::undo`] takes back what could not be.
     pub changes: Vec<GroupChange>,
+    /// Pictures likewise; see [`Hub::undo_avatar`].
+    pub avatars: Vec<AvatarChange>,
 }
 
 /// What a hello has done.
@@ -95,6 +100,7 @@ pub struct Hub {
     rooms: BTreeMap<RoomName, Circle>,
     follows: Follows,
     groups: Groups,
+    avatars: Avatars,
 }
 
 #[derive(Debug)]
@@ -110,6 +116,7 @@ impl Done {
             reply,
             events: Vec::new(),
             changes: Vec::new(),
+            avatars: Vec::new(),
         }
     }
 
@@ -140,6 +147,7 @@ impl Hub {
             rooms: BTreeMap::new(),
             follows: Follows::default(),
             groups: Groups::default(),
+            avatars: Avatars::default(),
         }
     }
 
@@ -186,7 +194,11 @@ impl Hub {
     ) -> Result<Done, Refusal> {
         match request {
             Request::Name(name) => self.take_name(client, name, at),
-            Request::Names => Ok(Done::new(Reply::Names(self.names()))),
+            Request::Names => {
+                let names = self.names();
+                let avatars = self.avatars_online(&names);
+                Ok(Done::new(Reply::Names { names, avatars }))
+            }
             Request::Report => Ok(Done::new(Reply::Report(self.report()))),
             Request::Enter {
                 room,
@@ -260,6 +272,11 @@ impl Hub {
     /// What this client is called, if it is online.
     pub fn name_of(&self, client: ClientId) -> Option<&UserName> {
         self.presence(client).map(|presence| &presence.name)
+    }
+
+    /// What the client with this token is called, if it is online.
+    pub fn name_by_token(&self, token: Token) -> Option<&UserName> {
+        self.name_of(*self.by_token.get(&token)?)
     }
 
     /// Whether anybody follows anything.

@@ -50,6 +50,7 @@ impl Hub {
             room,
             via,
             away: presence.away.clone(),
+            avatar: self.avatars.of(&presence.name),
         })
     }
 
@@ -98,16 +99,18 @@ impl Hub {
         self.by_coming.insert(self.last_coming, id);
         self.by_name.insert(name.key(), id);
         self.online.insert(id);
-        Ok(Done::telling(vec![
+        let mut events = vec![
             Addressed {
                 to: Audience::of([id]),
                 event: Event::Welcome(name.clone()),
             },
             Addressed {
                 to: self.online.audience().but(id),
-                event: Event::Joined(name),
+                event: Event::Joined(name.clone()),
             },
-        ]))
+        ];
+        events.extend(self.tell_avatar(&name));
+        Ok(Done::telling(events))
     }
 
     fn rename(&mut self, id: ClientId, before: UserName, name: UserName) -> Done {
@@ -120,13 +123,19 @@ impl Hub {
             presence.name = name.clone();
         }
         let changes = self.groups.rename(&before, &name);
-        let told = Addressed {
+        let avatars = self.avatars.rename(&before, &name);
+        let mut events = vec![Addressed {
             to: self.online.audience().but(id),
-            event: Event::Renamed { before, name },
-        };
+            event: Event::Renamed {
+                before,
+                name: name.clone(),
+            },
+        }];
+        events.extend(self.tell_avatar(&name));
         Done {
             changes,
-            ..Done::telling(vec![told])
+            avatars,
+            ..Done::telling(events)
         }
     }
 

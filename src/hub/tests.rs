@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::{
-    Dialect, GroupName, MemberLimit, MessageText, NewRoom, OneLine, Origin, SessionId,
+    Avatar, AvatarId, Dialect, GroupName, MemberLimit, MessageText, NewRoom, OneLine, Origin,
+    SessionId,
 };
 use crate::control::Via;
 use crate::directory;
@@ -220,7 +221,11 @@ fn without_a_name_nobody_speaks_and_everybody_may_ask_who_is_there() {
     let topic_setter = world.hub.topic_setter(ClientId(2), &"r1".parse().unwrap());
     assert_eq!(topic_setter.unwrap_err().code, RefusalCode::NameFirst);
     let names = world.ask(2, Request::Names).unwrap().reply;
-    assert_eq!(names, Reply::Names(vec![user("Ann")]));
+    let ann = Reply::Names {
+        names: vec![user("Ann")],
+        avatars: Vec::new(),
+    };
+    assert_eq!(names, ann);
 }
 
 #[test]
@@ -692,4 +697,73 @@ proptest! {
             prop_assert!(small.is_none_or(|circle| circle.len() <= 2));
         }
     }
+}
+
+#[test]
+fn a_picture_belongs_to_a_name_and_goes_along_with_who_has_it() {
+    let mut world = World::with(&["Ann", "Bob"]);
+    let picture = |bytes: &'static [u8]| Some(bytes::Bytes::from_static(bytes));
+    let (first, second) = (AvatarId::of(b"1"), AvatarId::of(b"2"));
+    let avatar = |name: &str, avatar| Event::Avatar {
+        name: user(name),
+        avatar,
+    };
+    let done = world.hub.set_avatar(token(1), picture(b"1")).unwrap();
+    assert_eq!(
+        told(&done.events),
+        [(vec![1, 2], avatar("Ann", Some(first)))]
+    );
+    assert_eq!(done.avatars.len(), 1);
+    let Reply::Names { avatars, .. } = world.ask(2, Request::Names).unwrap().reply else {
+        panic!("no names");
+    };
+    assert_eq!(avatars, [(user("Ann"), first)]);
+    assert_eq!(world.hub.report()[0].avatar, Some(first));
+    assert_eq!(world.hub.avatar(first).unwrap().picture, "1");
+
+    // With a new name it goes along, and is there for who comes under a name.
+    let renamed = world.ask(1, name_request("Zoe")).unwrap();
+    assert_eq!(renamed.avatars.len(), 2);
+    assert_eq!(renamed.events[1].event, avatar("Zoe", Some(first)));
+    world.hub.gone(ClientId(1), now());
+    world.hello(3, None);
+    let came = world.told(3, name_request("ZOE"));
+    assert_eq!(came[2], (vec![2, 3], avatar("ZOE", Some(first))));
+
+    // What another has set under a name is not replaced by a renaming.
+    world.hub.set_avatar(token(2), picture(b"2")).unwrap();
+    world.hub.gone(ClientId(2), now());
+    assert_eq!(world.ask(3, name_request("Bob")).unwrap().avatars, []);
+    assert_eq!(world.hub.report()[0].avatar, Some(second));
+
+    let cleared = world.hub.set_avatar(token(3), None).unwrap();
+    assert_eq!(cleared.events[0].event, avatar("Bob", None));
+    let [change] = <[_; 1]>::try_from(cleared.avatars).unwrap();
+    assert_eq!(world.hub.avatar(second), None);
+    world.hub.undo_avatar(change);
+    assert!(world.hub.avatar(second).is_some());
+    assert!(world.hub.set_avatar(token(9), None).is_err());
+}
+
+#[test]
+fn pictures_are_bounded_and_those_of_who_is_not_online_go_first() {
+    let mut world = World::with(&["Ann"]);
+    let one = || Some(bytes::Bytes::from_static(b"1"));
+    world.hub.set_avatar(token(1), one()).unwrap();
+    for number in 1..AVATARS_MAX as u64 {
+        let avatar = Avatar {
+            id: AvatarId::of(&number.to_be_bytes()),
+            picture: bytes::Bytes::new(),
+            number: number + 1,
+        };
+        world.hub.restore_avatar(format!("n{number}"), avatar);
+    }
+    world.hello(2, None);
+    world.ask(2, name_request("Bob")).unwrap();
+    let done = world.hub.set_avatar(token(2), one()).unwrap();
+    let changed = done
+        .avatars
+        .iter()
+        .map(|change| (&*change.key, change.after.is_some()));
+    assert!(changed.eq([("n1", false), ("bob", true)]));
 }

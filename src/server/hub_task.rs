@@ -5,6 +5,7 @@ mod saving;
 
 use std::thread;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -187,6 +188,20 @@ impl HubTask {
                     ..Outcome::new(None, Ok(Reply::Done))
                 })
             }
+            Job::SetAvatar {
+                token,
+                picture,
+                answer,
+            } => Some(self.set_avatar(token, picture, answer)),
+            Job::Avatar { id, answer } => {
+                let found = self.hub.avatar(id);
+                let _ = answer.send(found.map(|avatar| avatar.picture.clone()));
+                None
+            }
+            Job::WhoIs { token, answer } => {
+                let _ = answer.send(self.hub.name_by_token(token).cloned());
+                None
+            }
             Job::Tick => {
                 let event =
                     activity::changed(&mut self.hub, &self.directory, self.history.as_ref());
@@ -235,6 +250,19 @@ impl HubTask {
         match (self.hub.hosted_in(after), self.delivery.outbox(after)) {
             (Some(_), Some(outbox)) => self.bridge.move_hosted(before, after, outbox),
             _ => self.bridge.leave(before, None),
+        }
+    }
+
+    fn set_avatar(&mut self, token: Token, picture: Option<Bytes>, answer: Answer) -> Outcome {
+        match self.hub.set_avatar(token, picture) {
+            Ok(done) => Outcome {
+                answer: Some(answer),
+                events: done.events,
+                pending: done.avatars.into_iter().map(Pending::avatar).collect(),
+                must_save: true,
+                ..Outcome::new(None, Ok(done.reply))
+            },
+            Err(refusal) => Outcome::new(Some(answer), Err(refusal)),
         }
     }
 
@@ -391,6 +419,7 @@ impl HubTask {
                 undo: Undo::Group(change),
             }
         });
+        let pending = pending.chain(done.avatars.into_iter().map(Pending::avatar));
         Ok(Outcome {
             events: done.events,
             pending: pending.collect(),
@@ -721,6 +750,10 @@ mod tests {
         };
         assert_eq!(end, LetGo::TooSlow);
         let names = running.ask(2, Request::Names).await.unwrap();
-        assert_eq!(names, Reply::Names(vec!["Bob".parse().unwrap()]));
+        let bob = Reply::Names {
+            names: vec!["Bob".parse().unwrap()],
+            avatars: Vec::new(),
+        };
+        assert_eq!(names, bob);
     }
 }

@@ -3,11 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::bridge::Overheard;
 use super::outbox::Outbox;
 use super::rendered::Form;
+use crate::chat::{AvatarId, UserName};
 use crate::control::{Refusal, Reply, Request, Token};
 use crate::hub::ClientId;
 
@@ -31,6 +33,22 @@ pub(super) enum Job {
     Show {
         form: Form,
         answer: oneshot::Sender<Arc<str>>,
+    },
+    /// Who is online at the connection with this token?
+    WhoIs {
+        token: Token,
+        answer: oneshot::Sender<Option<UserName>>,
+    },
+    /// Who is online at the connection with this token has this picture now, or none.
+    SetAvatar {
+        token: Token,
+        picture: Option<Bytes>,
+        answer: Answer,
+    },
+    /// Which picture is that?
+    Avatar {
+        id: AvatarId,
+        answer: oneshot::Sender<Option<Bytes>>,
     },
     /// A connection has ended.
     Gone(ClientId),

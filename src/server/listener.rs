@@ -7,23 +7,18 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 
 use super::bridge::{SEAT_FILES, SEATS_MAX, TRANSFER_FILES_MAX};
-use super::connection::Connection;
+use super::entrance::{Admission, Ends, Entrance, REQUESTS_AT_ONCE_MAX, TURNED_AWAY_AT_ONCE_MAX};
 use super::files::Files;
-use super::hub_task::{self, HubHandle, Owners, Stores};
-use super::job::Caller;
-use super::socket::close_gently;
-use super::{Config, Limits, ServeError, Shutdown, past};
-use crate::control::{FILE_PIECE_BYTES, Group, Refusal, RefusalCode, plain_words};
+use super::hub_task::{self, Owners, Stores};
+use super::{Config, ServeError, Shutdown, past};
+use crate::control::{FILE_PIECE_BYTES, Group};
 use crate::directory::{self, Directory};
-use crate::hub::{self, ClientId, Hub};
-use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store};
+use crate::hub::{self, Hub};
+use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store, UPLOADS_MAX};
 
 /// How long connections get to end by themselves when the server stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -34,23 +29,15 @@ const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 /// Connections that the system may hold for us until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// Clients that are told at once that the server is full; more are closed without a word.
-const TURNED_AWAY_AT_ONCE_MAX: usize = 64;
-
 /// Files that a server has open beside its connections, with some to spare.
-const FILES_OF_OUR_OWN: usize = 64 + PARTS_MAX;
-
-/// How long a client that is turned away may take to read why.
-const TURN_AWAY_WAIT: Duration = Duration::from_secs(1);
+const FILES_OF_OUR_OWN: usize = 64 + PARTS_MAX + UPLOADS_MAX + 2 * REQUESTS_AT_ONCE_MAX;
 
 /// A server that listens; [`Server::run`] serves.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     port: u16,
-    limits: Arc<Limits>,
-    hub: HubHandle,
-    files: Files,
+    admission: Arc<Admission>,
     owners: Owners,
     shutdown: Shutdown,
 }
@@ -71,7 +58,13 @@ impl Server {
             .transpose()?;
         let files = Files::spawn(files, &shutdown);
         allow_files(config.limits.connections_max);
-        let listener = listen(config.listen, config.port)?;
+        let listener =
+            listen(config.listen, config.port).map_err(|(address, source)| {
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => ServeError::PortInUse(config.port),
+                    _ => ServeError::Listen { address, source },
+                }
+            })?;
         let port = match listener.local_addr() {
             Ok(address) => address.port(),
             Err(error) => return Err(ServeError::Failed(error.to_string())),
@@ -102,6 +95,9 @@ impl Server {
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });
         }
+        for (key, avatar) in kept.avatars {
+            hub.restore_avatar(key, avatar);
+        }
         let kept = Stores {
             store,
             history,
@@ -109,15 +105,19 @@ impl Server {
         };
         let (hub, owners) =
             hub_task::spawn(hub, directory, kept, config.interface, shutdown.clone());
+        let limits = Arc::new(config.limits);
         Ok(Self {
             listener,
             port,
-            limits: Arc::new(config.limits),
-            hub,
-            files,
+            admission: Arc::new(Admission::new(limits, hub, files, shutdown.clone())),
             owners,
             shutdown,
         })
+    }
+
+    /// The way in for what does not come over the server's own port.
+    pub fn entrance(&self) -> Entrance {
+        Entrance(Arc::downgrade(&self.admission))
     }
 
     /// The TCP port it listens on.
@@ -134,10 +134,7 @@ impl Server {
             "Chat Room Directory Server listening on port {}...",
             self.port
         );
-        let connections = TaskTracker::new();
         let mut accept_fails = false;
-        let mut last_client = 0;
-        let places = Arc::new(Semaphore::new(self.limits.connections_max));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -146,13 +143,8 @@ impl Server {
             match accepted {
                 Ok((stream, peer)) => {
                     accept_fails = false;
-                    last_client += 1;
-                    let caller = Caller {
-                        client: ClientId(last_client),
-                        address: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
-                        local: stream.local_addr().map_or(peer.ip(), |local| local.ip()),
-                    };
-                    self.admit(stream, caller, &places, &connections);
+                    let local = stream.local_addr().unwrap_or(peer);
+                    self.admission.accept(stream, Ends { peer, local });
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut accept_fails, true) {
@@ -165,15 +157,16 @@ impl Server {
             }
         }
         drop(self.listener);
+        let connections = self.admission.connections.clone();
         connections.close();
         if timeout(STOP_WAIT, connections.wait()).await.is_err() {
             tracing::warn!("{} connections did not end in time", connections.len());
         }
         // What was said last is written, whatever still holds the history open.
-        if let Some(history) = self.hub.history.clone() {
+        if let Some(history) = self.admission.hub.history.clone() {
             let _ = tokio::task::spawn_blocking(move || history.flush()).await;
         }
-        drop(self.hub);
+        drop(self.admission);
         // Connections that did not end in time still hold the owner; the process's end closes both.
         if connections.is_empty() {
             let thread = self.owners.hub;
@@ -185,58 +178,6 @@ impl Server {
             Some(reason) => Err(ServeError::Failed(reason.to_owned())),
             None => Ok(()),
         }
-    }
-
-    fn admit(
-        &self,
-        stream: TcpStream,
-        caller: Caller,
-        places: &Arc<Semaphore>,
-        connections: &TaskTracker,
-    ) {
-        let peer = caller.address;
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
-            tracing::warn!("Connection from {peer} turned away: the server is full");
-            if connections.len() < self.limits.connections_max + TURNED_AWAY_AT_ONCE_MAX {
-                connections.spawn(turn_away(stream, self.limits.connections_max));
-            }
-            return;
-        };
-        tracing::info!("Client connected from {peer}");
-        let connection = Connection::new(
-            stream,
-            caller,
-            Arc::clone(&self.limits),
-            self.hub.clone(),
-            self.files.clone(),
-            self.shutdown.clone(),
-        );
-        connections.spawn(async move {
-            // Told also when the task is ended from outside or panics.
-            let _told = ClosedReport(peer);
-            connection.run().await;
-            drop(place);
-        });
-    }
-}
-
-struct ClosedReport(SocketAddr);
-
-impl Drop for ClosedReport {
-    fn drop(&mut self) {
-        tracing::info!("Connection from {} closed", self.0);
-    }
-}
-
-async fn turn_away(mut stream: TcpStream, connections_max: usize) {
-    let refusal = Refusal::new(
-        RefusalCode::ServerFull,
-        format!("the server is full ({connections_max} connections): try again later"),
-    );
-    let line = plain_words::answer(&Err(refusal)) + "\n";
-    // A line fits into the system's buffer; where it does not, the client has gone.
-    if let Ok(Ok(())) = timeout(TURN_AWAY_WAIT, stream.write_all(line.as_bytes())).await {
-        close_gently(stream).await;
     }
 }
 
@@ -257,8 +198,12 @@ fn allow_files(connections_max: usize) {
     }
 }
 
-/// One socket for IPv4 and IPv6 where the system has IPv6, else for IPv4 alone.
-fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, ServeError> {
+/// Listens on an address, or on all; one socket for IPv4 and IPv6 where the system has IPv6, else for IPv4
+/// alone. Must be called on a tokio runtime.
+///
+/// # Errors
+/// What the system said, with where it was tried.
+pub fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, (SocketAddr, io::Error)> {
     let wanted = address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
     let mut tried = SocketAddr::new(wanted, port);
     let mut bound = bind(tried);
@@ -269,13 +214,7 @@ fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, ServeError>
         tried = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
         bound = bind(tried);
     }
-    bound.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ServeError::PortInUse(port),
-        _ => ServeError::Listen {
-            address: tried,
-            source,
-        },
-    })
+    bound.map_err(|source| (tried, source))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -6,6 +6,7 @@ mod answer;
 mod bridge;
 mod connection;
 mod delivery;
+mod entrance;
 mod files;
 mod hub_task;
 mod job;
@@ -18,15 +19,21 @@ mod past;
 mod rendered;
 mod shutdown;
 mod socket;
+mod stream;
 mod told;
+mod upload;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use listener::Server;
-pub use shutdown::Shutdown;
+pub use entrance::{Ends, Entrance, REQUESTS_AT_ONCE_MAX};
+pub use listener::{Server, listen};
+pub use shutdown::{EXPENDABLE_THREAD, Shutdown};
+pub use socket::prepare;
+pub use stream::Link;
+pub use upload::Upload;
 
 use crate::chat::HistoryLimit;
 use crate::store;

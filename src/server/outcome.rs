@@ -5,7 +5,7 @@ use super::job::Answer;
 use super::told::Told;
 use crate::chat::{OneLine, Room, RoomId, RoomName};
 use crate::control::{Refusal, Reply};
-use crate::hub::{Addressed, ClientId, GroupChange};
+use crate::hub::{Addressed, AvatarChange, ClientId, GroupChange};
 use crate::store::Change;
 
 /// What a job has done, before anybody is told.
@@ -38,11 +38,21 @@ pub(super) struct Pending {
     pub(super) undo: Undo,
 }
 
+impl Pending {
+    pub(super) fn avatar(change: AvatarChange) -> Self {
+        Self {
+            change: Change::Avatar(change.key.clone(), change.after.clone()),
+            undo: Undo::Avatar(change),
+        }
+    }
+}
+
 pub(super) enum Undo {
     Unmake(RoomName),
     Restore(RoomId, Room),
     Topic(RoomName, Option<OneLine>),
     Group(GroupChange),
+    Avatar(AvatarChange),
 }
 
 impl Outcome {

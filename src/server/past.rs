@@ -42,7 +42,7 @@ pub(super) fn note_room(history: &History, change: &Change) {
             limit: room.history,
         }),
         Change::Deleted(id) => history.drop_room(*id),
-        Change::Topic(..) | Change::Group(..) => {}
+        Change::Topic(..) | Change::Group(..) | Change::Avatar(..) => {}
     }
 }
 

@@ -2,8 +2,13 @@
 
 use std::panic;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use tokio_util::sync::CancellationToken;
+
+/// The name of threads that work on what strangers have sent, with nothing of the server in their hands: a panic there
+/// is the end of that work, and of nothing else.
+pub const EXPENDABLE_THREAD: &str = "expendable";
 
 /// Shared by all parts of a server. The first reason counts.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +32,15 @@ impl Shutdown {
         self.token.cancel();
     }
 
-    /// From now on a panic anywhere in this process is a failure of the server.
+    /// From now on a panic anywhere in this process, but in an expendable thread, is a failure of the server.
     pub fn fail_on_panic(&self) {
         let shutdown = self.clone();
         let default = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             default(panic);
+            if thread::current().name() == Some(EXPENDABLE_THREAD) {
+                return;
+            }
             shutdown.fail(panic.to_string().replace('\n', " "));
         }));
     }

@@ -23,7 +23,7 @@ const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(12);
 
 /// Small answers go out at once, and a client that has vanished is found. Where the system has not all
 /// of these options, the heartbeat alone finds it.
-pub(super) fn prepare(stream: &TcpStream) {
+pub fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new()

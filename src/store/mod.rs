@@ -6,6 +6,8 @@ mod history;
 mod sqlite;
 
 pub use file::OpenError;
-pub use files::{Begun, FileState, FileStore, KeepError, KeepLimits, KeptFile, PARTS_MAX};
+pub use files::{
+    Begun, FileState, FileStore, KeepError, KeepLimits, KeptFile, PARTS_MAX, UPLOADS_MAX,
+};
 pub use history::{History, KeptRoom, LOBBY, NewEntry, Page, ReadError};
 pub use sqlite::{Change, Kept, SaveError, Store};

@@ -7,7 +7,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::file::{Kind, OpenError};
 use crate::chat::{
-    GroupName, HistoryLimit, MemberLimit, OneLine, Origin, Room, RoomAddress, RoomId, UserName,
+    Avatar, AvatarId, GroupName, HistoryLimit, MemberLimit, OneLine, Origin, Room, RoomAddress,
+    RoomId, UserName,
 };
 
 const DIRECTORY: Kind = Kind {
@@ -15,7 +16,7 @@ const DIRECTORY: Kind = Kind {
     what: "directory",
     // `crds` in ASCII.
     application_id: 0x6372_6473,
-    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3],
+    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4],
     is_exclusive: true,
     // A sync at each commit: one for all changes that share it.
     synchronous: "FULL",
@@ -52,6 +53,14 @@ const SCHEMA_2: &str = "
 /// From version 2 to 3: how much of a room's talk is kept.
 const SCHEMA_3: &str = "ALTER TABLE room ADD COLUMN history TEXT;";
 
+/// From version 3 to 4: pictures of people. A key is the form in which names are compared.
+const SCHEMA_4: &str = "
+    CREATE TABLE avatar (
+        key TEXT PRIMARY KEY,
+        number INTEGER NOT NULL,
+        picture BLOB NOT NULL
+    ) STRICT;";
+
 /// The open file. One process at a time has it.
 #[derive(Debug)]
 pub struct Store {
@@ -69,6 +78,8 @@ pub enum Change {
     Topic(RoomId, Option<OneLine>),
     /// Who is in a group now; nobody if it is no more.
     Group(GroupName, Vec<UserName>),
+    /// Which picture belongs to a name, told by the form in which it is compared; or none any more.
+    Avatar(String, Option<Avatar>),
 }
 
 /// What a store has kept.
@@ -78,6 +89,8 @@ pub struct Kept {
     pub rooms: Vec<(RoomId, Room)>,
     /// The groups with their members.
     pub groups: Vec<(GroupName, Vec<UserName>)>,
+    /// Pictures, by the form in which names are compared.
+    pub avatars: Vec<(String, Avatar)>,
 }
 
 /// Changes that could not be written. None of them was.
@@ -97,6 +110,7 @@ impl Store {
         let kept = Kept {
             rooms: read_rooms(&connection).map_err(refused)?,
             groups: read_groups(&connection).map_err(refused)?,
+            avatars: read_avatars(&connection).map_err(refused)?,
         };
         Ok((Self { connection }, kept))
     }
@@ -121,6 +135,7 @@ impl Store {
                         .execute(params![id.0, topic.as_ref().map(OneLine::as_str)])?;
                 }
                 Change::Group(name, members) => put_group(&transaction, name, members)?,
+                Change::Avatar(key, avatar) => put_avatar(&transaction, key, avatar.as_ref())?,
             }
         }
         Ok(transaction.commit()?)
@@ -172,6 +187,43 @@ fn put_group(
         insert.execute(params![key, place, member.as_str()])?;
     }
     Ok(())
+}
+
+fn put_avatar(
+    connection: &Connection,
+    key: &str,
+    avatar: Option<&Avatar>,
+) -> Result<(), rusqlite::Error> {
+    match avatar {
+        None => connection
+            .prepare_cached("DELETE FROM avatar WHERE key = ?1")?
+            .execute([key])?,
+        Some(avatar) => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO avatar (key, number, picture) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![
+                key,
+                avatar.number.cast_signed(),
+                &avatar.picture[..]
+            ])?,
+    };
+    Ok(())
+}
+
+fn read_avatars(connection: &Connection) -> Result<Vec<(String, Avatar)>, rusqlite::Error> {
+    connection
+        .prepare("SELECT key, number, picture FROM avatar")?
+        .query_map([], |row| {
+            let picture = row.get::<_, Vec<u8>>(2)?;
+            let avatar = Avatar {
+                id: AvatarId::of(&picture),
+                picture: picture.into(),
+                number: row.get::<_, i64>(1)?.cast_unsigned(),
+            };
+            Ok((row.get(0)?, avatar))
+        })?
+        .collect()
 }
 
 fn read_groups(
@@ -324,6 +376,7 @@ mod tests {
         drop(store);
         let (mut store, kept) = Store::open(folder.path()).unwrap();
         assert_eq!(kept.rooms[0].1.topic, Some("cake".parse().unwrap()));
+        assert_eq!(kept.avatars, []);
         let dinner = ("dinner".parse().unwrap(), people(&["Zoe", "Émile", "Ann"]));
         let tea = ("tea".parse().unwrap(), people(&["Ann", "Bob"]));
         assert_eq!(kept.groups, [dinner, tea]);
@@ -331,6 +384,25 @@ mod tests {
         drop(store);
         let (_store, kept) = Store::open(folder.path()).unwrap();
         assert_eq!(kept.rooms[0].1.topic, None);
+    }
+
+    #[test]
+    fn pictures_are_kept_as_they_were_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let avatar = |number: u64| Avatar {
+            id: AvatarId::of(&[number as u8]),
+            picture: vec![number as u8].into(),
+            number,
+        };
+        let set = |key: &str, avatar: Option<Avatar>| Change::Avatar(key.to_owned(), avatar);
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let first = [set("ana", Some(avatar(1))), set("ben", Some(avatar(2)))];
+        store.save(&first).unwrap();
+        let then = [set("ana", Some(avatar(3))), set("ben", None)];
+        store.save(&then).unwrap();
+        drop(store);
+        let (_store, kept) = Store::open(folder.path()).unwrap();
+        assert_eq!(kept.avatars, [("ana".to_owned(), avatar(3))]);
     }
 
     #[test]

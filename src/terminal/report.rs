@@ -6,15 +6,24 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Zoned};
 
 use super::render::columns;
-use crate::chat::{BitRate, Dialect, printable};
+use crate::chat::{BitRate, Dialect, UserName, printable};
 use crate::client::{Online, RoomMember, RoomStats, Traffic};
 
-/// The members as aligned columns.
-pub(super) fn who_lines(members: &[RoomMember]) -> Vec<String> {
+/// The members as aligned columns; `with_avatar` tells who has a picture on the page, where a server tells that.
+pub(super) fn who_lines(members: &[RoomMember], with_avatar: &[UserName]) -> Vec<String> {
     if members.is_empty() {
         return vec!["Nobody else is here.".to_owned()];
     }
-    let heading = ["NAME", "ADDRESS", "BY", "SINCE", "ROUND TRIP", "LOSS"].map(String::from);
+    let heading = [
+        "NAME",
+        "ADDRESS",
+        "BY",
+        "SINCE",
+        "ROUND TRIP",
+        "LOSS",
+        "AVATAR",
+    ];
+    let heading = heading.map(String::from);
     let now = Zoned::now();
     let rows = members.iter().map(|member| {
         let there_for = SignedDuration::try_from(member.there_for).unwrap_or_default();
@@ -26,6 +35,7 @@ pub(super) fn who_lines(members: &[RoomMember]) -> Vec<String> {
             since.strftime("%H:%M:%S").to_string(),
             member.round_trip.map_or("-".to_owned(), milliseconds),
             percent(worse(member.loss_here, member.loss_there)),
+            avatar_mark(with_avatar.iter().any(|name| name.as_str() == member.name)),
         ]
     });
     columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
@@ -36,7 +46,8 @@ pub(super) fn online_lines(online: &[Online]) -> Vec<String> {
     if online.is_empty() {
         return vec!["Nobody is here.".to_owned()];
     }
-    let heading = ["NAME", "ADDRESS", "SINCE", "ROOM", "VIA", "AWAY"].map(String::from);
+    let heading = ["NAME", "ADDRESS", "SINCE", "ROOM", "VIA", "AVATAR", "AWAY"];
+    let heading = heading.map(String::from);
     let dash = || "-".to_owned();
     let rows = online.iter().map(|one| {
         let since = one.since.to_zoned(TimeZone::system());
@@ -46,10 +57,15 @@ pub(super) fn online_lines(online: &[Online]) -> Vec<String> {
             since.strftime("%H:%M:%S").to_string(),
             one.room.as_ref().map_or_else(dash, ToString::to_string),
             one.via.map_or_else(dash, |via| via.as_str().to_owned()),
+            avatar_mark(one.avatar.is_some()),
             one.away.as_ref().map_or_else(dash, ToString::to_string),
         ]
     });
     columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+fn avatar_mark(has_one: bool) -> String {
+    if has_one { "yes" } else { "-" }.to_owned()
 }
 
 /// How a room is doing; `room` is its name and address.

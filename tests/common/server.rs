@@ -33,11 +33,20 @@ struct Printed {
     ended: bool,
 }
 
-/// `crds serve` with its data in `data`.
+/// `crds serve` with its data in `data`, without a page.
 pub fn serve(data: &Path) -> Command {
+    let mut command = serve_with_page(data);
+    command.arg("--no-web");
+    command
+}
+
+/// The same with one, where `--web` tells.
+#[allow(dead_code)]
+pub fn serve_with_page(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crds"));
     command
-        .args(["serve", "--port", "0", "--listen", "127.0.0.1", "--data"])
+        .args(["serve", "--port", "0", "--listen", "127.0.0.1"])
+        .arg("--data")
         .arg(data)
         .env_remove("CRDS_LOG");
     command

@@ -10,7 +10,7 @@ pub const MAIN: &str = "crds> ";
 
 /// Also gives where it listens.
 pub fn start_server(home: &Path, flags: &[&str]) -> (Terminal, String) {
-    let arguments = ["serve", "--port", "0", "--listen", "127.0.0.1"];
+    let arguments = ["serve", "--no-web", "--port", "0", "--listen", "127.0.0.1"];
     let arguments = [&arguments[..], flags].concat();
     let server = Terminal::start(crds(home, &arguments), 50, 100);
     const LISTENING: &str = "Chat Room Directory Server listening on port ";

@@ -306,7 +306,10 @@ fn start_server(lan: &Lan, home: &Path, host: &str) -> (Running, u16) {
 }
 
 fn start_server_with(lan: &Lan, home: &Path, host: &str, flags: &[&str]) -> (Running, u16) {
-    let server = crds(home, &[&["serve", "--port", "0"], flags].concat());
+    let server = crds(
+        home,
+        &[&["serve", "--no-web", "--port", "0"], flags].concat(),
+    );
     let server = Running::start(lan.on(host, &server));
     let line = server.wait_for("Chat Room Directory Server listening on port ");
     let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');

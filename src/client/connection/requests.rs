@@ -74,7 +74,7 @@ impl Connection {
     /// There is no connection.
     pub async fn names(&self) -> Result<Vec<UserName>, RequestError> {
         match self.ask(Request::Names).await? {
-            Reply::Names(names) => Ok(names),
+            Reply::Names { names, .. } => Ok(names),
             _ => Err(unexpected()),
         }
     }

@@ -23,6 +23,8 @@ struct WireEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    avatar: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
@@ -75,6 +77,10 @@ fn fill(wire: &mut WireEvent, event: &Event) {
         Event::Renamed { before, name } => {
             wire.before = Some(before.to_string());
             wire.name = Some(name.to_string());
+        }
+        Event::Avatar { name, avatar } => {
+            wire.name = Some(name.to_string());
+            wire.avatar = avatar.map(|avatar| avatar.to_string());
         }
         Event::Entered {
             room,
@@ -201,6 +207,10 @@ pub(super) fn parse(word: &str, text: &str, bulk: Option<&[u8]>) -> Result<Event
         "renamed" => Event::Renamed {
             before: parsed(required(wire.before.as_deref(), "before")?)?,
             name: name()?,
+        },
+        "avatar" => Event::Avatar {
+            name: name()?,
+            avatar: parsed_if_there(wire.avatar.as_deref())?,
         },
         "line" => Event::Line {
             room: room()?,

@@ -1,5 +1,7 @@
 //! Answers, to and from their lines.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ struct WireOnline {
     via: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     away: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avatar: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +77,8 @@ struct WireAnswer {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     names: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    avatars: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<WireOnline>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,8 +138,12 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
             wire.token = Some(token.to_string());
             wire.name = name.as_ref().map(ToString::to_string);
         }
-        Reply::Names(names) => {
+        Reply::Names { names, avatars } => {
             wire.names = Some(written(names));
+            let avatars = avatars.iter();
+            wire.avatars = avatars
+                .map(|(n, a)| (n.to_string(), a.to_string()))
+                .collect();
         }
         Reply::Report(online) => {
             wire.online = Some(online.iter().map(WireOnline::from).collect());
@@ -235,7 +245,14 @@ fn to_reply(wire: WireAnswer, bulk: Option<&[u8]>) -> Result<Reply, JsonError> {
             name: parsed_if_there(wire.name.as_deref())?,
         }),
         "done" => Ok(Reply::Done),
-        "names" => all_parsed(&required(wire.names, "names")?).map(Reply::Names),
+        "names" => Ok(Reply::Names {
+            names: all_parsed(&required(wire.names, "names")?)?,
+            avatars: {
+                let avatars = wire.avatars.iter();
+                let avatars = avatars.map(|(n, a)| Ok((parsed(n)?, parsed(a)?)));
+                avatars.collect::<Result<_, JsonError>>()?
+            },
+        }),
         "report" => all_read(required(wire.online, "online")?).map(Reply::Report),
         "entered" => Ok(Reply::Entered {
             bridge: parsed_if_there(wire.bridge.as_deref())?,
@@ -329,6 +346,7 @@ impl From<&Online> for WireOnline {
             room: online.room.as_ref().map(ToString::to_string),
             via: online.via.map(|via| via.as_str().to_owned()),
             away: online.away.as_ref().map(ToString::to_string),
+            avatar: online.avatar.map(|avatar| avatar.to_string()),
         }
     }
 }
@@ -344,6 +362,7 @@ impl TryFrom<WireOnline> for Online {
             room: parsed_if_there(wire.room.as_deref())?,
             via: parsed_if_there(wire.via.as_deref())?,
             away: parsed_if_there(wire.away.as_deref())?,
+            avatar: parsed_if_there(wire.avatar.as_deref())?,
         })
     }
 }

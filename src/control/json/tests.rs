@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::{
-    Dialect, FileHash, FileName, FileOffer, Found, Happening, HistoryEntry, HistoryPage,
+    AvatarId, Dialect, FileHash, FileName, FileOffer, Found, Happening, HistoryEntry, HistoryPage,
     HistoryQuery, MemberLimit, NewRoom, Origin, Position, RecordId, RecordRange, Room, SessionId,
     Since, Talk,
 };
@@ -184,6 +184,7 @@ fn replies() -> Vec<Reply> {
         room: room.map(|room| room.parse().unwrap()),
         via: room.map(|_| Via::Multicast),
         away: room.map(|_| "at lunch".parse().unwrap()),
+        avatar: room.map(|_| AvatarId::of(b"a")),
     };
     let entry = |what| HistoryEntry {
         number: 5,
@@ -254,7 +255,14 @@ fn replies() -> Vec<Reply> {
                 is_own: false,
             },
         ]),
-        Reply::Names(vec!["John".parse().unwrap(), "Émile".parse().unwrap()]),
+        Reply::Names {
+            names: vec!["John".parse().unwrap(), "Émile".parse().unwrap()],
+            avatars: vec![("Émile".parse().unwrap(), AvatarId::of(b"a"))],
+        },
+        Reply::Names {
+            names: vec!["John".parse().unwrap()],
+            avatars: Vec::new(),
+        },
         Reply::Report(vec![online(None), online(Some("r1"))]),
         Reply::Entered { bridge: None },
         Reply::Entered {
@@ -373,6 +381,14 @@ fn events() -> Vec<Event> {
         Event::Welcome(name()),
         Event::Joined(name()),
         Event::Exited(name()),
+        Event::Avatar {
+            name: name(),
+            avatar: Some(AvatarId::of(b"a")),
+        },
+        Event::Avatar {
+            name: name(),
+            avatar: None,
+        },
         Event::Renamed {
             before: name(),
             name: "Jon".parse().unwrap(),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{Answer, Speech};
@@ -19,7 +18,7 @@ use super::job::{Caller, Job};
 use super::line_budget::LineBudget;
 use super::outbox::{self, LetGo, Outbox, OutboxReader, Outgoing};
 use super::past::{self, Asker};
-use super::socket::{close_gently, prepare};
+use super::stream::Stream;
 use super::{Limits, Shutdown};
 use crate::chat::FileHash;
 use crate::control::{self, Event, Framed, LineBuffer, Refusal, Reply, Request, plain_words};
@@ -54,7 +53,7 @@ const READ_BYTES: usize = 16 * 1024;
 const TEXT_FIRST_BYTE_MIN: u8 = 0x09;
 
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     caller: Caller,
     limits: Arc<Limits>,
     hub: HubHandle,
@@ -104,7 +103,7 @@ impl From<io::Error> for End {
 
 impl Connection {
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         caller: Caller,
         limits: Arc<Limits>,
         hub: HubHandle,
@@ -112,7 +111,7 @@ impl Connection {
         shutdown: Shutdown,
     ) -> Self {
         let now = Instant::now();
-        prepare(&stream);
+        stream.prepare();
         let (outbox, unasked_for) = outbox::outbox();
         Self {
             stream,
@@ -164,7 +163,7 @@ impl Connection {
             }
         };
         let _ = self.write(last_words.into()).await;
-        close_gently(self.stream).await;
+        self.stream.close_gently().await;
     }
 
     /// Waits for the next thing to happen, and deals with it, until the end. What is waited for is set
@@ -207,7 +206,7 @@ impl Connection {
         let began_line = !self.lines.pending().is_empty();
         let space = self.lines.space();
         space.reserve(READ_BYTES);
-        let step = match self.stream.try_read_buf(space) {
+        let step = match self.stream.try_read(space) {
             Ok(0) => {
                 self.answer_rest().await?;
                 Err(End::Gone)
@@ -377,7 +376,7 @@ impl Connection {
     }
 
     async fn write_all(&mut self, chunks: Vec<Bytes>) -> Result<(), End> {
-        let written = outbox::write_all(&self.stream, chunks);
+        let written = self.stream.write_all(chunks);
         match timeout(WRITE_WAIT, written).await {
             Ok(written) => Ok(written?),
             Err(_) => {

@@ -45,6 +45,7 @@ impl HubTask {
                 debug_assert!(set.is_ok());
             }
             Undo::Group(change) => self.hub.undo(change),
+            Undo::Avatar(change) => self.hub.undo_avatar(change),
         }
     }
 }

@@ -10,20 +10,24 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod upload;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Weak;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::file::OpenError;
 use crate::chat::{FileHash, FileOffer};
-use crate::files::{FileError, PartFile, parts_in};
+use crate::files::{FileError, PartFile, parts_in, remove_new_files};
 pub use error::KeepError;
 use index::Index;
 use part::Part;
+pub use upload::UPLOADS_MAX;
 
 /// The folder with the files, in the data folder.
 const FOLDER: &str = "downloads";
@@ -92,6 +96,9 @@ pub struct FileStore {
     checking: VecDeque<FileHash>,
     /// What could not be kept when it was whole: told to who asks next.
     failed: VecDeque<(FileHash, KeepError)>,
+    /// How much has come of files whose hash is not known yet.
+    uploads: Vec<Weak<AtomicU64>>,
+    last_upload: u64,
 }
 
 #[derive(Debug)]
@@ -115,10 +122,12 @@ impl FileStore {
             source,
         })?;
         let (index, rows) = Index::open(data)?;
-        let found = parts_in(&folder, PART_IDLE_MAX).map_err(|error| OpenError::Unusable {
+        let unusable = |error: FileError| OpenError::Unusable {
             file: folder.clone(),
             reason: error.to_string(),
-        })?;
+        };
+        remove_new_files(&folder).map_err(unusable)?;
+        let found = parts_in(&folder, PART_IDLE_MAX).map_err(unusable)?;
         let parts = found.into_iter().map(|found| {
             let (offer, received_bytes) = (found.offer, found.received_bytes);
             let hash = offer.hash;
@@ -141,6 +150,8 @@ impl FileStore {
             parts: parts.collect(),
             checking: VecDeque::new(),
             failed: VecDeque::new(),
+            uploads: Vec::new(),
+            last_upload: 0,
         };
         store.restore(rows);
         // Less may be allowed than before.
@@ -292,7 +303,7 @@ impl FileStore {
     }
 
     fn check_size(&self, offer: &FileOffer) -> Result<(), KeepError> {
-        let max = self.limits.file_bytes_max.min(self.limits.total_bytes);
+        let max = self.size_bytes_max();
         match offer.size_bytes <= max {
             true => Ok(()),
             false => Err(KeepError::TooLarge(max)),
@@ -362,7 +373,7 @@ impl FileStore {
         let on_their_way =
             |parts: &BTreeMap<_, Part>| -> u64 { parts.values().map(Part::taken_bytes).sum() };
         loop {
-            let taken_bytes = self.kept_bytes + on_their_way(&self.parts);
+            let taken_bytes = self.kept_bytes + on_their_way(&self.parts) + self.uploaded_bytes();
             if taken_bytes.saturating_add(needed_bytes) <= self.limits.total_bytes {
                 return Ok(());
             }
@@ -412,10 +423,23 @@ impl FileStore {
 
     /// A whole part becomes a file.
     fn publish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
-        let offer = part.offer().clone();
+        if let Some(kept) = self.find(part.offer().hash) {
+            // It came by another way meanwhile.
+            part.discard()?;
+            return Ok(kept);
+        }
+        self.keep(part.offer().clone(), || part.publish())
+    }
+
+    /// A file gets its name in the folder, and is kept.
+    fn keep(
+        &mut self,
+        offer: FileOffer,
+        publish: impl FnOnce() -> Result<PathBuf, FileError>,
+    ) -> Result<KeptFile, KeepError> {
         self.last_used += 1;
         self.index.announce(&offer, self.last_used)?;
-        let path = match part.publish() {
+        let path = match publish() {
             Ok(path) => path,
             Err(error) => {
                 self.index.forget(offer.hash)?;

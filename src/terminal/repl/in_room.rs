@@ -284,7 +284,10 @@ impl Repl {
                 let text = "a plain room does not know who is in it: only who speaks is seen";
                 Err(text.into())
             }
-            Some(Seat::Room(seat)) => Ok(who_lines(&seat.room.members().await)),
+            Some(Seat::Room(seat)) => {
+                let members = seat.room.members().await;
+                Ok(who_lines(&members, &self.with_avatar().await))
+            }
             Some(Seat::Lobby) => self.who_in_lobby().await,
             None => Err("not in a room".into()),
         }

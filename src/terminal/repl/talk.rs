@@ -67,6 +67,16 @@ impl Repl {
         Ok(self.noticed(line))
     }
 
+    /// Who has a picture; nobody where no server tells.
+    pub(super) async fn with_avatar(&mut self) -> Vec<UserName> {
+        let Ok(connection) = self.connected() else {
+            return Vec::new();
+        };
+        let online = connection.report().await.unwrap_or_default();
+        let with = online.into_iter().filter(|one| one.avatar.is_some());
+        with.map(|one| one.name).collect()
+    }
+
     pub(super) async fn who_in_lobby(&mut self) -> Result<Vec<String>, Failure> {
         let mut online = self.connected()?.report().await?;
         online.retain(|one| one.room.as_ref().is_some_and(|room| room.is_lobby()));

@@ -1,0 +1,37 @@
+// The part of the address behind `#` says what is on the screen, so that the browser's back button works.
+
+import { session } from './session.js';
+import { state } from './state.js';
+
+const KINDS = { room: 'room', with: 'person', group: 'group' };
+const WORDS = { room: 'room', person: 'with', group: 'group' };
+
+/** The address of a conversation within the page. */
+export function addressOf(kind, name) {
+  return `#/${WORDS[kind]}/${encodeURIComponent(name)}`;
+}
+
+export function goTo(kind, name) {
+  location.hash = addressOf(kind, name);
+}
+
+function parse(hash) {
+  const [, word, name] = /^#\/(room|with|group)\/(.+)$/.exec(hash) ?? [];
+  if (!word) return null;
+  try {
+    return { kind: KINDS[word], name: decodeURIComponent(name) };
+  } catch {
+    return null;
+  }
+}
+
+/** Follows the address. Without one: the list of rooms on a phone, the lobby elsewhere. */
+export function follow() {
+  const place = parse(location.hash);
+  document.body.dataset.pane = place ? 'talk' : 'rooms';
+  if (state.phase !== 'in') return;
+  if (place) session.show(place.kind, place.name);
+  else if (!state.current) session.show('room', 'lobby');
+}
+
+addEventListener('hashchange', follow);

@@ -1,0 +1,345 @@
+// What is said to the server, and what comes of it. The views call it; it changes `state`.
+
+import { FROM_THE_END, keyOf, makeItem } from './conversation.js';
+import { hear } from './events.js';
+import { Link, Lost, Refusal } from './link.js';
+import { browser, tab } from './memory.js';
+import { state } from './state.js';
+import { nameKey } from './text.js';
+import { parseTime } from './time.js';
+
+const PAGE = 80;
+/** The most that the server gives at once. */
+const PAGE_MAX = 500;
+/** How often to ask for my name again, while the server has not noticed that I was gone. */
+const NAME_TRIES = 6;
+const NAME_AGAIN_MS = 1500;
+const PEOPLE_EVERY_MS = 20_000;
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+class Session extends EventTarget {
+  link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`);
+  /** What the server gave this connection; uploads show it. */
+  token = null;
+  /** The name to be online with, or none on the first page. */
+  #wanted = tab.get('in', false) ? state.me : null;
+  /** The directory's room that I want to be in, and whether the lobby. */
+  #room = tab.get('room');
+  #inLobby = tab.get('lobby', true);
+  /** The server's clock less this one. */
+  #clockAhead = 0;
+  onlineSince = 0;
+  /** Whether the first word of what goes on in all rooms has come. */
+  isWatching = false;
+
+  start() {
+    state.restorePrivate(makeItem);
+    this.link.addEventListener('open', () => this.#greet());
+    this.link.addEventListener('lost', ({ detail }) => this.#lost(detail));
+    this.link.addEventListener('event', ({ detail }) => hear(detail, this));
+    addEventListener('online', () => this.link.tryNow());
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.link.tryNow());
+    setInterval(() => this.#lookAround(), PEOPLE_EVERY_MS);
+    this.link.start();
+  }
+
+  request(what, fields) {
+    return this.link.request(what, fields);
+  }
+
+  /** As a person does who pressed a button: what is refused is told. */
+  async ask(what, fields) {
+    try {
+      return await this.request(what, fields);
+    } catch (error) {
+      state.tell(error instanceof Lost ? 'The server is away: try again when it is back.' : error.message);
+      return null;
+    }
+  }
+
+  /** Now, by the server's clock. */
+  now() {
+    return Date.now() + this.#clockAhead;
+  }
+
+  async #greet() {
+    try {
+      const hello = await this.request('hello', { version: 1, resume: tab.get('token') ?? undefined });
+      this.token = hello.token;
+      tab.set('token', hello.token);
+      if (this.#wanted) await this.#comeBack(hello.name);
+      else await this.#lookIn();
+    } catch (error) {
+      if (error instanceof Refusal) this.#refused(error);
+    }
+  }
+
+  /** From the first page: who is there. */
+  async #lookIn() {
+    await this.#learnNames();
+    this.link.settled();
+    state.isOnline = true;
+    state.emit('link');
+  }
+
+  async #comeBack(resumed) {
+    for (let tries = 1; !resumed || nameKey(resumed) !== nameKey(this.#wanted); tries++) {
+      try {
+        await this.request('name', { name: this.#wanted });
+        break;
+      } catch (error) {
+        if (error.code !== 'name-in-use' || tries === NAME_TRIES) throw error;
+        await pause(NAME_AGAIN_MS);
+      }
+    }
+    await this.#enterAll();
+  }
+
+  /** No way in by itself: the person is asked. */
+  #refused(error) {
+    this.#wanted = null;
+    tab.set('in', null);
+    state.isOnline = true;
+    state.phase = 'welcome';
+    state.emit('phase', error.message);
+    state.emit('link');
+  }
+
+  /** Takes a name for the first time; throws what the server has against it. */
+  async comeIn(name) {
+    if (!this.link.isOpen) throw new Lost('The server is away. Try again in a moment.');
+    await this.request('name', { name });
+    this.#wanted = name;
+    this.#named(name);
+    await this.#enterAll();
+  }
+
+  #named(name) {
+    state.me = name;
+    browser.set('name', name);
+    tab.set('in', true);
+  }
+
+  async rename(name) {
+    await this.request('name', { name });
+    const { me } = state;
+    this.#wanted = name;
+    this.#named(name);
+    hear({ event: 'renamed', before: me, name }, this);
+  }
+
+  async #enterAll() {
+    this.link.settled();
+    this.#named(this.#wanted);
+    this.onlineSince = Date.now();
+    state.phase = 'in';
+    state.isOnline = true;
+    state.emit('phase');
+    state.emit('link');
+    this.isWatching = false;
+    this.request('watch').catch(() => {});
+    await Promise.all([this.learnRooms(), this.#learnNames(), this.learnGroups()]);
+    await this.learnPeople();
+    if (this.#inLobby) await this.join(state.conversation('room', 'lobby'));
+    if (this.#room) await this.join(state.conversation('room', this.#room));
+    this.dispatchEvent(new Event('online'));
+  }
+
+  #lost(retryAt) {
+    this.token = null;
+    for (const conversation of state.conversations.values()) if (conversation.kind === 'room') conversation.ready = false;
+    state.isOnline = false;
+    state.retryAt = retryAt;
+    state.emit('link');
+  }
+
+  async learnRooms() {
+    const { rooms } = await this.request('get-directory');
+    const before = state.rooms;
+    state.rooms = new Map();
+    for (const room of [{ name: 'lobby' }, ...rooms]) {
+      const key = nameKey(room.name);
+      state.rooms.set(key, { ...before.get(key), topic: undefined, ...room });
+    }
+    state.emit('rooms');
+  }
+
+  async #learnNames() {
+    const { names, avatars = {} } = await this.request('names');
+    const before = state.people;
+    state.people = new Map(names.map((name) => [nameKey(name), { ...before.get(nameKey(name)), name }]));
+    for (const [name, avatar] of Object.entries(avatars)) state.avatars.set(nameKey(name), avatar);
+    state.emit('avatars');
+    state.emit('people');
+  }
+
+  /** Who is where and away. */
+  async learnPeople() {
+    const { online } = await this.request('report');
+    state.people = new Map(online.map((person) => [nameKey(person.name), person]));
+    for (const { name, avatar } of online) if (avatar) state.avatars.set(nameKey(name), avatar);
+    state.emit('people');
+  }
+
+  async learnGroups() {
+    const { groups } = await this.request('groups').catch(() => ({ groups: [] }));
+    state.groups = new Map(groups.map((group) => [nameKey(group.name), group]));
+    for (const { name } of groups) state.conversation('group', name);
+    state.emit('groups');
+  }
+
+  /** The members of the room on the screen. */
+  async learnMembers() {
+    const { current } = state;
+    if (current?.kind !== 'room' || !current.entered || !this.link.isOpen) return;
+    const { members } = await this.request('members', { room: current.name }).catch(() => ({ members: null }));
+    if (state.current !== current) return;
+    state.members = members;
+    state.emit('members');
+  }
+
+  #lookAround() {
+    if (state.phase !== 'in' || !this.link.isOpen || document.visibilityState !== 'visible') return;
+    this.learnPeople().catch(() => {});
+    this.learnMembers();
+  }
+
+  /** Brings a conversation to the screen, and enters its room. */
+  async show(kind, name) {
+    const conversation = state.conversation(kind, name);
+    if (state.current !== conversation) {
+      conversation.newFrom = conversation.unread;
+      state.current = conversation;
+      state.members = null;
+      state.emit('current');
+    }
+    if (state.isLooking) state.markRead(conversation);
+    if (kind === 'room' && this.link.isOpen && state.phase === 'in' && !conversation.entered && !conversation.left) await this.join(conversation);
+    this.learnMembers();
+  }
+
+  /** Enters a room and brings its past. A client is in one room of the directory at a time. */
+  async join(conversation) {
+    const via = conversation.isLobby ? 'relay' : 'hosted';
+    try {
+      await this.request('enter', { room: conversation.name, via });
+    } catch (error) {
+      this.#notEntered(conversation, error);
+      return;
+    }
+    if (!conversation.isLobby) this.#leftForAnother(conversation);
+    conversation.left = false;
+    conversation.entered = true;
+    this.#remember();
+    await this.#learnPast(conversation);
+    conversation.ready = true;
+    state.emit('rooms');
+    if (state.current === conversation) {
+      state.emit('current');
+      this.learnMembers();
+    }
+    this.dispatchEvent(new Event('online'));
+  }
+
+  #notEntered(conversation, error) {
+    if (error instanceof Lost) return;
+    conversation.entered = false;
+    conversation.left = true;
+    if (nameKey(this.#room ?? '') === nameKey(conversation.name)) this.#room = null;
+    state.tell(error.message, conversation);
+    state.emit('current');
+    state.emit('rooms');
+  }
+
+  #leftForAnother(conversation) {
+    for (const other of state.conversations.values()) {
+      if (other.kind !== 'room' || other.isLobby || other === conversation) continue;
+      other.entered = false;
+      other.ready = false;
+    }
+    this.#room = conversation.name;
+  }
+
+  #remember() {
+    this.#inLobby = state.conversation('room', 'lobby').entered;
+    tab.set('lobby', this.#inLobby);
+    tab.set('room', this.#room);
+  }
+
+  async leave(conversation) {
+    if (!(await this.ask('leave', { room: conversation.name }))) return;
+    this.gone(conversation);
+  }
+
+  /** I am not in it any more. */
+  gone(conversation) {
+    conversation.entered = false;
+    conversation.ready = false;
+    conversation.left = true;
+    if (!conversation.isLobby) this.#room = null;
+    this.#remember();
+    state.members = null;
+    state.emit('rooms');
+    state.emit('current');
+  }
+
+  async quit() {
+    this.#wanted = null;
+    tab.set('in', null);
+    tab.set('token', null);
+    tab.set('private', null);
+    await this.request('bye').catch(() => {});
+    location.hash = '';
+    location.reload();
+  }
+
+  /** What was said before I came, or since I was last here. */
+  async #learnPast(conversation) {
+    const last = conversation.items.findLast((item) => item.state === 'there' && item.number !== null);
+    // Somewhat earlier, as what came live has its time from another seat.
+    const since = last && { since: new Date(last.at - 10_000).toISOString(), limit: PAGE_MAX };
+    const past = await this.#history(conversation, since ?? { limit: PAGE });
+    if (!past) return;
+    if (!since || past.before !== undefined) conversation.before = past.before ?? null;
+    state.emit('items', { conversation, how: 'reset' });
+  }
+
+  /** One page further back. Whether there was one. */
+  async learnOlder(conversation, limit = PAGE) {
+    if (!conversation.before || conversation.asking || !this.link.isOpen) return false;
+    conversation.asking = true;
+    const { before } = conversation;
+    const past = await this.#history(conversation, before === FROM_THE_END ? { limit: PAGE_MAX } : { before, limit });
+    conversation.asking = false;
+    if (!past) return false;
+    conversation.before = past.before ?? null;
+    state.emit('items', { conversation, how: 'reset' });
+    return true;
+  }
+
+  async #history(conversation, which) {
+    try {
+      const past = await this.request('history', { room: conversation.name, ...which });
+      if (past.now) this.#clockAhead = parseTime(past.now) - Date.now();
+      for (const entry of past.entries) conversation.take(fromHistory(entry, conversation));
+      return past;
+    } catch {
+      // A room without a history has only what is said from now on.
+      if (conversation.before === undefined) conversation.before = null;
+      return null;
+    }
+  }
+}
+
+/** An entry of a history as an item. */
+export function fromHistory(entry, conversation) {
+  const { what, from, text = '', file, number } = entry;
+  const item = { from, text, number, at: parseTime(entry.heard_at), key: keyOf(entry, false) };
+  if (what === 'file') return makeItem({ ...item, what, file, own: state.isMe(from), saidAt: parseTime(entry.said_at) });
+  if (what === 'text') return makeItem({ ...item, own: state.isMe(from), saidAt: parseTime(entry.said_at) });
+  const happened = { joined: 'joined', left: 'left', renamed: `is called ${entry.name} now` }[what] ?? what;
+  return makeItem({ ...item, what: 'notice', text: happened, isLobby: conversation.isLobby });
+}
+
+export const session = new Session();

@@ -1,0 +1,98 @@
+//! Which part of a file a browser asks for, such as the rest of a download that broke.
+
+use axum::http::{HeaderMap, header};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Range {
+    All,
+    /// From the first byte to the one before the second.
+    Part {
+        from: u64,
+        to: u64,
+    },
+    /// Nothing that the file has.
+    None,
+}
+
+impl Range {
+    /// What cannot be read, and several parts at once, stand for all.
+    pub(super) fn wanted(headers: &HeaderMap, tag: &str, size_bytes: u64) -> Self {
+        let of = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        if of(header::IF_RANGE).is_some_and(|known| known != tag) {
+            return Self::All;
+        }
+        let wanted = of(header::RANGE).and_then(|range| range.strip_prefix("bytes="));
+        let Some((from, to)) = wanted.and_then(|range| range.trim().split_once('-')) else {
+            return Self::All;
+        };
+        match (from.parse::<u64>(), to.parse::<u64>()) {
+            (Ok(from), Ok(to)) if from > to => Self::All,
+            (Ok(from), _) if from >= size_bytes && (to.is_empty() || is_number(to)) => Self::None,
+            (Ok(from), Ok(to)) => Self::Part {
+                from,
+                to: size_bytes.min(to.saturating_add(1)),
+            },
+            (Ok(from), Err(_)) if to.is_empty() => Self::Part {
+                from,
+                to: size_bytes,
+            },
+            (Err(_), Ok(last)) if from.is_empty() => match last.min(size_bytes) {
+                0 => Self::None,
+                last => Self::Part {
+                    from: size_bytes - last,
+                    to: size_bytes,
+                },
+            },
+            _ => Self::All,
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_part_is_given_and_all_else_is_all() {
+        let wanted = |range: &str, size_bytes| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, range.parse().unwrap());
+            Range::wanted(&headers, "\"x\"", size_bytes)
+        };
+        let part = |from, to| Range::Part { from, to };
+        assert_eq!(wanted("bytes=0-0", 10), part(0, 1));
+        assert_eq!(wanted("bytes=2-4", 10), part(2, 5));
+        assert_eq!(wanted("bytes=2-400", 10), part(2, 10));
+        assert_eq!(wanted("bytes=9-", 10), part(9, 10));
+        assert_eq!(wanted("bytes=-3", 10), part(7, 10));
+        assert_eq!(wanted("bytes=-30", 10), part(0, 10));
+        assert_eq!(wanted(&format!("bytes=1-{}", u64::MAX), 10), part(1, 10));
+        for none in ["bytes=10-", "bytes=10-20", "bytes=-0"] {
+            assert_eq!(wanted(none, 10), Range::None, "{none}");
+        }
+        assert_eq!(wanted("bytes=0-", 0), Range::None);
+        for all in [
+            "bytes=4-2",
+            "bytes=0-1,4-5",
+            "lines=1-2",
+            "bytes=-",
+            "bytes=x-2",
+        ] {
+            assert_eq!(wanted(all, 10), Range::All, "{all}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_another_file_is_not_given() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, "bytes=1-2".parse().unwrap());
+        headers.insert(header::IF_RANGE, "\"x\"".parse().unwrap());
+        let part = Range::Part { from: 1, to: 3 };
+        assert_eq!(Range::wanted(&headers, "\"x\"", 10), part);
+        assert_eq!(Range::wanted(&headers, "\"y\"", 10), Range::All);
+    }
+}

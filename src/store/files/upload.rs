@@ -1,0 +1,93 @@
+//! Files that come in one go, with their hash known only at their end.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use super::part::Part;
+use super::{FileStore, KeepError, KeptFile};
+use crate::chat::{FileHash, FileName, FileOffer};
+use crate::files::{FileError, NewFile};
+
+/// Files that may come so at a time.
+pub const UPLOADS_MAX: usize = 32;
+
+impl FileStore {
+    /// Begins a file; `size_bytes` is what is told of its length, if anything. Nothing is removed for it, as nothing
+    /// has come yet: see [`FileStore::keep_within_limits`].
+    ///
+    /// # Errors
+    /// See [`KeepError`].
+    pub fn begin_new(&mut self, size_bytes: Option<u64>) -> Result<NewFile, KeepError> {
+        if size_bytes.is_some_and(|size_bytes| size_bytes > self.size_bytes_max()) {
+            return Err(KeepError::TooLarge(self.size_bytes_max()));
+        }
+        self.uploads.retain(|upload| upload.strong_count() > 0);
+        if self.uploads.len() >= UPLOADS_MAX {
+            return Err(KeepError::TooMany);
+        }
+        self.last_upload += 1;
+        let new = NewFile::create(&self.folder, self.last_upload)?;
+        self.uploads.push(Arc::downgrade(&new.progress()));
+        Ok(new)
+    }
+
+    /// The largest file that is kept.
+    pub fn size_bytes_max(&self) -> u64 {
+        self.limits.file_bytes_max.min(self.limits.total_bytes)
+    }
+
+    pub(super) fn uploaded_bytes(&self) -> u64 {
+        let uploads = self.uploads.iter().filter_map(Weak::upgrade);
+        uploads.map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Keeps a file that has come whole. One that is here already is not kept twice.
+    ///
+    /// # Errors
+    /// See [`KeepError`].
+    pub fn adopt(&mut self, new: NewFile, name: FileName) -> Result<FileOffer, KeepError> {
+        let offer = new.offer(name);
+        if self.use_kept(offer.hash).is_some() {
+            return Ok(offer);
+        }
+        self.check_size(&offer)?;
+        self.make_room(0)?;
+        // What came of it by another way is not needed; what still comes finds that it is here.
+        if !matches!(self.parts.get(&offer.hash), Some(Part::Lent { .. })) {
+            self.discard(offer.hash)?;
+        }
+        let name = offer.name.clone();
+        self.keep(offer.clone(), || new.publish(&name))?;
+        Ok(offer)
+    }
+
+    /// Opens a file that is kept.
+    ///
+    /// # Errors
+    /// [`KeepError::NotWhole`] if it is on its way, [`KeepError::NoSuchFile`] if not.
+    pub fn open_kept(&mut self, hash: FileHash) -> Result<(File, FileOffer), KeepError> {
+        let Some(KeptFile { path, offer }) = self.use_kept(hash) else {
+            return Err(match self.parts.get(&hash) {
+                Some(part) => part.not_whole(),
+                None => KeepError::NoSuchFile,
+            });
+        };
+        let opened = File::open(&path).and_then(|file| {
+            let is_same = file.metadata()?.len() == offer.size_bytes;
+            is_same
+                .then_some(file)
+                .ok_or(io::ErrorKind::NotFound.into())
+        });
+        match opened {
+            Ok(file) => Ok((file, offer)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                tracing::warn!("{} is not there any more as it was", path.display());
+                self.forget(hash)?;
+                Err(KeepError::NoSuchFile)
+            }
+            Err(error) => Err(FileError::of(&path, error).into()),
+        }
+    }
+}

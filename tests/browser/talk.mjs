@@ -1,0 +1,142 @@
+// Two at pages and one in a terminal, whom multicast reaches.
+
+import assert from 'node:assert/strict';
+import { see, tomSays } from './desk.mjs';
+import { Person } from './person.mjs';
+import { makeRoom, three } from './scene.mjs';
+
+export async function two_pages_and_a_terminal_talk(world) {
+  const { ana, mel } = await three(world, 'lab1');
+  const first = 'Good morning! <b>Who</b> has the key? https://example.org/?a=1&b=2';
+  await ana.write(first);
+  await mel.sees(first);
+  await see(`Ana: ${first}`);
+  await ana.line(first).getByLabel('Delivered to all 2').waitFor();
+  const link = mel.page.getByRole('link', { name: 'https://example.org/?a=1&b=2' });
+  assert.match(await link.getAttribute('rel'), /noopener/);
+  await tomSays('I have it, Mel');
+  for (const person of [ana, mel]) await person.seesOnce('I have it, Mel');
+  // Somebody said Mel's name.
+  await mel.page.locator('.bubble.for-me mark', { hasText: 'Mel' }).waitFor();
+
+  await mel.composer.fill('two');
+  await mel.composer.press('Shift+Enter');
+  await mel.composer.pressSequentially('lines');
+  await mel.page.getByRole('button', { name: 'Send', exact: true }).click();
+  await see('Mel: lines');
+  await ana.sees('two\nlines');
+  await ana.write(`/me waves ${'x'.repeat(9000)}`);
+  await mel.page.locator('.bubble', { hasText: 'waves xxx' }).waitFor();
+  for (const person of [ana, mel]) person.isWell();
+
+  // What was said before is there for who comes later, once.
+  const zoe = await Person.in(world.browser, world.url, 'Zoe');
+  await zoe.goTo('room', 'lab1');
+  await zoe.seesOnce(first);
+  await zoe.seesOnce('I have it, Mel');
+  zoe.isWell();
+}
+
+export async function a_whisper_reaches_one(world) {
+  const { ana, mel } = await three(world, 'lab2');
+  await ana.composer.fill('@Tom are you free?');
+  await ana.page.getByText('Goes to Tom alone').waitFor();
+  await ana.composer.press('Enter');
+  await see('(private) Ana: are you free?');
+  await tomSays('/msg Ana for you always');
+  await ana.page.locator('crds-rooms').getByRole('link', { name: /Tom.*1 unread/ }).click();
+  await ana.seesOnce('are you free?');
+  await ana.seesOnce('for you always');
+  await ana.goTo('room', 'lab2');
+  // To somebody who is not there: not sent, least of all to all.
+  await ana.write('@Nobody where are you?');
+  await ana.page.getByText('Nobody called Nobody is online').waitFor();
+  assert.equal(await ana.composer.inputValue(), '@Nobody where are you?');
+  await ana.write('@@Tom to all');
+  await mel.sees('@Tom to all');
+  assert.equal(await mel.page.getByText('are you free?').count(), 0);
+  for (const person of [ana, mel]) person.isWell();
+}
+
+export async function a_group_hears_only_its_members({ browser, url }) {
+  const [ana, mel, zoe] = await Promise.all(['Ana', 'Mel', 'Zoe'].map((name) => Person.in(browser, url, name)));
+  await ana.page.getByRole('button', { name: 'Make a group' }).click();
+  const dialog = ana.page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('dinner');
+  await dialog.getByLabel('Mel').check();
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  await ana.page.locator('crds-head h1', { hasText: 'dinner' }).waitFor();
+  await ana.write('at six?');
+  await mel.page.locator('crds-rooms').getByRole('link', { name: /dinner.*unread/ }).click();
+  await mel.seesOnce('at six?');
+  await mel.write('at seven');
+  await ana.seesOnce('at seven');
+  assert.equal(await zoe.page.getByText('dinner').count(), 0);
+  await mel.page.getByRole('button', { name: 'Leave the group dinner' }).click();
+  await ana.page.locator('.notices', { hasText: 'Mel left the group' }).waitFor();
+  await ana.page.getByRole('button', { name: 'Delete this group' }).click();
+  await ana.page.getByRole('dialog').getByRole('button', { name: 'Delete it' }).click();
+  await ana.waitFor('without the group', async () => (await ana.page.locator('crds-rooms').getByRole('link', { name: 'dinner' }).count()) === 0);
+  for (const person of [ana, mel, zoe]) person.isWell();
+}
+
+export async function what_is_unread_is_counted({ browser, url }) {
+  const ana = await Person.in(browser, url, 'Ana');
+  const mel = await Person.in(browser, url, 'Mel');
+  await makeRoom(mel, 'lab3');
+  await mel.write('nobody is here');
+  await mel.write('nor now');
+  await ana.page.locator('crds-rooms').getByRole('link', { name: /lab3.*2 unread/ }).waitFor();
+  await ana.goTo('with', 'Mel');
+  await mel.goTo('room', 'lobby');
+  await mel.write('Ana, look');
+  await ana.waitFor('called in the title', async () => (await ana.page.title()).startsWith('(1) '));
+  await ana.goTo('room', 'lobby');
+  await ana.sees('Ana, look');
+  await ana.goTo('room', 'lab3');
+  await ana.seesOnce('nor now');
+  await ana.waitFor('quiet in the title', async () => /^lab3/.test(await ana.page.title()));
+  for (const person of [ana, mel]) person.isWell();
+}
+
+export async function older_lines_come_on_scrolling_up_and_words_are_found({ browser, url }) {
+  const ana = await Person.in(browser, url, 'Ana');
+  await makeRoom(ana, 'long');
+  const LINES = 200;
+  for (let i = 1; i <= LINES; i++) await ana.write(`number ${i} of many`);
+  await ana.waitFor('sent', async () => (await ana.page.locator('.bubble[data-state=sending]').count()) === 0);
+  const mel = await Person.in(browser, url, 'Mel');
+  await mel.goTo('room', 'long');
+  await mel.sees(`number ${LINES} of many`);
+  assert.equal(await mel.line('number 2 of many').count(), 0);
+  for (let i = 0; i < 20 && (await mel.line('number 2 of many').count()) === 0; i++) {
+    await mel.page.locator('.scroller').evaluate((scroller) => (scroller.scrollTop = 0));
+    await mel.page.waitForTimeout(200);
+  }
+  await mel.seesOnce('number 2 of many');
+  const order = await mel.page.locator('.bubble .text').allTextContents();
+  const wanted = Array.from({ length: LINES }, (_, i) => `number ${i + 1} of many`);
+  assert.deepEqual(order.filter((text) => text.startsWith('number')), wanted);
+
+  await mel.goTo('room', 'lobby');
+  await mel.page.getByRole('button', { name: 'Search' }).click();
+  await mel.page.getByRole('dialog').getByRole('searchbox').fill('number 17');
+  await mel.page.getByRole('dialog').getByRole('button', { name: /number 17 of many/ }).click();
+  await mel.page.locator('.bubble.found', { hasText: 'number 17 of many' }).waitFor();
+  for (const person of [ana, mel]) person.isWell();
+}
+
+export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
+  const ana = await Person.in(browser, url, 'Ana');
+  const mel = await Person.in(browser, url, 'Mel');
+  await mel.page.locator('crds-people').getByText('Ana').waitFor();
+  await mel.page.getByRole('button', { name: 'Leave lobby' }).click();
+  await mel.page.getByText('You are not in lobby').waitFor();
+  await ana.page.locator('.notices', { hasText: 'Mel left' }).first().waitFor();
+  await ana.write('said meanwhile');
+  await mel.page.getByRole('button', { name: 'Join it' }).click();
+  await mel.seesOnce('said meanwhile');
+  await mel.write('back');
+  await ana.seesOnce('back');
+  for (const person of [ana, mel]) person.isWell();
+}
