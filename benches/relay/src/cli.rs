@@ -31,7 +31,9 @@ pub enum Command {
     Room(Options),
     /// A flood of 5,000 lines a second, with history and without; with few receivers, as --receivers 10
     History(Options),
-    /// All of them but history
+    /// As latency, to pages in a browser: in the lobby, and in a reliable room; as --receivers 500
+    Pages(Options),
+    /// All of them but history and pages
     All(Options),
     /// The base, as a server of its own
     #[command(hide = true)]

@@ -22,6 +22,7 @@ mod servers;
 mod speaker;
 mod stage;
 mod text;
+mod wire;
 
 // What bench-lan has too.
 #[path = "../../lan/src/clock.rs"]
@@ -42,6 +43,7 @@ use scenario::disturb::Disturb;
 use scenario::history::History;
 use scenario::latency::Latency;
 use scenario::memory::Memory;
+use scenario::pages::{HostedPages, Pages};
 use scenario::room::Room;
 
 fn main() -> ExitCode {
@@ -68,6 +70,10 @@ fn measure(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Disturb(options) => show(&Disturb(options), options),
         Command::Room(options) => show(&Room(options), options),
         Command::History(options) => show(&History(options), options),
+        Command::Pages(options) => {
+            show(&Pages(options), options)?;
+            show(&HostedPages(options), options)
+        }
         Command::All(options) => {
             show(&Memory(options), options)?;
             show(&Latency(options), options)?;

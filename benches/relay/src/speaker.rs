@@ -34,15 +34,15 @@ impl Speaker {
             stream,
             server,
             number,
-            unstamped: server.say(&text::write(number, NO_STAMP)).into_bytes(),
+            unstamped: said(server, &text::write(number, NO_STAMP)),
             buffer: Vec::new(),
         })
     }
 
     /// Says a text that is measured from now on.
     pub fn say(&mut self) -> io::Result<()> {
-        let said = self.server.say(&text::write(self.number, clock::now()));
-        (&*self.stream).write_all(said.as_bytes())
+        let said = said(self.server, &text::write(self.number, clock::now()));
+        (&*self.stream).write_all(&said)
     }
 
     /// Says so many texts at once that are not measured.
@@ -53,4 +53,10 @@ impl Speaker {
         }
         (&*self.stream).write_all(&self.buffer)
     }
+}
+
+/// What says a text, as it is written.
+fn said(server: &dyn Server, text: &str) -> Vec<u8> {
+    let line = server.say(text);
+    server.wire().written(line.as_bytes()).into_owned()
 }

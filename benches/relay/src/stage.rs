@@ -72,6 +72,7 @@ impl Stage {
         socket.connect(&self.process.address().into())?;
         let mut stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(DEAF_WAIT))?;
+        // Lines only: no scenario has a page that is deaf.
         let greeting = self.server.greeting(DEAF_NUMBER, Seat::Member);
         stream.write_all(greeting.as_bytes())?;
         let mut line = Vec::new();

@@ -46,8 +46,8 @@ const ASK_WAIT: Duration = Duration::from_secs(10);
 /// What a request's head may take, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// How long requests get to end by themselves when the server stops.
-const STOP_WAIT: Duration = Duration::from_secs(3);
+/// How long requests and WebSockets get to end by themselves when the server stops.
+const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// How long to wait after the system refused a connection for want of something, most likely of files.
 const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
@@ -92,6 +92,8 @@ struct Web {
     entrance: Entrance,
     pictures: Arc<Pictures>,
     thumbnails: Arc<Thumbnails>,
+    /// What is to end before the program does: requests, and WebSockets with their last words.
+    tasks: TaskTracker,
 }
 
 impl FromRef<Web> for Entrance {
@@ -147,14 +149,15 @@ impl Page {
             shown.set_ip(here);
         }
         tracing::info!("The page: http://{shown}/");
+        let tasks = TaskTracker::new();
         let routes = TowerToHyperService::new(routes(Web {
             entrance: self.entrance,
             pictures: Arc::default(),
             thumbnails: Arc::default(),
+            tasks: tasks.clone(),
         }));
         // A WebSocket counts as a connection of the server instead.
         let places = Arc::new(Semaphore::new(REQUESTS_AT_ONCE_MAX));
-        let requests = TaskTracker::new();
         loop {
             // Who comes when all places are taken waits for one.
             let accept = async {
@@ -170,13 +173,13 @@ impl Page {
                 continue;
             };
             let (routes, shutdown) = (routes.clone(), self.shutdown.clone());
-            requests.spawn(async move {
+            tasks.spawn(async move {
                 serve(stream, peer, routes, shutdown).await;
                 drop(place);
             });
         }
-        requests.close();
-        let _ = timeout(STOP_WAIT, requests.wait()).await;
+        tasks.close();
+        let _ = timeout(STOP_WAIT, tasks.wait()).await;
     }
 }
 

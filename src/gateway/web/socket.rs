@@ -15,10 +15,10 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::origin;
 use super::refusal::Refused;
+use super::{Web, origin};
 use crate::control::{BULK_BYTES_MAX, LineBuffer};
-use crate::server::{Ends, Entrance, Link};
+use crate::server::{Ends, Link};
 
 /// How long a page may take to read what it is sent; then it is dropped.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const WRITE_BYTES: usize = 32 * 1024;
 
 /// `GET /ws`
 pub(super) async fn upgrade(
-    State(entrance): State<Entrance>,
+    State(web): State<Web>,
     Extension(ends): Extension<Ends>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -42,14 +42,18 @@ pub(super) async fn upgrade(
         Ok(upgrade) => upgrade,
         Err(rejection) => return Ok(rejection.into_response()),
     };
-    let message_bytes_max = entrance.limits()?.line_bytes_max.max(BULK_BYTES_MAX);
-    let link = entrance.connect(ends)?;
+    let message_bytes_max = web.entrance.limits()?.line_bytes_max.max(BULK_BYTES_MAX);
+    let link = web.entrance.connect(ends)?;
+    let task = web.tasks.token();
     let upgrade = upgrade
         .max_message_size(message_bytes_max)
         .max_frame_size(message_bytes_max)
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES);
-    Ok(upgrade.on_upgrade(|socket| carry(socket, link)))
+    Ok(upgrade.on_upgrade(|socket| async {
+        carry(socket, link).await;
+        drop(task);
+    }))
 }
 
 /// Carries both ways until one of the two ends.

@@ -75,6 +75,7 @@ impl Client {
             if let Some(answer) = shared.server.answer(line) {
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 // A server that takes no more closes the connection, which is seen then.
+                let answer = shared.server.wire().written(&answer);
                 let _ = send(self.stream.as_raw_fd(), &answer, flags);
             }
             if self.is_welcome {

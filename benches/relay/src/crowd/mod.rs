@@ -140,7 +140,9 @@ impl Crowd {
         let stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;
         let greeting = self.shared.server.greeting(self.clients, seat);
-        (&stream).write_all(greeting.as_bytes())?;
+        let wire = self.shared.server.wire();
+        wire.open(&stream)?;
+        (&stream).write_all(&wire.written(greeting.as_bytes()))?;
         let stream = Arc::new(stream);
         let turn = self.clients % self.threads.len();
         let thread = &mut self.threads[turn];

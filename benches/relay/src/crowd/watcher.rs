@@ -30,6 +30,8 @@ pub(super) struct Watcher {
     /// At the places that their events name.
     clients: Vec<Client>,
     buffer: Vec<u8>,
+    /// Lines that came as messages.
+    unwrapped: Vec<u8>,
     latencies: Vec<u64>,
 }
 
@@ -47,6 +49,7 @@ impl Watcher {
             trouble,
             clients: Vec::new(),
             buffer: vec![0; READ_BYTES],
+            unwrapped: Vec::new(),
             latencies: Vec::new(),
         }
     }
@@ -91,8 +94,8 @@ impl Watcher {
             .bytes
             .fetch_add(length as u64, Ordering::Relaxed);
         let read = &self.buffer[..begun + length];
-        let end = memchr::memrchr(b'\n', read).map_or(0, |at| at + 1);
-        let (lines, rest) = read.split_at(end);
+        let wire = self.shared.server.wire();
+        let (lines, rest) = wire.lines(read, &mut self.unwrapped);
         client.begun.clear();
         client.begun.extend_from_slice(rest);
         if let Err(reason) = client.take(lines, now, &self.shared, &mut self.latencies) {

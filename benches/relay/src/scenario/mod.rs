@@ -14,6 +14,7 @@ pub mod disturb;
 pub mod history;
 pub mod latency;
 pub mod memory;
+pub mod pages;
 pub mod room;
 
 /// How many lines a second people say in a lively room.

@@ -5,12 +5,20 @@ use std::io;
 use std::process::Command;
 
 use super::{Reception, Seat, Server, Setting, has};
+use crate::wire::Wire;
 
 #[derive(Debug)]
 pub struct Crds {
     /// It keeps what is said, as it does unless told otherwise.
     pub keeps_history: bool,
+    /// How its clients come.
+    pub wire: Wire,
+    /// They are in a reliable room in place of the lobby, where the server takes part for each.
+    pub is_hosted: bool,
 }
+
+/// Who makes the room for all.
+const MAKER: usize = 0;
 
 impl Server for Crds {
     fn name(&self) -> &'static str {
@@ -19,7 +27,14 @@ impl Server for Crds {
 
     fn command(&self, setting: &Setting<'_>) -> io::Result<Command> {
         let mut command = Command::new(setting.crds);
-        command.args(["serve", "--no-web", "--listen", "127.0.0.1", "--port", "0"]);
+        command.args(["serve", "--listen", "127.0.0.1", "--port", "0"]);
+        match self.wire {
+            Wire::Lines => command.arg("--no-web"),
+            Wire::WebSocket => command.args(["--web", "0"]),
+        };
+        if self.is_hosted {
+            command.args(["--interface", "lo"]);
+        }
         command.arg("--data").arg(setting.scratch.join("data"));
         let connections = setting.connections.to_string();
         command.args(["--max-connections", &connections]);
@@ -31,7 +46,10 @@ impl Server for Crds {
     }
 
     fn announcement(&self) -> &'static str {
-        "listening on port "
+        match self.wire {
+            Wire::Lines => "listening on port ",
+            Wire::WebSocket => "The page: http://127.0.0.1:",
+        }
     }
 
     fn greeting(&self, client: usize, seat: Seat) -> String {
@@ -41,6 +59,13 @@ impl Server for Crds {
         );
         match seat {
             Seat::Bystander => name,
+            Seat::Member if self.is_hosted => {
+                let make = "{\"id\":6,\"request\":\"make-room\",\"name\":\"pages\",\"dialect\":\"reliable\"}\n";
+                let make = if client == MAKER { make } else { "" };
+                let enter =
+                    "{\"id\":3,\"request\":\"enter\",\"room\":\"pages\",\"via\":\"hosted\"}\n";
+                name + make + enter
+            }
             Seat::Member => {
                 name + "{\"id\":3,\"request\":\"enter\",\"room\":\"lobby\",\"via\":\"relay\"}\n"
             }
@@ -64,7 +89,12 @@ impl Server for Crds {
     }
 
     fn say(&self, text: &str) -> String {
-        format!("{{\"id\":4,\"request\":\"say\",\"room\":\"lobby\",\"text\":\"{text}\"}}\n")
+        let room = if self.is_hosted { "pages" } else { "lobby" };
+        format!("{{\"id\":4,\"request\":\"say\",\"room\":\"{room}\",\"text\":\"{text}\"}}\n")
+    }
+
+    fn wire(&self) -> Wire {
+        self.wire
     }
 
     fn answer<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {

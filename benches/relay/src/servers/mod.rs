@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use crate::wire::Wire;
+
 mod bare;
 mod crds;
 mod nats;
@@ -64,6 +66,11 @@ pub trait Server: Debug + Sync {
     /// What a client says to a line that asks for a sign of life.
     fn answer<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>>;
 
+    /// How lines travel to it and from it.
+    fn wire(&self) -> Wire {
+        Wire::Lines
+    }
+
     /// How many line ends a delivered text comes with.
     fn line_ends(&self) -> usize {
         1
@@ -75,6 +82,8 @@ pub const SERVERS: &[&dyn Server] = &[
     &bare::Bare,
     &crds::Crds {
         keeps_history: true,
+        wire: Wire::Lines,
+        is_hosted: false,
     },
     &ngircd::Ngircd,
     &nats::Nats,
@@ -83,6 +92,22 @@ pub const SERVERS: &[&dyn Server] = &[
 /// Ours, without what it keeps.
 pub const WITHOUT_HISTORY: &dyn Server = &crds::Crds {
     keeps_history: false,
+    wire: Wire::Lines,
+    is_hosted: false,
+};
+
+/// Ours, as pages speak to it.
+pub const PAGES: &dyn Server = &crds::Crds {
+    keeps_history: true,
+    wire: Wire::WebSocket,
+    is_hosted: false,
+};
+
+/// The same in a reliable room.
+pub const HOSTED_PAGES: &dyn Server = &crds::Crds {
+    keeps_history: true,
+    wire: Wire::WebSocket,
+    is_hosted: true,
 };
 
 /// The one that all others are compared to.
