@@ -91,7 +91,7 @@ async function shoot(person, folder, name, colorScheme) {
     const { items } = state.current;
     const morning = new Date().setHours(9, 12, 0, 0);
     let at = 0;
-    for (const item of items) item.at = morning + (item.what === 'notice' ? minutes[at] : minutes[at++]) * 60_000;
+    for (const item of items) item.at = morning + (minutes[item.what === 'notice' ? at : at++] ?? 60) * 60_000;
     document.querySelector('crds-talk').show();
   }, MINUTES);
   await person.page.waitForTimeout(700);
