@@ -3,19 +3,22 @@
 //! the two together.
 
 pub mod datagrams;
+mod event;
 mod json;
 mod line_buffer;
 pub mod plain_words;
 mod reply;
 mod request;
 mod token;
+mod words;
 
+pub use event::{Activity, Event};
 pub use json::{
     JsonError, ServerLine, asks_for_piece, directory_array, event_line, parse_request,
     parse_server_line, refusal_line, reply_line, reply_line_with_directory, request_line,
 };
 pub use line_buffer::{Framed, LineBuffer, LineError};
-pub use reply::{Activity, Event, Group, Online, Present, Refusal, RefusalCode, Reply};
+pub use reply::{Group, Online, Present, Refusal, RefusalCode, Reply};
 pub use request::{FileFor, Request, RequestKind, Via, ViaError};
 pub use token::{Token, TokenError};
 

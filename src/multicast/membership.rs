@@ -28,6 +28,8 @@ pub(super) struct Members {
     live: usize,
     /// How many of those, and of us, a relay carries.
     relayed: usize,
+    /// Members that are there besides, of whom we do not hear.
+    beside: usize,
     /// The longest round trip among those there, never below the least reckoned with.
     round_trip: Micros,
     quantised_round_trip: QuantisedTime,
@@ -109,6 +111,7 @@ impl Members {
             all: BTreeMap::new(),
             live: 0,
             relayed: 0,
+            beside: 0,
             round_trip: ROUND_TRIP_FIRST,
             quantised_round_trip: QuantisedTime::of(ROUND_TRIP_FIRST),
         }
@@ -296,7 +299,7 @@ impl Members {
             name: self.shown(id, name),
             address: member.address,
             since: member.since,
-            is_relayed: member.role == Role::Relayed,
+            is_relayed: member.role.is_relayed(),
             round_trip: member.round_trip,
             loss_here: member.arrivals.loss(),
             loss_there: member.told_loss,
@@ -327,10 +330,15 @@ impl Members {
 
     /// Members there, and us.
     pub(super) fn len(&self) -> usize {
-        self.live + 1
+        self.live + self.beside + 1
     }
 
-    /// A member told how far it has what we said.
+    /// So many members are there besides those of whom we hear.
+    pub(super) fn set_beside(&mut self, beside: usize) {
+        self.beside = beside;
+    }
+
+    /// A member told how far it has what we said. What an observer tells stands for those whom it takes part for.
     pub(super) fn reported(
         &mut self,
         id: MemberId,
@@ -339,14 +347,17 @@ impl Members {
         loss: Option<f64>,
         now: Instant,
     ) {
-        if let Some(member) = self.all.get_mut(&id) {
-            member.has = member.has.max(next);
-            if top > member.top {
-                member.top = top;
-                member.progressed = now;
-                member.is_stalled = false;
-            }
-            member.told_loss = loss.or(member.told_loss);
+        let Some(member) = self.all.get_mut(&id) else {
+            return;
+        };
+        member.reported(next, top, now);
+        member.told_loss = loss.or(member.told_loss);
+        if member.role == Role::Observer {
+            let address = member.address;
+            let is_its =
+                |member: &&mut Member| member.role == Role::Hosted && member.address == address;
+            let hosted = self.all.values_mut().filter(is_its);
+            hosted.for_each(|member| member.reported(next, top, now));
         }
     }
 
@@ -449,7 +460,7 @@ impl Members {
     }
 
     fn measure_longest(&mut self) {
-        let by_multicast = self.live_members().filter(|m| m.role != Role::Relayed);
+        let by_multicast = self.live_members().filter(|m| !m.role.is_relayed());
         let measured = by_multicast.filter_map(|member| member.round_trip);
         let longest = measured.max().unwrap_or(ROUND_TRIP_FIRST);
         self.round_trip = longest.max(ROUND_TRIP_MIN);
@@ -509,6 +520,16 @@ impl Members {
 }
 
 impl Member {
+    /// How far it has what we said.
+    fn reported(&mut self, next: u64, top: u64, now: Instant) {
+        self.has = self.has.max(next);
+        if top > self.top {
+            self.top = top;
+            self.progressed = now;
+            self.is_stalled = false;
+        }
+    }
+
     fn takes_relay(&self) -> bool {
         self.is_live && self.role == Role::Relayed
     }

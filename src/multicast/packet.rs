@@ -59,8 +59,17 @@ pub enum Role {
     /// A member whose datagrams a relay carries: its way is longer, and the others do not wait for it when they
     /// set their pace.
     Relayed,
+    /// An observer takes part in its place: it hears for it, so that its reports stand for this one's too.
+    Hosted,
     /// It hears, repairs and reports, but is nobody: neither shown nor counted among those a line is for.
     Observer,
+}
+
+impl Role {
+    /// Whether somebody else carries its datagrams.
+    pub fn is_relayed(self) -> bool {
+        matches!(self, Self::Relayed | Self::Hosted)
+    }
 }
 
 /// The outer header.
@@ -213,6 +222,7 @@ const FLAG_POLL: u8 = 1;
 const FLAG_WANTS_REPORT: u8 = 2;
 const FLAG_RELAYED: u8 = 4;
 const FLAG_OBSERVER: u8 = 8;
+const FLAG_HOSTED: u8 = 16;
 
 const RECORD_FIRST: u8 = 1;
 const RECORD_LAST: u8 = 2;
@@ -238,6 +248,7 @@ impl Header {
         let role = match self.role {
             Role::Member => 0,
             Role::Relayed => FLAG_RELAYED,
+            Role::Hosted => FLAG_RELAYED | FLAG_HOSTED,
             Role::Observer => FLAG_OBSERVER,
         };
         let flags = poll | wants_report | role;
@@ -271,6 +282,7 @@ impl Header {
             group_size: QuantisedSize(input.get_u8()),
             role: match flags {
                 _ if flags & FLAG_OBSERVER != 0 => Role::Observer,
+                _ if flags & FLAG_HOSTED != 0 => Role::Hosted,
                 _ if flags & FLAG_RELAYED != 0 => Role::Relayed,
                 _ => Role::Member,
             },
@@ -533,7 +545,12 @@ mod tests {
     fn header() -> impl Strategy<Value = Header> {
         let numbers = any::<(u32, u64, u32, u32, u32)>();
         let rest = any::<(u8, u8, bool, bool)>();
-        let role = prop::sample::select(vec![Role::Member, Role::Relayed, Role::Observer]);
+        let role = prop::sample::select(vec![
+            Role::Member,
+            Role::Relayed,
+            Role::Hosted,
+            Role::Observer,
+        ]);
         (numbers, rest, role).prop_map(
             |((room_tag, transmitter, number, stamp_us, age_ms), rest, role)| {
                 let (round_trip, group_size, poll, wants_report) = rest;

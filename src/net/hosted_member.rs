@@ -16,7 +16,9 @@ use crate::multicast::content::{self, Content};
 use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::multicast::session::{Config, Delivered, Event, Input, MessageId, Output, Session};
 
-/// A session whose talk is heard elsewhere: by whoever carries its datagrams.
+/// A session whose talk is heard elsewhere: by the observer that carries its datagrams, and whose reports stand for
+/// its own. It has to be given only what others, who are not hosted beside it, say of themselves and of it: their signs of
+/// life, their leaves, and their nacks and reports of what it said.
 pub struct HostedMember {
     id: MemberId,
     session: Session,
@@ -46,18 +48,22 @@ impl HostedMember {
             repairs: true,
             rate_max: None,
             replaces: None,
-            role: Role::Member,
+            role: Role::Hosted,
             past: None,
         };
         let id = MemberId(new_member()?);
-        let mut session = Session::new(id, config, getrandom::u64()?, clock.now());
-        session.set_relayed(true, clock.now());
+        let session = Session::new(id, config, getrandom::u64()?, clock.now());
         Ok(Self { id, session, clock })
     }
 
     /// Which member it is.
     pub fn id(&self) -> u64 {
         self.id.0
+    }
+
+    /// So many others are hosted beside it.
+    pub fn set_beside(&mut self, others: usize) {
+        self.session.set_beside(others);
     }
 
     /// Takes a datagram.

@@ -1,6 +1,8 @@
 //! The one owner of hub, directory and store. Requests that wait together share one commit, and lines
 //! that wait together go out together.
 
+mod saving;
+
 use std::thread;
 
 use bytes::Bytes;
@@ -19,7 +21,7 @@ use super::rendered::Rendered;
 use super::told::Told;
 use super::{Shutdown, past};
 use crate::chat::{NewRoom, OneLine, Origin, RoomName};
-use crate::control::{Event, FileFor, Refusal, RefusalCode, Reply, Request, Token, VERSION, Via};
+use crate::control::{Event, FileFor, Refusal, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
 use crate::hub::{Addressed, Audience, ClientId, Hub};
 use crate::store::{Change, History, Store};
@@ -439,48 +441,6 @@ impl HubTask {
             .collect();
         let bytes = text.as_str().len();
         Some(Told::group_line(by, group.as_str(), &to, bytes))
-    }
-
-    /// Puts all changes on disk together. If that fails they are taken back.
-    fn save(&mut self, outcomes: &mut [Outcome]) -> bool {
-        let pending = outcomes.iter().flat_map(|outcome| &outcome.pending);
-        let changes: Vec<Change> = pending.map(|pending| pending.change.clone()).collect();
-        if changes.is_empty() {
-            return true;
-        }
-        let Err(error) = self.store.save(&changes) else {
-            return true;
-        };
-        tracing::warn!("{} changes {error}", changes.len());
-        self.rendered = Rendered::default();
-        let refusal = Refusal::new(RefusalCode::NotSaved, error.to_string());
-        // Last made first undone: a name may have been deleted and made again.
-        for outcome in outcomes.iter_mut().rev() {
-            for pending in outcome.pending.drain(..).rev() {
-                self.undo(pending.undo);
-            }
-            if outcome.must_save && outcome.result.is_ok() {
-                outcome.result = Err(refusal.clone());
-                outcome.events.clear();
-            }
-        }
-        false
-    }
-
-    fn undo(&mut self, undo: Undo) {
-        match undo {
-            Undo::Unmake(name) => {
-                let gone = self.directory.delete(&name);
-                debug_assert!(gone.is_ok());
-            }
-            Undo::Restore(id, room) => self.directory.restore(id, room),
-            Undo::Topic(name, before) => {
-                let set = self.directory.set_topic(&name, before);
-                debug_assert!(set.is_ok());
-            }
-            Undo::Group(change) => self.hub.undo(change),
-            Undo::Avatar(change) => self.hub.undo_avatar(change),
-        }
     }
 
     fn release(&mut self, outcome: Outcome) {

@@ -163,6 +163,7 @@ impl Session {
         session.members.set_relayed(false, session.is_relayed());
         let own = Stream::new(session.config.first_sequence, false, now, now);
         session.streams.insert(me, own);
+        session.pace.set_relayed(session.is_relayed(), now);
         session.show_name_soon();
         session.work();
         session
@@ -245,7 +246,7 @@ impl Session {
 
     /// Whether its datagrams go through a relay.
     pub fn is_relayed(&self) -> bool {
-        self.config.role == Role::Relayed
+        self.config.role.is_relayed()
     }
 
     /// Its datagrams go through a relay from now on, or no longer; told to the others at once.
@@ -259,6 +260,12 @@ impl Session {
         self.pace.set_relayed(is_relayed, self.now);
         self.heartbeat_due = self.now;
         self.work();
+    }
+
+    /// So many members are there besides those whom this session hears: one of role [`Role::Hosted`] need not hear the
+    /// others who are hosted beside it.
+    pub fn set_beside(&mut self, members: usize) {
+        self.members.set_beside(members);
     }
 
     /// Leaves the room, once every member there has reported what was said last, or half a second has

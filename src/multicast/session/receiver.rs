@@ -12,7 +12,7 @@ use crate::multicast::config::{
 use crate::multicast::membership::{Heard, ROUND_TRIP_MAX};
 use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
-    Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry,
+    Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry, Role,
 };
 use crate::multicast::stream::{Delivery, Offer, Stream, expand};
 use crate::time::{Instant, Micros};
@@ -168,7 +168,10 @@ impl Session {
     /// Begins to follow an origin, unless that is done: where we or a history stopped, or with its first record if
     /// either was here before it, else with `live`. What is too far back is told as a gap.
     fn follow(&mut self, origin: MemberId, origin_started: Instant, live: u32) {
-        if self.streams.contains_key(&origin) || self.streams.len() >= STREAMS_MAX {
+        // An observer hears for who is hosted.
+        let is_hosted = self.config.role == Role::Hosted;
+        let is_full = self.streams.len() >= STREAMS_MAX;
+        if is_hosted || is_full || self.streams.contains_key(&origin) {
             return;
         }
         let first = self.config.first_sequence;

@@ -373,6 +373,69 @@ fn an_observer_is_nobody() {
     assert_eq!(session.stats().ignored, 0);
 }
 
+fn report_on_me(next: u32) -> Body<'static> {
+    Body::Report(vec![ReportEntry {
+        origin: MemberId(1),
+        next,
+        top: next,
+        age_ms: 0,
+        echo_stamp_us: 0,
+        echo_delay_us: u32::MAX,
+        loss: QuantisedShare::of(None),
+    }])
+}
+
+#[test]
+fn an_observer_reports_for_whom_it_takes_part_for() {
+    let now = Instant::from_micros(1_000_000);
+    let mut session = session(now);
+    hear_as(Role::Observer, &mut session, 2, &heartbeat(1, ""), now);
+    hear_as(Role::Hosted, &mut session, 3, &heartbeat(1, "page"), now);
+    hear(&mut session, 4, &heartbeat(1, "near"), now);
+    let said = session.say(b"a line", now).unwrap();
+    sent(&mut session);
+    assert_eq!(session.delivered(said), Delivered { by: 0, of: 2 });
+    // What a member tells is of that one alone.
+    hear(&mut session, 4, &report_on_me(2), now);
+    assert_eq!(session.delivered(said), Delivered { by: 1, of: 2 });
+    hear_as(Role::Observer, &mut session, 2, &report_on_me(2), now);
+    assert_eq!(session.delivered(said), Delivered { by: 2, of: 2 });
+    assert!(session.members().any(|member| member.is_relayed));
+}
+
+#[test]
+fn who_is_hosted_leaves_hearing_to_the_observer() {
+    let mut now = Instant::from_micros(1_000_000);
+    let config = Config {
+        role: Role::Hosted,
+        ..session(now).config
+    };
+    let mut session = Session::new(MemberId(1), config, 1, now);
+    hear(&mut session, 2, &heartbeat(1, "near"), now);
+    hear_lines(&mut session, 2, &[1, 2, 9], now);
+    for _ in 0..200 {
+        now = now + Micros::from_millis(10);
+        session.handle_input(Input::Timeout, now);
+        loop {
+            match session.poll_output() {
+                Output::Event(Event::Message { .. } | Event::Gap { .. }) => panic!("it heard"),
+                Output::Event(_) => {}
+                Output::Transmit(datagram) => {
+                    let (header, body) = decode(&datagram).unwrap();
+                    assert_eq!(header.role, Role::Hosted);
+                    assert!(matches!(body, Body::Heartbeat(_)), "{body:?}");
+                }
+                Output::Wait(_) => break,
+            }
+        }
+    }
+    // It speaks for itself, and knows who has that.
+    let said = session.say(b"a line", now).unwrap();
+    assert!(sent(&mut session) > 0);
+    hear(&mut session, 2, &report_on_me(2), now);
+    assert_eq!(session.delivered(said), Delivered { by: 1, of: 1 });
+}
+
 #[test]
 fn the_pace_does_not_wait_for_who_is_relayed() {
     let mut now = Instant::from_micros(1_000_000);

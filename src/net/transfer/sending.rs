@@ -309,7 +309,7 @@ impl Sending {
                     state.is_kept |= member.is_done;
                     state.is_being_kept |= member.is_waiting;
                 }
-                Role::Member | Role::Relayed => {
+                Role::Member | Role::Relayed | Role::Hosted => {
                     state.done += usize::from(member.is_done);
                     state.waiting += usize::from(member.is_waiting);
                 }

@@ -14,7 +14,7 @@ use crate::chat::{RecordId, RoomName, UserName};
 use crate::control::{self, Event, Refusal, RefusalCode, Reply, datagrams};
 use crate::hub::ClientId;
 use crate::multicast::content::Content;
-use crate::multicast::packet::MemberId;
+use crate::multicast::packet::{self, Body, MemberId, Role};
 use crate::net::{HostedMember, MemberTold, SayError};
 use crate::server::job::Answer;
 use crate::server::outbox::{LetGo, Outbox};
@@ -44,8 +44,8 @@ pub(super) struct HostedClients {
     by_client: BTreeMap<ClientId, u64>,
     /// When each has something to do by itself.
     wakes: BTreeSet<(Instant, u64)>,
-    /// What they have not heard yet.
-    unheard: VecDeque<(Bytes, For)>,
+    /// What they have not heard yet, and for whom it is.
+    unheard: VecDeque<(SocketAddrV4, Vec<u8>, For)>,
     /// Those who may have something to send.
     stirred: BTreeSet<u64>,
     /// Those of whose lines it is not known that all have them, and when that was last looked at.
@@ -53,10 +53,9 @@ pub(super) struct HostedClients {
     looked: Option<Instant>,
 }
 
-/// Whom a piece is for.
+/// Whom a datagram is for.
 enum For {
     All,
-    AllBut(u64),
     These(Vec<u64>),
 }
 
@@ -77,6 +76,9 @@ struct Awaited {
     record: RecordId,
     said: Instant,
     is_told: bool,
+    /// So many were hosted beside who says it, and whether they were told.
+    beside: usize,
+    is_heard: bool,
 }
 
 /// What is to be done for one of them.
@@ -187,7 +189,7 @@ impl HostedClients {
             return;
         };
         hosted.client = None;
-        hosted.say_waiting();
+        hosted.say_waiting(0);
         hosted.waiting.clear();
         match &mut hosted.member {
             Some(member) => {
@@ -218,6 +220,7 @@ impl HostedClients {
         said_at: Option<Timestamp>,
         answer: Answer,
     ) {
+        let beside = self.all.len().saturating_sub(1);
         let Some(hosted) = self.all.get_mut(&key) else {
             return;
         };
@@ -228,30 +231,39 @@ impl HostedClients {
         }
         let said_at = said_at.unwrap_or_else(Timestamp::now);
         hosted.waiting.push_back((content, said_at, answer));
-        hosted.say_waiting();
+        hosted.say_waiting(beside);
         self.stirred.insert(key);
     }
 
-    /// They hear this when the others have been served.
-    pub(super) fn hear_all(&mut self, piece: &[u8], but: Option<u64>) {
+    /// They hear of this piece what concerns them, when the others have been served. The talk itself the seat hears for
+    /// all of them, and it knows who is hosted: so what is said, and by whom of them, costs them nothing.
+    pub(super) fn hear(&mut self, piece: &[u8]) {
         // In a plain room none is a member.
         let mut all = self.all.values();
-        if all.next().is_some_and(|hosted| hosted.member.is_some()) {
-            let whom = but.map_or(For::All, For::AllBut);
-            let piece = Bytes::copy_from_slice(piece);
-            self.unheard.push_back((piece, whom));
+        if all.next().is_none_or(|hosted| hosted.member.is_none()) {
+            return;
+        }
+        for (source, datagram) in datagrams::read(piece) {
+            let Ok((header, body)) = packet::decode(datagram) else {
+                continue;
+            };
+            let whom = match body {
+                _ if self.all.contains_key(&header.transmitter.0) => continue,
+                Body::Data(_) | Body::Repair(_) => continue,
+                Body::Heartbeat(_) if header.role == Role::Observer => continue,
+                Body::Heartbeat(_) | Body::Leave(_) => For::All,
+                Body::Report(entries) => self.those(entries.iter().map(|entry| entry.origin)),
+                Body::Nack(entries) => self.those(entries.iter().map(|entry| entry.origin)),
+            };
+            if !matches!(&whom, For::These(keys) if keys.is_empty()) {
+                self.unheard.push_back((source, datagram.to_vec(), whom));
+            }
         }
     }
 
-    /// Only these of them hear this.
-    pub(super) fn hear_these(&mut self, piece: &[u8], members: &[MemberId], but: Option<u64>) {
-        let members = members.iter().map(|member| member.0);
-        let members = members.filter(|id| Some(*id) != but && self.has_member(*id));
-        let members: Vec<u64> = members.collect();
-        if !members.is_empty() {
-            let piece = Bytes::copy_from_slice(piece);
-            self.unheard.push_back((piece, For::These(members)));
-        }
+    fn those(&self, members: impl Iterator<Item = MemberId>) -> For {
+        let keys = members.map(|member| member.0);
+        For::These(keys.filter(|key| self.all.contains_key(key)).collect())
     }
 
     /// When one of them has something to do by itself.
@@ -281,8 +293,22 @@ impl HostedClients {
 
     /// They hear what waits; what they want then comes back.
     pub(super) fn work(&mut self) -> Vec<Wanted> {
-        for (piece, whom) in std::mem::take(&mut self.unheard) {
-            self.hear(&piece, &whom);
+        for (source, datagram, whom) in std::mem::take(&mut self.unheard) {
+            match whom {
+                For::All => {
+                    for (key, hosted) in &mut self.all {
+                        hosted.hear(source, &datagram);
+                        self.stirred.insert(*key);
+                    }
+                }
+                For::These(keys) => {
+                    for key in keys {
+                        let hosted = self.all.get_mut(&key);
+                        hosted.into_iter().for_each(|h| h.hear(source, &datagram));
+                        self.stirred.insert(key);
+                    }
+                }
+            }
         }
         let mut wanted = Vec::new();
         for key in std::mem::take(&mut self.stirred) {
@@ -291,38 +317,19 @@ impl HostedClients {
         wanted
     }
 
-    fn hear(&mut self, piece: &[u8], whom: &For) {
-        let all: Vec<(SocketAddrV4, &[u8])> = datagrams::read(piece).collect();
-        if let For::These(keys) = whom {
-            for key in keys {
-                let hosted = self.all.get_mut(key);
-                if let Some(member) = hosted.and_then(|hosted| hosted.member.as_mut()) {
-                    all.iter().for_each(|(source, d)| member.hear(*source, d));
-                    self.stirred.insert(*key);
-                }
-            }
-            return;
-        }
-        for (key, hosted) in &mut self.all {
-            let is_meant = !matches!(whom, For::AllBut(but) if but == key);
-            if let Some(member) = hosted.member.as_mut().filter(|_| is_meant) {
-                all.iter().for_each(|(source, d)| member.hear(*source, d));
-                self.stirred.insert(*key);
-            }
-        }
-    }
-
     fn flush(&mut self, key: u64, wanted: &mut Vec<Wanted>) {
+        let beside = self.all.len().saturating_sub(1);
         let Some(hosted) = self.all.get_mut(&key) else {
             return;
         };
-        hosted.say_waiting();
+        hosted.say_waiting(beside);
         if !hosted.awaited.is_empty() {
             self.awaiting.insert(key);
         }
         let Some(member) = &mut hosted.member else {
             return;
         };
+        member.set_beside(beside);
         let mut sent = Vec::new();
         let mut told = Vec::new();
         let wake = member.flush(|d| sent.push(d.to_vec()), |t| told.push(t));
@@ -384,6 +391,15 @@ impl HostedClients {
         }
     }
 
+    /// What one of them said has been told to all of them.
+    pub(super) fn note_heard(&mut self, record: RecordId) {
+        if let Some(hosted) = self.all.get_mut(&record.origin.0) {
+            let mut awaited = hosted.awaited.iter_mut();
+            let awaited = awaited.find(|awaited| awaited.record == record);
+            awaited.into_iter().for_each(|a| a.is_heard = true);
+        }
+    }
+
     /// When it is to be looked next who has what was said.
     pub(super) fn delivery_look(&self) -> Option<Instant> {
         let wait = match self.all.len() {
@@ -408,7 +424,10 @@ impl HostedClients {
             };
             awaited.retain_mut(|awaited| {
                 let delivered = member.delivered(awaited.record);
-                let is_by_all = delivered.by == delivered.of;
+                let beside = awaited.beside;
+                let of = delivered.of + beside;
+                let by = delivered.by + if awaited.is_heard { beside } else { 0 };
+                let is_by_all = awaited.is_heard && by == of;
                 let waited = now.duration_since(awaited.said);
                 let is_late = waited >= DELIVERY_WAIT && !awaited.is_told;
                 if is_by_all || is_late {
@@ -416,8 +435,8 @@ impl HostedClients {
                     let event = Event::Delivered {
                         room: room.clone(),
                         record: awaited.record,
-                        by: delivered.by as u64,
-                        of: delivered.of as u64,
+                        by: by as u64,
+                        of: of as u64,
                     };
                     told.push((*key, event));
                 }
@@ -431,6 +450,11 @@ impl HostedClients {
 }
 
 impl Hosted {
+    fn hear(&mut self, source: SocketAddrV4, datagram: &[u8]) {
+        let member = self.member.iter_mut();
+        member.for_each(|member| member.hear(source, datagram));
+    }
+
     /// What it awaits, and who knows it.
     fn split(&mut self) -> Option<(&mut VecDeque<Awaited>, &HostedMember)> {
         let member = self.member.as_deref()?;
@@ -438,7 +462,7 @@ impl Hosted {
     }
 
     /// Says what waits, as far as there is room for it.
-    fn say_waiting(&mut self) {
+    fn say_waiting(&mut self, beside: usize) {
         let Some(member) = &mut self.member else {
             return;
         };
@@ -454,6 +478,8 @@ impl Hosted {
                     record,
                     said: Instant::now(),
                     is_told: false,
+                    beside,
+                    is_heard: false,
                 });
             }
             let refused = |error: SayError| Refusal::new(RefusalCode::NoRelay, error.to_string());

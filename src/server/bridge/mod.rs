@@ -1,5 +1,6 @@
 //! The server's own seats: one in each room that has a client who asked for a way into it, or a follower.
 
+mod handle;
 mod hosted;
 mod keep_file;
 mod kept;
@@ -15,32 +16,24 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::files::Files;
 use super::job::{Answer, Job};
-use super::outbox::{LetGo, Outbox};
-use crate::chat::{
-    Dialect, FileOffer, Message, MessageText, Position, Room, RoomId, RoomName, SessionId, UserName,
-};
-use crate::control::{Refusal, RefusalCode, Reply};
+use super::outbox::Outbox;
+use crate::chat::{Dialect, Room, RoomId, RoomName, SessionId};
+use crate::control::{Refusal, Reply};
 use crate::hub::ClientId;
 use crate::net::{HostedMember, Interface, Towards};
 use crate::store::History;
+pub(super) use handle::{Bridge, Guest, Overheard, RoomAsk};
+use handle::{BridgeError, COMMANDS_WAITING_MAX, Command, HeardSoFar, ToRoom, has_room_for_piece};
 use kept::{Kept, RoomHistory};
 use room_bridge::RoomBridge;
 use room_files::Places;
 pub(super) use room_files::TRANSFER_FILES_MAX;
-
-/// Commands that wait, for all rooms or for one. What finds no room is a datagram that is lost, or a client
-/// that is told to try again.
-const COMMANDS_WAITING_MAX: usize = 1024;
-
-/// Pieces of datagrams among them: at most 4 MiB. Commands always find room behind them.
-const PIECES_WAITING_MAX: usize = 64;
 
 /// Rooms that the server has a seat in at once.
 pub(super) const SEATS_MAX: usize = 256;
@@ -61,119 +54,6 @@ const INTERFACES_KNOWN: Duration = Duration::from_secs(1);
 
 /// Rooms that it listens in because somebody follows; others stay free for guests.
 const FOLLOWED_SEATS_MAX: usize = 128;
-
-/// Who is in a room and asked the server for a way into it.
-#[derive(Clone, Debug)]
-pub(super) struct Guest {
-    /// Its seat in a reliable room.
-    pub(super) member: Option<u64>,
-    /// What it is called; in a plain room it speaks as this.
-    pub(super) name: UserName,
-    /// Its datagrams come through the server, and it is sent those of the group.
-    pub(super) is_relayed: bool,
-    /// We take part in its place.
-    pub(super) is_hosted: bool,
-    /// Our own address of the connection with it.
-    pub(super) local: IpAddr,
-    /// The address of the interface that it uses for the room.
-    pub(super) interface: Option<Ipv4Addr>,
-    /// The way to it.
-    pub(super) outbox: Outbox,
-}
-
-impl Guest {
-    /// Who does not read fast enough is let go of, and repairs what it missed when it comes back. False then.
-    fn send(&self, chunk: Bytes) -> bool {
-        let is_sent = self.outbox.push(chunk).is_ok();
-        if !is_sent {
-            self.outbox.clone().let_go(LetGo::TooSlow);
-        }
-        is_sent
-    }
-}
-
-/// What somebody whom we take part for asks of the room.
-#[derive(Debug)]
-pub(super) enum RoomAsk {
-    /// To say this, which was written at that time by their clock.
-    Say(MessageText, Option<Timestamp>),
-    /// To offer this file, which the server keeps.
-    Offer(FileOffer, Option<Timestamp>),
-    /// Who is there.
-    Members,
-}
-
-/// A line that was said in a room.
-#[derive(Debug)]
-pub(super) struct Overheard {
-    pub(super) room: RoomName,
-    pub(super) message: Message,
-}
-
-/// The way to the seats.
-#[derive(Clone, Debug)]
-pub(super) struct Bridge {
-    commands: mpsc::Sender<Command>,
-}
-
-/// Why a room has no seat of ours for a guest. The text is for the guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BridgeError {
-    #[error("the server has too many rooms to be in: try again later")]
-    TooManyRooms,
-    #[error("the server is busy: try again")]
-    Busy,
-}
-
-impl From<BridgeError> for Refusal {
-    fn from(error: BridgeError) -> Self {
-        Self::new(RefusalCode::NoRelay, error.to_string())
-    }
-}
-
-/// The member that the server's seat in a reliable room is.
-type Entered = Result<Option<u64>, BridgeError>;
-
-/// How far a room's seat has heard its members.
-#[derive(Debug)]
-pub(super) struct HeardSoFar {
-    /// Whether who asks is in the room.
-    pub(super) is_guest: bool,
-    pub(super) positions: Vec<Position>,
-}
-
-enum Command {
-    Enter(ClientId, RoomId, Box<Room>, Box<Guest>, Answer),
-    /// Of this room, or of any.
-    Leave(ClientId, Option<RoomName>),
-    Datagrams(ClientId, RoomName, Bytes),
-    Ask(ClientId, RoomName, RoomAsk, Answer),
-    Rename(ClientId, UserName),
-    /// Whom we take part for is at another connection.
-    Move(ClientId, ClientId, Outbox),
-    Follow(Vec<(RoomId, Room)>),
-    Positions(ClientId, RoomId, oneshot::Sender<HeardSoFar>),
-}
-
-/// What one room's seat is told.
-enum ToRoom {
-    Enter(ClientId, Guest, Option<Interface>),
-    /// We take part in this one's place; in a reliable room as this member.
-    Host(
-        ClientId,
-        Guest,
-        Option<Box<HostedMember>>,
-        Option<Interface>,
-    ),
-    Ask(ClientId, RoomAsk, Answer),
-    Rename(ClientId, UserName),
-    Move(ClientId, ClientId, Outbox),
-    Leave(ClientId),
-    Datagrams(ClientId, Bytes),
-    /// Somebody wants to hear what is said there, if there is an interface to hear it on; or nobody any more.
-    Follow(bool, Option<Interface>),
-    Positions(bool, oneshot::Sender<HeardSoFar>),
-}
 
 impl Bridge {
     /// Starts the owner of the seats. `interface` is where they are taken; none for where their guests are.
@@ -199,77 +79,10 @@ impl Bridge {
         };
         (Self { commands }, tokio::spawn(task.run(received)))
     }
-
-    /// A client is in this room, or tells that it takes part by another way now; in one room at a time.
-    /// The answer tells which member the server's seat there is.
-    pub(super) fn enter(
-        &self,
-        client: ClientId,
-        (id, room): (RoomId, Room),
-        guest: Guest,
-        answer: Answer,
-    ) {
-        let command = Command::Enter(client, id, Box::new(room), Box::new(guest), answer);
-        if let Err(full) = self.commands.try_send(command)
-            && let Command::Enter(.., answer) = full.into_inner()
-        {
-            let _ = answer.send(Err(BridgeError::Busy.into()));
-        }
-    }
-
-    /// A client is not in this room any more; or in none, as it is gone.
-    pub(super) fn leave(&self, client: ClientId, room: Option<RoomName>) {
-        // Where this finds no room, the seat notices when the connection ends.
-        let _ = self.commands.try_send(Command::Leave(client, room));
-    }
-
-    /// Datagrams of a client for the room that it is in.
-    pub(super) fn carry(&self, client: ClientId, room: RoomName, piece: Bytes) {
-        if has_room_for_piece(&self.commands) {
-            let _ = (self.commands).try_send(Command::Datagrams(client, room, piece));
-        }
-    }
-
-    /// Somebody whom we take part for asks something of this room.
-    pub(super) fn ask(&self, client: ClientId, room: RoomName, ask: RoomAsk, answer: Answer) {
-        let command = Command::Ask(client, room, ask, answer);
-        if let Err(full) = self.commands.try_send(command)
-            && let Command::Ask(.., answer) = full.into_inner()
-        {
-            let _ = answer.send(Err(BridgeError::Busy.into()));
-        }
-    }
-
-    /// Somebody whom we take part for is called this now.
-    pub(super) fn rename(&self, client: ClientId, name: UserName) {
-        let _ = self.commands.try_send(Command::Rename(client, name));
-    }
-
-    /// Somebody whom we take part for is back on another connection.
-    pub(super) fn move_hosted(&self, before: ClientId, after: ClientId, outbox: Outbox) {
-        // Where this finds no room, the seat notices that the connection before has ended.
-        let command = Command::Move(before, after, outbox);
-        let _ = self.commands.try_send(command);
-    }
-
-    /// These rooms have followers; others have none.
-    pub(super) fn follow(&self, rooms: Vec<(RoomId, Room)>) {
-        let _ = self.commands.try_send(Command::Follow(rooms));
-    }
-
-    /// How far our seat in a room has heard its members; none without a seat.
-    pub(super) async fn positions(&self, client: ClientId, room: RoomId) -> Option<HeardSoFar> {
-        let (answer, answered) = oneshot::channel();
-        let asked = Command::Positions(client, room, answer);
-        self.commands.send(asked).await.ok()?;
-        answered.await.ok()
-    }
 }
 
-/// A piece that finds no room is lost, as on any network.
-fn has_room_for_piece<T>(commands: &mpsc::Sender<T>) -> bool {
-    COMMANDS_WAITING_MAX - commands.capacity() < PIECES_WAITING_MAX
-}
+/// The member that the server's seat in a reliable room is.
+type Entered = Result<Option<u64>, BridgeError>;
 
 /// A room that is deleted and made again, perhaps at the address of another, is another one: those in it may have
 /// stayed.

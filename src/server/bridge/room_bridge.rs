@@ -1,6 +1,7 @@
 //! The server's seat in one room: it carries datagrams between the group and those whom multicast does not
 //! reach, tells its guests whether they are heard by multicast, and hears what is said.
 
+mod audience;
 mod heard;
 mod hosting;
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use self::audience::{Audience, Speaker};
 use super::hosted::{HostedClients, heard_now};
 use super::kept::{Kept, RoomHistory};
 use super::room_files::{self, RoomFiles};
@@ -79,47 +81,6 @@ struct Seated {
     /// When it was last heard by multicast.
     heard: Option<Instant>,
     told_heard: bool,
-}
-
-/// Whose datagrams are carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaker {
-    /// The group's, or our own.
-    Nobody,
-    Guest(ClientId),
-    /// Somebody's whom we take part for.
-    Hosted(u64),
-}
-
-/// Who of those whom multicast does not reach is to hear something.
-#[derive(Clone, Copy)]
-enum Audience<'a> {
-    All,
-    AllBut(Speaker),
-    /// These members, but who says it.
-    Of(&'a [MemberId], Speaker),
-}
-
-impl Speaker {
-    fn hosted(self) -> Option<u64> {
-        match self {
-            Self::Hosted(key) => Some(key),
-            Self::Nobody | Self::Guest(_) => None,
-        }
-    }
-}
-
-impl Audience<'_> {
-    fn has(&self, id: ClientId, guest: &Guest) -> bool {
-        match self {
-            Self::All => true,
-            Self::AllBut(by) => *by != Speaker::Guest(id),
-            Self::Of(members, by) => {
-                let is_concerned = members.iter().any(|m| guest.member == Some(m.0));
-                *by != Speaker::Guest(id) && is_concerned
-            }
-        }
-    }
 }
 
 impl RoomBridge {
@@ -490,11 +451,7 @@ impl RoomBridge {
             let line = line.get_or_insert_with(|| datagrams::line(&self.room.name, piece));
             seated.guest.send(line.clone())
         });
-        match to {
-            Audience::All => self.hosted.hear_all(piece, None),
-            Audience::AllBut(by) => self.hosted.hear_all(piece, by.hosted()),
-            Audience::Of(members, by) => self.hosted.hear_these(piece, members, by.hosted()),
-        }
+        self.hosted.hear(piece);
     }
 
     /// Who hears the group on another interface than the first is to be relayed: we do not carry datagrams from one

@@ -184,6 +184,7 @@ impl RoomBridge {
             let own = own.as_ref().map(|own| (member, own.as_ref()));
             self.hosted.tell(&event, own);
         }
+        record.into_iter().for_each(|r| self.hosted.note_heard(r));
     }
 
     /// So much of somebody is lost.

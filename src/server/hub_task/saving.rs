@@ -1,0 +1,51 @@
+//! What was done in memory, put on disk or taken back.
+
+use super::HubTask;
+use crate::control::{Refusal, RefusalCode};
+use crate::server::outcome::{Outcome, Undo};
+use crate::server::rendered::Rendered;
+use crate::store::Change;
+
+impl HubTask {
+    /// Puts all changes on disk together. If that fails they are taken back.
+    pub(super) fn save(&mut self, outcomes: &mut [Outcome]) -> bool {
+        let pending = outcomes.iter().flat_map(|outcome| &outcome.pending);
+        let changes: Vec<Change> = pending.map(|pending| pending.change.clone()).collect();
+        if changes.is_empty() {
+            return true;
+        }
+        let Err(error) = self.store.save(&changes) else {
+            return true;
+        };
+        tracing::warn!("{} changes {error}", changes.len());
+        self.rendered = Rendered::default();
+        let refusal = Refusal::new(RefusalCode::NotSaved, error.to_string());
+        // Last made first undone: a name may have been deleted and made again.
+        for outcome in outcomes.iter_mut().rev() {
+            for pending in outcome.pending.drain(..).rev() {
+                self.undo(pending.undo);
+            }
+            if outcome.must_save && outcome.result.is_ok() {
+                outcome.result = Err(refusal.clone());
+                outcome.events.clear();
+            }
+        }
+        false
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Unmake(name) => {
+                let gone = self.directory.delete(&name);
+                debug_assert!(gone.is_ok());
+            }
+            Undo::Restore(id, room) => self.directory.restore(id, room),
+            Undo::Topic(name, before) => {
+                let set = self.directory.set_topic(&name, before);
+                debug_assert!(set.is_ok());
+            }
+            Undo::Group(change) => self.hub.undo(change),
+            Undo::Avatar(change) => self.hub.undo_avatar(change),
+        }
+    }
+}
