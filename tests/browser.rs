@@ -14,10 +14,13 @@ use tempfile::TempDir;
 
 #[path = "common/program.rs"]
 mod program;
+#[allow(dead_code)]
 #[path = "common/pty.rs"]
 mod pty;
+#[allow(dead_code)]
 #[path = "common/server.rs"]
 mod server;
+#[allow(dead_code)]
 #[path = "common/session.rs"]
 mod session;
 use program::crds;

@@ -95,10 +95,14 @@ export async function pasted_and_dropped_files_wait_until_they_are_sent(world) {
   assert.equal(await mel.page.locator('crds-file').count(), 1);
   await see('dropped.png');
 
-  // To one alone.
+  // To one alone, also from within the room.
+  await ana.composer.fill('@Mel only for you');
+  await ana.choose({ name: 'between-us.png', mimeType: 'image/png', buffer: landscape(70, 50, 6) });
   await ana.goTo('with', 'Mel');
   await ana.choose({ name: 'secret.png', mimeType: 'image/png', buffer: landscape(80, 50, 4) });
   await mel.page.locator('crds-rooms').getByRole('link', { name: /Ana.*unread/ }).click();
   await picture(mel, 'secret.png');
+  await picture(mel, 'between-us.png');
+  await mel.sees('only for you');
   for (const person of [ana, mel]) person.isWell();
 }

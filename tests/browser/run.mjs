@@ -12,7 +12,8 @@ import * as away from './away.mjs';
 import * as looks from './looks.mjs';
 import * as shots from './shots.mjs';
 
-const only = process.env.CRDS_BROWSER_ONLY;
+// The pictures need a server without the tests' rooms.
+const only = process.env.CRDS_PAGE_PICTURES ? 'pictures_for_the_report' : process.env.CRDS_BROWSER_ONLY;
 const { url, folder } = await desk('serve');
 const browser = await chromium.launch({ executablePath: process.env.CRDS_CHROMIUM, args: ['--disable-gpu'] });
 let failed = 0;

@@ -1,7 +1,7 @@
 // Pictures of the page for the report. They are taken when CRDS_PAGE_PICTURES names a folder for them.
 
 import { join } from 'node:path';
-import { see, tomIn, tomSays } from './desk.mjs';
+import { tomIn, tomSays } from './desk.mjs';
 import { landscape } from './picture.mjs';
 import { PHONE, Person } from './person.mjs';
 import { writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ const ROOMS = [
   ['thesis-club', 'Tuesdays at five'],
   ['board-games', undefined],
 ];
-const MINUTES = [0, 2, 2, 7, 8, 9, 12, 13, 31, 33, 34, 36, 37, 38, 40, 41, 42, 43, 44];
+const MINUTES = [0, 2, 3, 4, 9, 10, 31, 46, 47, 48, 50, 53, 54];
 
 async function makeRooms(person) {
   await person.page.evaluate(async (rooms) => {
@@ -41,24 +41,22 @@ async function all(folder, { browser, url, folder: home }) {
   await say(mel, 'Good morning! Is anyone on the oscilloscope in lab 2?');
   await tomSays('I am, until eleven. Take the one on the left, it has the new probes.');
   await ana.page.getByText('Take the one on the left').first().waitFor();
+  await writeFile(join(home, 'order.txt'), '2 x probe 10:1\n1 x paper roll A1\n');
+  await tomSays('/send order.txt');
+  await ana.page.locator('crds-file', { hasText: 'order.txt' }).getByRole('link').waitFor();
   await say(mel, 'Perfect, thank you 🙏');
+  await say(mel, 'You have the bench on Thursday, @Ana: the plan is at https://plan.lab.example/week48');
+  await say(ana, 'Thursday is good. I need it for an hour or so.');
+  await say(zoe, '/me brings cake at four');
   await say(jun, 'The plotter is back from repair. First print of the relief map:');
-  await jun.choose({ name: 'relief-map.png', mimeType: 'image/png', buffer: landscape(1200, 720, 4) });
+  await jun.choose({ name: 'relief-map.png', mimeType: 'image/png', buffer: landscape(1200, 680, 4) });
   await ana.page.getByRole('img', { name: 'Picture: relief-map.png' }).waitFor();
   await say(zoe, 'Oh, that is beautiful!');
   await say(ana, 'It turned out so well. Could you put the file here too, Jun? I would like to print one for the field trip.');
   await jun.choose({ name: 'relief-map-v3.zip', mimeType: 'application/zip', buffer: Buffer.alloc(2_430_000, 7) });
   await ana.page.locator('crds-file', { hasText: 'relief-map-v3.zip' }).getByRole('link').waitFor();
-  await say(zoe, '/me brings cake at four');
-  await say(mel, 'You have the bench on Thursday, @Ana: the plan is at https://plan.lab.example/week48');
-  await say(ana, 'Thursday is good.\nI need it for an hour or so.');
-  await say(ana, 'And cake at four: I am in 🍰');
+  await say(ana, 'Thank you! And cake at four: I am in 🍰');
   await ana.page.getByLabel('Delivered to all 4').last().waitFor();
-  await writeFile(join(home, 'order.txt'), '2 x probe 10:1\n1 x paper roll A1\n');
-  await tomSays('/send order.txt');
-  await ana.page.locator('crds-file', { hasText: 'order.txt' }).getByRole('link').waitFor();
-  await tomSays('That is the order list, tell me by noon what else is missing.');
-  await ana.page.getByText('by noon').first().waitFor();
   await mel.goTo('with', 'Ana');
   await mel.write('Lunch at twelve?');
   await ana.page.locator('crds-rooms').getByRole('link', { name: /Mel/ }).waitFor();
@@ -70,12 +68,11 @@ async function all(folder, { browser, url, folder: home }) {
   await ana.page.screenshot({ path: join(folder, 'page-phone-first.png') });
   await ana.comeIn('Ana');
   await ana.goTo('room', 'lab2');
-  await ana.page.getByText('by noon').first().waitFor();
+  await ana.page.getByText('I am in').first().waitFor();
   await ana.page.getByRole('img', { name: 'Picture: relief-map.png' }).waitFor();
   for (const scheme of ['light', 'dark']) await shoot(ana, folder, `page-phone-${scheme}`, scheme);
   await ana.page.getByRole('link', { name: 'All rooms' }).click();
   await shoot(ana, folder, 'page-phone-rooms', 'light');
-  await see('by noon');
 }
 
 async function group(ana) {
@@ -94,7 +91,7 @@ async function shoot(person, folder, name, colorScheme) {
     const { items } = state.current;
     const morning = new Date().setHours(9, 12, 0, 0);
     let at = 0;
-    for (const item of items) item.at = morning + (item.what === 'notice' ? minutes[at] : minutes[at++]) * 60_000;
+    for (const item of items) item.at = morning + (minutes[item.what === 'notice' ? at : at++] ?? 60) * 60_000;
     document.querySelector('crds-talk').show();
   }, MINUTES);
   await person.page.waitForTimeout(700);

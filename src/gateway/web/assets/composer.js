@@ -116,9 +116,12 @@ class Composer extends HTMLElement {
     const conversation = this.#conversation;
     const text = this.text.value.replace(/\s+$/, '');
     if (!conversation || (text.trim() === '' && this.#files.length === 0)) return;
+    // What goes along with words to one person is for that one too.
+    const to = this.#whisperTo(text);
     // What was meant for one is never said to all because that one has just gone.
-    if (this.#whisperTo(text)?.isOnline === false) return;
-    for (const file of this.#files) sendFile(conversation, file);
+    if (to?.isOnline === false) return;
+    const whose = to ? state.conversation('person', to.name) : conversation;
+    for (const file of this.#files) sendFile(whose, file);
     this.#clearFiles();
     if (text.trim() !== '') this.#say(conversation, text);
     this.text.value = '';

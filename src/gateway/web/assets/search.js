@@ -40,7 +40,11 @@ export function openSearch(conversation) {
     clearTimeout(timer);
     timer = setTimeout(search, TYPING_MS);
   });
-  input.addEventListener('keydown', (event) => event.key === 'Enter' && search());
+  input.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter') search();
+    // By itself the field would only become empty.
+    if (event.key === 'Escape') dialog.close();
+  });
   here.addEventListener('change', search);
   input.focus();
 }

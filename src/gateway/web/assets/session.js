@@ -217,6 +217,8 @@ class Session extends EventTarget {
     if (state.isLooking) state.markRead(conversation);
     if (kind === 'room' && this.link.isOpen && state.phase === 'in' && !conversation.entered && !conversation.left) await this.join(conversation);
     this.learnMembers();
+    // Whether that one is away.
+    if (kind === 'person' && this.link.isOpen) this.learnPeople().catch(() => {});
   }
 
   /** Enters a room and brings its past. A client is in one room of the directory at a time. */

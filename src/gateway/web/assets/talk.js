@@ -25,7 +25,8 @@ class Talk extends HTMLElement {
   #conversation = null;
   #follows = true;
   #missed = 0;
-  #scrollTop = 0;
+  /** How high everything was when the talk was last brought to its end, or scrolled. */
+  #height = 0;
   /** The last block, and what stands in it. */
   #last = null;
 
@@ -57,7 +58,6 @@ class Talk extends HTMLElement {
     this.#nodes.clear();
     this.#follows = true;
     this.#missed = 0;
-    this.#scrollTop = 0;
     this.spoken.replaceChildren();
     this.#rebuild();
     const divider = this.list.querySelector('.divider');
@@ -176,11 +176,13 @@ class Talk extends HTMLElement {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    const isAtEnd = scrollHeight - scrollTop - clientHeight < END_PX;
-    // What grows below moves the end away, and not the person who reads.
-    const wentUp = scrollTop < this.#scrollTop - 1;
-    this.#scrollTop = scrollTop;
-    if (isAtEnd || wentUp) this.#follows = isAtEnd;
+    // A picture that comes in moves the end, and may move what is on the screen: it was not the person who scrolled.
+    if (scrollHeight !== this.#height && this.#follows) {
+      this.#toEnd();
+      return;
+    }
+    this.#height = scrollHeight;
+    this.#follows = scrollHeight - scrollTop - clientHeight < END_PX;
     if (this.#follows) this.#missed = 0;
     this.#renderJump();
     this.#older();
@@ -201,7 +203,7 @@ class Talk extends HTMLElement {
     this.#follows = true;
     this.#missed = 0;
     this.scroller.scrollTop = this.scroller.scrollHeight;
-    this.#scrollTop = this.scroller.scrollTop;
+    this.#height = this.scroller.scrollHeight;
     this.#renderJump();
   }
 

@@ -98,7 +98,7 @@ export function size(bytes) {
   for (const [unit, factor] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]]) {
     if (bytes >= factor) return `${bytes / factor < 10 ? (bytes / factor).toFixed(1) : Math.floor(bytes / factor)} ${unit}`;
   }
-  return `${bytes} bytes`;
+  return counted(bytes, 'byte');
 }
 
 /** `one line`, `5 lines` */
