@@ -632,7 +632,7 @@ mod tests {
             size_bytes: 5,
             hash: FileHash([3; 32]),
         };
-        let symbol_bytes = 64;
+        let symbol_bytes = 128;
         let announcement = Announcement {
             is_withdrawn: false,
             offer: Offer { file, symbol_bytes },
