@@ -45,6 +45,38 @@ export async function a_name_belongs_to_one({ browser, url }) {
   other.isWell();
 }
 
+/** The connection comes a second late. */
+export async function who_is_quicker_than_the_connection_comes_in({ browser, url }) {
+  const ana = await Person.open(browser, 'about:blank');
+  await ana.page.addInitScript(() => {
+    const { WebSocket: Quick } = globalThis;
+    globalThis.WebSocket = class extends EventTarget {
+      static OPEN = 1;
+      readyState = 0;
+      constructor(address) {
+        super();
+        setTimeout(() => {
+          const socket = new Quick(address);
+          socket.binaryType = 'arraybuffer';
+          this.send = (data) => socket.send(data);
+          this.close = () => socket.close();
+          for (const type of ['open', 'message', 'close']) {
+            socket.addEventListener(type, ({ data }) => {
+              this.readyState = socket.readyState;
+              this.dispatchEvent(Object.assign(new Event(type), { data }));
+            });
+          }
+        }, 1000);
+      }
+    };
+  });
+  await ana.page.goto(url);
+  await ana.page.getByLabel('Your name').fill('Ana');
+  await ana.page.getByRole('button', { name: 'Come in' }).click();
+  await ana.composer.waitFor();
+  await ana.leave();
+}
+
 export async function a_reload_changes_nothing({ browser, url }) {
   const ana = await Person.in(browser, url, 'Ana');
   const mel = await Person.in(browser, url, 'Mel');

@@ -15,6 +15,7 @@ const PAGE_MAX = 500;
 const NAME_TRIES = 6;
 const NAME_AGAIN_MS = 1500;
 const PEOPLE_EVERY_MS = 20_000;
+const GREETED_WITHIN_MS = 8000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -108,11 +109,21 @@ class Session extends EventTarget {
 
   /** Takes a name for the first time; throws what the server has against it. */
   async comeIn(name) {
-    if (!this.link.isOpen) throw new Lost('The server is away. Try again in a moment.');
+    await this.#greeted();
     await this.request('name', { name });
     this.#wanted = name;
     this.#named(name);
     await this.#enterAll();
+  }
+
+  /** Who is quicker than the connection waits for it a little. */
+  async #greeted() {
+    this.link.tryNow();
+    const end = Date.now() + GREETED_WITHIN_MS;
+    while (!state.isOnline || !this.link.isOpen) {
+      if (Date.now() > end) throw new Lost('The server is away. Try again in a moment.');
+      await pause(50);
+    }
   }
 
   #named(name) {
