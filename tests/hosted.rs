@@ -111,8 +111,18 @@ impl Person {
     }
 
     fn enter(&mut self, room: &str) {
-        let answer = self.ask(json!({"request": "enter", "room": room, "via": "hosted"}));
+        self.enter_as(room, &Value::Null);
+    }
+
+    /// Goes on from the member that it was before, if any; which one it is now.
+    fn enter_as(&mut self, room: &str, before: &Value) -> Value {
+        let mut enter = json!({"request": "enter", "room": room, "via": "hosted"});
+        if !before.is_null() {
+            enter["member"] = before.clone();
+        }
+        let answer = self.ask(enter);
         assert_eq!(answer["reply"], "entered", "{answer}");
+        answer["member"].clone()
     }
 
     fn make(&mut self, name: &str, dialect: &str) -> RoomAddress {
@@ -480,6 +490,32 @@ fn who_comes_back_is_the_same_member() {
     assert_eq!(texts, ["Ana: before", "Bob: still there?", "Ana: after"]);
     let gone = bob.events.iter().find(|event| event["event"] == "left");
     assert_eq!(gone, None);
+}
+
+#[test]
+fn who_comes_back_to_another_server_keeps_its_name() {
+    let (folder, server) = running(&[]);
+    let mut ana = Person::named(server.port, "Ana");
+    let address = ana.make("lab", "reliable");
+    let runtime = Runtime::new().unwrap();
+    let mut mel = runtime.block_on(member(&server, "lab", address, "Mel"));
+    let before = ana.enter_as("lab", &Value::Null);
+    ana.say("lab", "before");
+    assert_eq!(runtime.block_on(mel.heard()), "Ana: before");
+    // It is killed: nobody leaves.
+    drop(server);
+    let server = start(folder.path(), &[]);
+    let mut ana = Person::named(server.port, "Ana");
+    let after = ana.enter_as("lab", &before);
+    assert_ne!(before, after);
+    ana.say("lab", "after");
+    assert_eq!(runtime.block_on(mel.heard()), "Ana: after");
+    // Who is there now cannot be taken for one of before.
+    let mut bob = Person::named(server.port, "Bob");
+    bob.enter_as("lab", &after);
+    ana.say("lab", "still here");
+    assert_eq!(runtime.block_on(mel.heard()), "Ana: still here");
+    runtime.block_on(mel.leave());
 }
 
 #[test]

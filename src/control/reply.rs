@@ -42,6 +42,8 @@ pub enum Reply {
     Entered {
         /// The server's own seat in a reliable room, if it has one.
         bridge: Option<SessionId>,
+        /// The member that I am in a reliable room that I am hosted in.
+        member: Option<SessionId>,
     },
     /// To `say` and `offer-file` in a reliable room that I am hosted in: as which record it goes out.
     Said(RecordId),

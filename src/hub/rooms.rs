@@ -11,7 +11,10 @@ use crate::directory::{Directory, NoSuchRoom};
 
 /// Who relays is for the server's seats to say.
 fn entered() -> Done {
-    Done::new(Reply::Entered { bridge: None })
+    Done::new(Reply::Entered {
+        bridge: None,
+        member: None,
+    })
 }
 
 /// A place in a room of the directory.

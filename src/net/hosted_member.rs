@@ -1,7 +1,6 @@
 //! A member of a reliable room that somebody else carries the datagrams of: without sockets, and without a task of
 //! its own. The server has one for each client whom it takes part for.
 
-use std::io;
 use std::net::SocketAddrV4;
 
 use jiff::Timestamp;
@@ -9,7 +8,6 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::room_event::SayError;
-use super::seat::new_member;
 use super::speech::name;
 use crate::chat::{RecordId, RoomAddress, SessionId, UserName};
 use crate::multicast::content::{self, Content};
@@ -35,11 +33,9 @@ pub enum MemberTold {
 }
 
 impl HostedMember {
-    /// Joins now, under this name.
-    ///
-    /// # Errors
-    /// The system gives no random numbers.
-    pub fn new(room: RoomAddress, name: &UserName) -> io::Result<Self> {
+    /// Joins now, as this member, which nobody has met, under this name; and goes on from the one before, which an earlier
+    /// server hosted.
+    pub fn new(id: u64, before: Option<u64>, room: RoomAddress, name: &UserName) -> Self {
         let clock = Clock::start();
         let config = Config {
             room_tag: room_tag(room),
@@ -47,13 +43,17 @@ impl HostedMember {
             first_sequence: 1,
             repairs: true,
             rate_max: None,
-            replaces: None,
+            replaces: before.map(MemberId),
             role: Role::Hosted,
             past: None,
         };
-        let id = MemberId(new_member()?);
-        let session = Session::new(id, config, getrandom::u64()?, clock.now());
-        Ok(Self { id, session, clock })
+        // As random as any other.
+        let session = Session::new(MemberId(id), config, id, clock.now());
+        Self {
+            id: MemberId(id),
+            session,
+            clock,
+        }
     }
 
     /// Which member it is.

@@ -102,7 +102,7 @@ impl Connection {
     ) -> Result<RelayLink, RequestError> {
         let (route, mut link) = Route::new(entry, choice);
         match self.ask_with(route.enter(), Some(route)).await? {
-            Reply::Entered { bridge } => {
+            Reply::Entered { bridge, .. } => {
                 link.server = bridge.map(|id| id.0);
                 Ok(link)
             }

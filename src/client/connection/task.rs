@@ -219,7 +219,7 @@ impl Task {
             By::Standing => {
                 self.regaining -= 1;
                 match result {
-                    Ok(Reply::Entered { bridge }) => self.entered(&asked.request, bridge),
+                    Ok(Reply::Entered { bridge, .. }) => self.entered(&asked.request, bridge),
                     Ok(_) => {}
                     Err(refusal) => self.tell_refusal(asked.request, refusal),
                 }

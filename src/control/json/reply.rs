@@ -84,6 +84,8 @@ struct WireAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     bridge: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
@@ -149,8 +151,9 @@ pub fn reply_line(id: u64, reply: &Reply) -> String {
             wire.online = Some(online.iter().map(WireOnline::from).collect());
         }
         Reply::Done => {}
-        Reply::Entered { bridge } => {
+        Reply::Entered { bridge, member } => {
             wire.bridge = bridge.map(|bridge| bridge.to_string());
+            wire.member = member.map(|member| member.to_string());
         }
         Reply::Said(record) => {
             wire.origin = Some(record.origin.to_string());
@@ -256,6 +259,7 @@ fn to_reply(wire: WireAnswer, bulk: Option<&[u8]>) -> Result<Reply, JsonError> {
         "report" => all_read(required(wire.online, "online")?).map(Reply::Report),
         "entered" => Ok(Reply::Entered {
             bridge: parsed_if_there(wire.bridge.as_deref())?,
+            member: parsed_if_there(wire.member.as_deref())?,
         }),
         "said" => Ok(Reply::Said(RecordId {
             origin: parsed(&required(wire.origin, "origin")?)?,

@@ -264,9 +264,13 @@ fn replies() -> Vec<Reply> {
             avatars: Vec::new(),
         },
         Reply::Report(vec![online(None), online(Some("r1"))]),
-        Reply::Entered { bridge: None },
+        Reply::Entered {
+            bridge: None,
+            member: None,
+        },
         Reply::Entered {
             bridge: Some(SessionId(7)),
+            member: Some(SessionId(8)),
         },
         Reply::Groups(vec![Group {
             name: "dinner".parse().unwrap(),

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::chat::{FileOffer, Message, MessageText, Position, Room, RoomId, RoomName, UserName};
 use crate::control::{Refusal, RefusalCode};
 use crate::hub::ClientId;
-use crate::net::{HostedMember, Interface};
+use crate::net::Interface;
 use crate::server::job::Answer;
 use crate::server::outbox::{LetGo, Outbox};
 
@@ -114,12 +114,7 @@ pub(super) enum Command {
 pub(super) enum ToRoom {
     Enter(ClientId, Guest, Option<Interface>),
     /// We take part in this one's place; in a reliable room as this member.
-    Host(
-        ClientId,
-        Guest,
-        Option<Box<HostedMember>>,
-        Option<Interface>,
-    ),
+    Host(ClientId, Guest, Option<u64>, Option<Interface>),
     Ask(ClientId, RoomAsk, Answer),
     Rename(ClientId, UserName),
     Move(ClientId, ClientId, Outbox),

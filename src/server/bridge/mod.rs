@@ -26,7 +26,7 @@ use super::outbox::Outbox;
 use crate::chat::{Dialect, Room, RoomId, RoomName, SessionId};
 use crate::control::{Refusal, Reply};
 use crate::hub::ClientId;
-use crate::net::{HostedMember, Interface, Towards};
+use crate::net::{Interface, Towards, new_member};
 use crate::store::History;
 pub(super) use handle::{Bridge, Guest, Overheard, RoomAsk};
 use handle::{BridgeError, COMMANDS_WAITING_MAX, Command, HeardSoFar, ToRoom, has_room_for_piece};
@@ -81,8 +81,8 @@ impl Bridge {
     }
 }
 
-/// The member that the server's seat in a reliable room is.
-type Entered = Result<Option<u64>, BridgeError>;
+/// The member that the server's seat in a reliable room is, and the one that is hosted from now on.
+type Entered = Result<(Option<u64>, Option<u64>), BridgeError>;
 
 /// A room that is deleted and made again, perhaps at the address of another, is another one: those in it may have
 /// stayed.
@@ -147,8 +147,9 @@ impl BridgeTask {
                 Command::Enter(client, id, room, guest, answer) => {
                     // Whoever asked may be gone.
                     let entered = self.enter(client, (id, *room), *guest);
-                    let entered = entered.map(|bridge| Reply::Entered {
+                    let entered = entered.map(|(bridge, member)| Reply::Entered {
                         bridge: bridge.map(SessionId),
+                        member: member.map(SessionId),
                     });
                     let _ = answer.send(entered.map_err(Refusal::from));
                 }
@@ -225,19 +226,22 @@ impl BridgeTask {
 
     fn enter(&mut self, client: ClientId, room: (RoomId, Room), guest: Guest) -> Entered {
         let place = place_of(&room);
-        if self.at.get(&client).is_some_and(|at| *at != place) {
+        let was_there = self.at.get(&client) == Some(&place);
+        if !was_there {
             self.leave(client, None);
         }
         let interface = self.interface_of(guest.local, guest.interface);
-        let (address, dialect) = (room.1.address, room.1.dialect);
+        let dialect = room.1.dialect;
         let seat = self.seat(room)?;
+        let mut hosted = None;
         let to_room = match (guest.is_hosted, dialect) {
             (false, _) => ToRoom::Enter(client, guest, interface),
             (true, Dialect::Plain) => ToRoom::Host(client, guest, None, interface),
             (true, Dialect::Reliable) => {
-                let member = HostedMember::new(address, &guest.name);
-                let member = member.map_err(|_| BridgeError::Busy)?;
-                ToRoom::Host(client, guest, Some(Box::new(member)), interface)
+                let member = new_member().map_err(|_| BridgeError::Busy)?;
+                // Who is hosted already stays the same one.
+                hosted = (!was_there).then_some(member);
+                ToRoom::Host(client, guest, Some(member), interface)
             }
         };
         seat.guests.insert(client);
@@ -245,7 +249,8 @@ impl BridgeTask {
         let entered = seat.to_room.try_send(to_room);
         let member = seat.member;
         self.at.insert(client, place);
-        entered.map_err(|_| BridgeError::Busy).map(|()| member)
+        let seats = entered.map(|()| (member, hosted));
+        seats.map_err(|_| BridgeError::Busy)
     }
 
     fn leave(&mut self, client: ClientId, room: Option<&RoomName>) {

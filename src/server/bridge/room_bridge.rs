@@ -29,7 +29,7 @@ use crate::multicast::file::{self, FileDatagram};
 use crate::multicast::packet::{self, Body, Malformed, MemberId, room_tag};
 use crate::multicast::plain;
 use crate::multicast::transport::silence;
-use crate::net::{GroupSockets, Interface, Observer};
+use crate::net::{GroupSockets, HostedMember, Interface, Observer};
 use crate::server::job::Job;
 
 /// How often guests are told whether they are heard, and interfaces that were lost are tried again.
@@ -206,6 +206,10 @@ impl RoomBridge {
                 interface.iter().for_each(|interface| self.join(interface));
             }
             ToRoom::Host(id, guest, member, interface) => {
+                let before = guest.member.filter(|id| !self.is_guest(MemberId(*id)));
+                let address = self.room.address;
+                let member =
+                    member.map(|id| Box::new(HostedMember::new(id, before, address, &guest.name)));
                 interface.iter().for_each(|interface| self.join(interface));
                 self.guests.remove(&id);
                 self.hosted.host(id, guest, member);

@@ -236,7 +236,9 @@ class Session extends EventTarget {
   async join(conversation) {
     const via = conversation.isLobby ? 'relay' : 'hosted';
     try {
-      await this.request('enter', { room: conversation.name, via });
+      // After a restart of the server the others take the member of before as gone.
+      const { member } = await this.request('enter', { room: conversation.name, via, member: conversation.member });
+      if (member) conversation.member = member;
     } catch (error) {
       this.#notEntered(conversation, error);
       return;
