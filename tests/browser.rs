@@ -14,13 +14,13 @@ use tempfile::TempDir;
 
 #[path = "common/program.rs"]
 mod program;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "most is done in the browser's own tests")]
 #[path = "common/pty.rs"]
 mod pty;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "most is done in the browser's own tests")]
 #[path = "common/server.rs"]
 mod server;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "most is done in the browser's own tests")]
 #[path = "common/session.rs"]
 mod session;
 use program::crds;

@@ -25,6 +25,8 @@ use tokio::time::timeout;
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/loopback.rs"]
+mod loopback;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/program.rs"]
@@ -35,6 +37,7 @@ mod running;
 #[expect(dead_code, reason = "servers here have their seats on loopback")]
 mod server;
 use group::free_group;
+use loopback::{running, start};
 use process::{exit_code, signal};
 use program::crds;
 use running::Running;
@@ -42,18 +45,6 @@ use server::{TestServer, serve};
 
 /// Far more than anything here takes, for a machine that is busy.
 const WAIT: Duration = Duration::from_secs(30);
-
-fn start(folder: &Path, flags: &[&str]) -> TestServer {
-    let mut command = serve(folder);
-    command.args(flags).env("CRDS_INTERFACE", "lo");
-    TestServer::start(&mut command)
-}
-
-fn running(flags: &[&str]) -> (TempDir, TestServer) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = start(folder.path(), flags);
-    (folder, server)
-}
 
 async fn connect(server: &TestServer, name: &str) -> Connection {
     let address = format!("127.0.0.1:{}", server.port).parse().unwrap();

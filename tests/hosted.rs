@@ -9,105 +9,38 @@ mod client;
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/loopback.rs"]
+mod loopback;
+#[path = "common/person.rs"]
+mod person;
 #[path = "common/server.rs"]
 #[expect(dead_code, reason = "servers here have their seats on loopback")]
 mod server;
 
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
-use client::Client;
 use crds::chat::{Dialect, RoomAddress, SessionId, TransportChoice, UserName};
 use crds::client::{
     Connection, Entry, Interface, Room, RoomEvent, RoomOptions, SourceFile, Transfer, new_member,
 };
 use group::free_group;
+use loopback::{running, start};
+use person::Person;
 use serde_json::{Value, json};
-use server::{TestServer, serve};
-use tempfile::TempDir;
+use server::TestServer;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 /// Far more than anything here takes, for a machine that is busy.
 const WAIT: Duration = Duration::from_secs(30);
 
-fn start(folder: &Path, flags: &[&str]) -> TestServer {
-    let mut command = serve(folder);
-    command.args(flags).env("CRDS_INTERFACE", "lo");
-    TestServer::start(&mut command)
-}
-
-fn running(flags: &[&str]) -> (TempDir, TestServer) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = start(folder.path(), flags);
-    (folder, server)
-}
-
-/// A client whose answers and events are told apart.
-struct Person {
-    client: Client,
-    token: String,
-    /// Came while an answer was waited for.
-    events: Vec<Value>,
-}
-
 impl Person {
-    /// Has said hello.
-    fn greeted(port: u16, resume: Option<&str>) -> (Self, Value) {
-        let mut person = Self {
-            client: Client::connect(port),
-            token: String::new(),
-            events: Vec::new(),
-        };
-        let mut hello = json!({"request": "hello", "version": 1});
-        if let Some(token) = resume {
-            hello["resume"] = json!(token);
-        }
-        let hello = person.ask(hello);
-        person.token = hello["token"].as_str().unwrap().to_owned();
-        (person, hello)
-    }
-
-    /// Online under this name.
-    fn named(port: u16, name: &str) -> Self {
-        let (mut person, _) = Self::greeted(port, None);
-        person.done(json!({"request": "name", "name": name}));
-        person
-    }
-
     /// Hosted in this room.
     fn hosted(port: u16, name: &str, room: &str) -> Self {
         let mut person = Self::named(port, name);
         person.enter(room);
         person
-    }
-
-    fn value(&mut self) -> Value {
-        serde_json::from_str(&self.client.line()).unwrap()
-    }
-
-    fn send(&mut self, mut request: Value) {
-        request["id"] = json!(7);
-        let line = format!("{request}\n");
-        self.client.stream.write_all(line.as_bytes()).unwrap();
-    }
-
-    /// The answer; events that come first are kept.
-    fn ask(&mut self, request: Value) -> Value {
-        self.send(request);
-        loop {
-            let value = self.value();
-            match value["id"] == 7 {
-                true => return value,
-                false => self.events.push(value),
-            }
-        }
-    }
-
-    fn done(&mut self, request: Value) {
-        let answer = self.ask(request);
-        assert_eq!(answer, json!({"id": 7, "reply": "done"}));
     }
 
     fn enter(&mut self, room: &str) {
@@ -146,23 +79,6 @@ impl Person {
     fn refused(&mut self, request: Value) -> String {
         let answer = self.ask(request);
         answer["error"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn event(&mut self) -> Value {
-        match self.events.is_empty() {
-            true => self.value(),
-            false => self.events.remove(0),
-        }
-    }
-
-    /// The next event of this kind; those before it are skipped.
-    fn event_of(&mut self, kind: &str) -> Value {
-        loop {
-            let event = self.event();
-            if event["event"] == kind {
-                return event;
-            }
-        }
     }
 
     /// The next line, as `name: text`.

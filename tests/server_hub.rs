@@ -2,6 +2,8 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/person.rs"]
+mod person;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/server.rs"]
@@ -11,75 +13,17 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use client::Client;
+use person::Person;
 use process::{exit_code, signal};
 use serde_json::{Value, json};
 use server::{TestServer, running, serve};
 
-/// A client whose answers and events are told apart.
-struct Person {
-    client: Client,
-    token: String,
-    /// Came while an answer was waited for.
-    events: Vec<Value>,
-}
-
 impl Person {
-    /// Has said hello, and has no name.
-    fn greeted(port: u16, resume: Option<&str>) -> (Self, Value) {
-        let mut person = Self {
-            client: Client::connect(port),
-            token: String::new(),
-            events: Vec::new(),
-        };
-        let mut hello = json!({"request": "hello", "version": 1});
-        if let Some(token) = resume {
-            hello["resume"] = json!(token);
-        }
-        let hello = person.ask(hello);
-        person.token = hello["token"].as_str().unwrap().to_owned();
-        (person, hello)
-    }
-
-    /// Online under this name.
-    fn named(port: u16, name: &str) -> Self {
-        let (mut person, _) = Self::greeted(port, None);
-        person.done(json!({"request": "name", "name": name}));
-        assert_eq!(person.event(), json!({"event": "welcome", "name": name}));
-        person
-    }
-
     /// In the lobby too.
     fn in_lobby(port: u16, name: &str) -> Self {
         let mut person = Self::named(port, name);
         person.enter("lobby");
         person
-    }
-
-    fn value(&mut self) -> Value {
-        serde_json::from_str(&self.client.line()).unwrap()
-    }
-
-    fn send(&mut self, mut request: Value) {
-        request["id"] = json!(7);
-        let line = format!("{request}\n");
-        self.client.stream.write_all(line.as_bytes()).unwrap();
-    }
-
-    /// The answer; events that come first are kept.
-    fn ask(&mut self, request: Value) -> Value {
-        self.send(request);
-        loop {
-            let value = self.value();
-            match value["id"] == 7 {
-                true => return value,
-                false => self.events.push(value),
-            }
-        }
-    }
-
-    fn done(&mut self, request: Value) {
-        let answer = self.ask(request);
-        assert_eq!(answer, json!({"id": 7, "reply": "done"}));
     }
 
     fn enter(&mut self, room: &str) {
@@ -96,24 +40,6 @@ impl Person {
         let answer = self.ask(request);
         let field = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         (field("error"), field("text"))
-    }
-
-    /// The next event.
-    fn event(&mut self) -> Value {
-        match self.events.is_empty() {
-            true => self.value(),
-            false => self.events.remove(0),
-        }
-    }
-
-    /// The next event of this kind; those before it are skipped.
-    fn event_of(&mut self, kind: &str) -> Value {
-        loop {
-            let event = self.event();
-            if event["event"] == kind {
-                return event;
-            }
-        }
     }
 
     /// All that has come so far: what was caused before is there when a later answer is.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
+use super::hexadecimal::sixteen_digits;
+
 /// Which picture; written as 16 hexadecimal digits. It is made from the picture, so one that is shown under it does not
 /// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,11 +47,7 @@ impl FromStr for AvatarId {
     type Err = AvatarIdError;
 
     fn from_str(given: &str) -> Result<Self, AvatarIdError> {
-        if given.len() != 16 || !given.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(AvatarIdError);
-        }
-        let number = u64::from_str_radix(given, 16);
-        number.map(Self).map_err(|_| AvatarIdError)
+        sixteen_digits(given).map(Self).ok_or(AvatarIdError)
     }
 }
 

@@ -5,6 +5,7 @@ mod bit_rate;
 mod byte_size;
 mod file;
 mod followed;
+mod hexadecimal;
 mod history;
 mod history_limit;
 mod message;

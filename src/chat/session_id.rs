@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::hexadecimal::sixteen_digits;
+
 /// The number by which a reliable room knows a member; written as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
@@ -22,12 +24,7 @@ impl FromStr for SessionId {
     type Err = SessionIdError;
 
     fn from_str(given: &str) -> Result<Self, SessionIdError> {
-        if given.len() != 16 || !given.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(SessionIdError);
-        }
-        u64::from_str_radix(given, 16)
-            .map(Self)
-            .map_err(|_| SessionIdError)
+        sixteen_digits(given).map(Self).ok_or(SessionIdError)
     }
 }
 

@@ -250,6 +250,16 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
+    /// Both ends of a connection; ours can be written to.
+    async fn connected() -> (TcpStream, Arc<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let server = accepted.unwrap().0;
+        server.writable().await.unwrap();
+        (client.unwrap(), Arc::new(server))
+    }
+
     #[tokio::test]
     async fn what_waits_comes_in_order_and_then_the_end() {
         let (outbox, mut reader) = outbox(None);
@@ -288,10 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_is_written_arrives_however_it_is_cut() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(client, listener.accept());
-        let (mut client, server) = (client.unwrap(), accepted.unwrap().0);
+        let (mut client, server) = connected().await;
         // More than the buffers of the system hold, in pieces of all sizes, empty ones too.
         let chunks: Vec<Bytes> = (0..200_usize)
             .map(|n| Bytes::from(vec![n as u8; n * n]))
@@ -310,11 +317,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nothing_is_before_goes_out_at_once_and_nothing_overtakes() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(client, listener.accept());
-        let (mut client, server) = (client.unwrap(), Arc::new(accepted.unwrap().0));
-        server.writable().await.unwrap();
+        let (mut client, server) = connected().await;
         let (outbox, mut reader) = outbox(Some(Arc::clone(&server)));
         let push = |text: &'static str| outbox.push(Bytes::from_static(text.as_bytes())).unwrap();
         push("a\n");
@@ -352,11 +355,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_system_does_not_take_at_once_waits_in_order() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(client, listener.accept());
-        let (mut client, server) = (client.unwrap(), Arc::new(accepted.unwrap().0));
-        server.writable().await.unwrap();
+        let (mut client, server) = connected().await;
         let (outbox, mut reader) = outbox(Some(Arc::clone(&server)));
         let mut sent = Vec::new();
         let is_full = |reader: &OutboxReader| locked(&reader.shared).waiting_bytes > 2_000_000;

@@ -101,9 +101,7 @@ fn fill(wire: &mut WireRoomEvent, event: &Event) -> bool {
             ..
         } => {
             wire.room = room.to_string();
-            wire.from = Some(from.clone());
-            (wire.at, wire.said_at) = (Some(*at), Some(*said_at));
-            wire.own = *is_own;
+            wire.fill_said(from, *at, *said_at, *is_own);
             record.iter().for_each(|record| wire.fill_record(*record));
         }
         Event::Offered {
@@ -116,10 +114,8 @@ fn fill(wire: &mut WireRoomEvent, event: &Event) -> bool {
             is_own,
         } => {
             wire.room = room.to_string();
-            wire.from = Some(from.clone());
+            wire.fill_said(from, *at, *said_at, *is_own);
             wire.fill_offer(offer);
-            (wire.at, wire.said_at) = (Some(*at), Some(*said_at));
-            wire.own = *is_own;
             wire.fill_record(*record);
         }
         Event::Came { room, name, at } | Event::Went { room, name, at } => {
@@ -211,6 +207,13 @@ pub(super) fn parse(word: &str, text: &str, bulk: Option<&[u8]>) -> Result<Event
 }
 
 impl WireRoomEvent {
+    /// Who said something, and when.
+    fn fill_said(&mut self, from: &str, at: Timestamp, said_at: Timestamp, is_own: bool) {
+        self.from = Some(from.to_owned());
+        (self.at, self.said_at) = (Some(at), Some(said_at));
+        self.own = is_own;
+    }
+
     fn fill_record(&mut self, record: RecordId) {
         self.origin = Some(record.origin.to_string());
         self.sequence = Some(record.sequence);

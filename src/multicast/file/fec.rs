@@ -205,6 +205,11 @@ struct Inverse {
 impl Inverse {
     /// A Cauchy matrix has an inverse in closed form (Schechter, 1959), of products alone.
     fn new(rows: &[u8], columns: &[u8]) -> Result<Self, FecError> {
+        // One that is there twice makes the matrix singular.
+        let is_twice = |(at, row): (usize, &u8)| rows[..at].contains(row);
+        if rows.iter().enumerate().any(is_twice) {
+            return Err(FecError);
+        }
         let others = |of: &[u8], this: u8| {
             let others = of.iter().filter(|other| **other != this);
             others.fold(1, |product, other| multiply(product, other ^ this))
@@ -217,11 +222,6 @@ impl Inverse {
             .iter()
             .map(|row| divide(all(columns, *row), others(rows, *row)));
         let of_rows: Vec<u8> = of_rows.collect();
-        // One that is there twice makes the matrix singular.
-        let is_twice = |(at, row): (usize, &u8)| rows[..at].contains(row);
-        if rows.iter().enumerate().any(is_twice) {
-            return Err(FecError);
-        }
         let mut elements = Vec::with_capacity(rows.len() * columns.len());
         for column in columns {
             let of_column = divide(all(rows, *column), others(columns, *column));
