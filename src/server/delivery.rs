@@ -1,7 +1,7 @@
 //! Events on their way to the connections: rendered once, however many hear them, and those for the
 //! same audience joined into one chunk.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -14,7 +14,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(super) struct Delivery {
-    outboxes: HashMap<ClientId, Outbox>,
+    /// In the order in which audiences list them, so that a line to all goes through memory in its order.
+    outboxes: BTreeMap<ClientId, Outbox>,
     /// Lines that are rendered but not yet passed on.
     joined: Option<(Audience, String)>,
     slow: Vec<ClientId>,

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
+use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -119,11 +120,12 @@ impl Outbox {
 
 impl Shared {
     /// Writes what the system takes, if nothing is to go out before. What is left has to be queued before anybody else
-    /// may write. A socket that fails is found by the task.
+    /// may write. A socket that fails or is full is found so by the task: what the runtime knows of it is not asked here, which
+    /// would be one more place in memory for each of a thousand.
     fn write_at_once(&mut self, chunk: &mut Bytes) {
         let is_free = !self.is_held && self.waiting_bytes == 0;
         if let Some(socket) = self.socket.as_ref().filter(|_| is_free)
-            && let Ok(written) = socket.try_write(chunk)
+            && let Ok(written) = send(socket, chunk, SendFlags::DONTWAIT)
         {
             chunk.advance(written);
         }
