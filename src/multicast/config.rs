@@ -286,7 +286,7 @@ pub const TRANSPORT_BACK_WAIT_MAX: Micros = Micros::from_secs(80);
 pub const TRANSPORT_SILENCE_MIN: Micros = Micros::from_millis(3_500);
 
 /// The longest symbol of a file, in bytes: it fills an Ethernet frame (1,472 bytes of UDP payload) behind its header
-/// of 48 bytes, in the steps that parity needs.
+/// of 37 bytes, in the steps that parity needs.
 pub const SYMBOL_BYTES_MAX: usize = 1408;
 
 /// A symbol has a multiple of so many bytes: eight strips for parity, each a multiple of what is XORed at once. On networks of the
@@ -294,7 +294,7 @@ pub const SYMBOL_BYTES_MAX: usize = 1408;
 pub const SYMBOL_BYTES_STEP: usize = 128;
 
 /// What a symbol's datagram takes of an IP packet beside the symbol: headers of IPv4, UDP and ours.
-pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 48;
+pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 37;
 
 /// Files of one member of which is remembered that they were offered.
 pub const OFFERS_KNOWN_MAX: usize = 1024;
@@ -314,6 +314,14 @@ pub const FILE_BYTES_MAX: u64 = 1 << 40;
 
 /// Blocks whose symbols take turns, so that a burst of losses is shared by them.
 pub const BLOCKS_INTERLEAVED: u32 = 4;
+
+/// The weight of a member's last word of its loss in the mean by which parity is sent ahead. What a member tells is of some hundred
+/// symbols, so that the worst of several would seem far worse than it is.
+pub const LOSS_WEIGHT: f64 = 0.1;
+
+/// So much of the parity that the worst member is likely to need goes ahead: what is more than a block needed is wasted,
+/// and what it lacks is asked for.
+pub const PARITY_AHEAD_SHARE: f64 = 0.9;
 
 /// Below this loss no parity is sent ahead: what is missing is asked for.
 pub const LOSS_FOR_PARITY_MIN: f64 = 0.005;

@@ -111,7 +111,12 @@ impl Pace {
     pub(super) fn sent(&mut self, after: u64, bytes: usize, now: Instant) -> bool {
         self.sent_bytes += bytes as u64;
         self.on_the_way.push_back((after, self.sent_bytes));
-        let asks = self.sent_bytes - self.asked_bytes.max(self.arrived_bytes) > self.window / 2;
+        // While it doubles a queue should be noticed early; later fewer reports take less of the network.
+        let unasked_max = match self.is_starting {
+            true => self.window / 2,
+            false => self.window / 4 * 3,
+        };
+        let asks = self.sent_bytes - self.asked_bytes.max(self.arrived_bytes) > unasked_max;
         if asks {
             self.asked_bytes = self.sent_bytes;
             self.asked = now;

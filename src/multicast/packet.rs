@@ -27,10 +27,13 @@ use super::config::{
 };
 
 /// The version of the datagrams.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Bytes of the outer header.
 pub const HEADER_BYTES: usize = 30;
+
+/// The same of a symbol and a need, which do without the age.
+pub const FILE_HEADER_BYTES: usize = HEADER_BYTES - 4;
 
 /// Bytes of a record before its body: origin, sequence, clock, flags, length.
 pub const RECORD_HEADER_BYTES: usize = 8 + 4 + 4 + 1 + 2;
@@ -83,7 +86,7 @@ pub struct Header {
     pub number: u32,
     /// When it was sent, by the transmitter's clock, in µs; wraps.
     pub stamp_us: u32,
-    /// How long the transmitter's session has lasted, in ms.
+    /// How long the transmitter's session has lasted, in ms; 0 with symbols and needs, which do not tell.
     pub age_ms: u32,
     /// The longest round trip that the transmitter knows of, quantised as RFC 5401 does.
     pub round_trip: QuantisedTime,
@@ -237,6 +240,11 @@ pub const REPORT_ENTRIES_MAX: usize = (DATAGRAM_BYTES_MAX - HEADER_BYTES - 4) / 
 pub const NACK_ENTRIES_MAX: usize =
     (DATAGRAM_BYTES_MAX - HEADER_BYTES) / (NACK_ENTRY_BYTES + NACK_BITMAP_BYTES_MAX);
 
+/// Whether the header tells the age of the session: symbols are many, and who gets a file has no use for it.
+fn has_age(kind: u8) -> bool {
+    !matches!(kind, SYMBOL | NEED)
+}
+
 impl Header {
     /// Writes the header of a datagram of this kind.
     pub(super) fn write(&self, kind: u8, out: &mut Vec<u8>) {
@@ -257,7 +265,9 @@ impl Header {
         out.put_u64(self.transmitter.0);
         out.put_u32(self.number);
         out.put_u32(self.stamp_us);
-        out.put_u32(self.age_ms);
+        if has_age(kind) {
+            out.put_u32(self.age_ms);
+        }
         out.put_slice(&[self.round_trip.0, self.group_size.0]);
     }
 
@@ -266,18 +276,21 @@ impl Header {
         if input.first() != Some(&RELIABLE_FIRST_BYTE) {
             return Err(Malformed::OtherDialect);
         }
-        need(input, HEADER_BYTES)?;
+        need(input, FILE_HEADER_BYTES)?;
         input.advance(1);
         if input.get_u8() != VERSION {
             return Err(Malformed::OtherVersion);
         }
         let (kind, flags) = (input.get_u8(), input.get_u8());
+        if has_age(kind) {
+            need(input, HEADER_BYTES - 4)?;
+        }
         let header = Self {
             room_tag: input.get_u32(),
             transmitter: MemberId(input.get_u64()),
             number: input.get_u32(),
             stamp_us: input.get_u32(),
-            age_ms: input.get_u32(),
+            age_ms: if has_age(kind) { input.get_u32() } else { 0 },
             round_trip: QuantisedTime(input.get_u8()),
             group_size: QuantisedSize(input.get_u8()),
             role: match flags {

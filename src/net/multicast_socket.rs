@@ -254,7 +254,7 @@ mod filter {
 
     use super::Hears;
     use crate::multicast::config::RELIABLE_FIRST_BYTE;
-    use crate::multicast::packet::{HEADER_BYTES, NEED, SYMBOL};
+    use crate::multicast::packet::{FILE_HEADER_BYTES, NEED, SYMBOL};
 
     // The kernel's names are BPF_LD | BPF_H | BPF_ABS and so on (linux/filter.h).
     const LOAD_BYTE: u16 = 0x30;
@@ -269,7 +269,7 @@ mod filter {
     const UDP_SOURCE_PORT: u32 = 0;
     const FIRST_BYTE: u32 = 8;
     const KIND: u32 = FIRST_BYTE + 2;
-    const OBJECT: u32 = FIRST_BYTE + HEADER_BYTES as u32;
+    const OBJECT: u32 = FIRST_BYTE + FILE_HEADER_BYTES as u32;
 
     /// Something that is looked at: how it is loaded, from where, and what it may be.
     type Field = (u16, u32, u32);
@@ -291,9 +291,8 @@ mod filter {
                     Hears::SymbolsOf(_) => SYMBOL,
                     _ => NEED,
                 };
-                let high = (LOAD_WORD, OBJECT, (object.0 >> 32) as u32);
-                let low = (LOAD_WORD, OBJECT + 4, object.0 as u32);
-                for field in [reliable, kind(wanted), high, low] {
+                let object = (LOAD_WORD, OBJECT, object.0);
+                for field in [reliable, kind(wanted), object] {
                     drop_unless(field, &mut program);
                 }
             }

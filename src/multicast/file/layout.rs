@@ -7,14 +7,13 @@ use crate::multicast::content::Offer;
 /// Which file a symbol is of: the first bytes of its hash, so that it is the same file after its sender was started
 /// again, and for whoever else has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId(pub u64);
+pub struct ObjectId(pub u32);
 
 impl ObjectId {
     /// Of the file with this hash.
     pub fn of(hash: &FileHash) -> Self {
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash.0[..8]);
-        Self(u64::from_be_bytes(first))
+        let [a, b, c, d, ..] = hash.0;
+        Self(u32::from_be_bytes([a, b, c, d]))
     }
 }
 

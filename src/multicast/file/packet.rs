@@ -1,8 +1,8 @@
-//! The datagrams of files, behind the header that all datagrams of a room have.
+//! The datagrams of files, behind the header that all datagrams of a room have; that of kinds 7 and 8 has no age.
 //!
-//! A symbol (kind 7): object (8), block (4), symbol (2), blocks that were sent whole (4), the symbol's bytes. Its packet
-//! number counts the symbols of this object from this transmitter, apart from the talk's. A need (kind 8): object
-//! (8), whose symbols it answers (8), the highest packet number of theirs (4), the last time stamp of theirs (4), how long ago
+//! A symbol (kind 7): object (4), block (4), symbol (1), how many blocks from this one on were sent whole (2, signed), the
+//! symbol's bytes. Its packet number counts the symbols of this object from this transmitter, apart from the talk's. A need
+//! (kind 8): object (4), whose symbols it answers (8), the highest packet number of theirs (4), the last time stamp of theirs (4), how long ago
 //! that came in µs (4), loss (2), what the socket holds in KiB (2), what it wants (1), blocks that are there (4), the
 //! first that is not (4), then for each block that needs more: block (4), symbols (2). An announcement (kind 9): 0, or 1 if the
 //! file is no longer to be had (1), then the offer as a message has it.
@@ -11,22 +11,25 @@ use bytes::{Buf, BufMut};
 use jiff::Timestamp;
 
 use super::layout::ObjectId;
-use crate::multicast::config::DATAGRAM_BYTES_MAX;
+use crate::multicast::config::{BLOCK_SYMBOLS, DATAGRAM_BYTES_MAX, PARITY_SYMBOLS};
 use crate::multicast::content::{self, Content, Offer};
 use crate::multicast::packet::{
-    ANNOUNCEMENT, HEADER_BYTES, Header, Malformed, MemberId, NEED, QuantisedShare, SYMBOL, all,
-    need,
+    ANNOUNCEMENT, FILE_HEADER_BYTES, Header, Malformed, MemberId, NEED, QuantisedShare, SYMBOL,
+    all, need,
 };
 
 /// Bytes before a symbol's own.
-pub const SYMBOL_HEADER_BYTES: usize = HEADER_BYTES + 8 + 4 + 2 + 4;
+pub const SYMBOL_HEADER_BYTES: usize = FILE_HEADER_BYTES + 4 + 4 + 1 + 2;
 
-const NEED_BYTES: usize = 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 4 + 4;
+/// A symbol's number has one byte.
+const _: () = assert!(BLOCK_SYMBOLS + PARITY_SYMBOLS <= 256);
+
+const NEED_BYTES: usize = 4 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 4 + 4;
 const BLOCK_NEED_BYTES: usize = 4 + 2;
 
 /// Blocks that one need can tell of.
 pub const NEED_BLOCKS_MAX: usize =
-    (DATAGRAM_BYTES_MAX - HEADER_BYTES - NEED_BYTES) / BLOCK_NEED_BYTES;
+    (DATAGRAM_BYTES_MAX - FILE_HEADER_BYTES - NEED_BYTES) / BLOCK_NEED_BYTES;
 
 /// A source or parity symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub struct Symbol<'a> {
     pub object: ObjectId,
     /// Of which block.
     pub block: u32,
-    /// Which: source symbols come first, parity symbols after them.
+    /// Which, below 256: source symbols come first, parity symbols after them.
     pub symbol: u16,
     /// All that was planned of the blocks before this was sent.
     pub passed: u32,
@@ -115,17 +118,24 @@ pub struct Announcement {
 /// Writes all but the bytes of a symbol.
 pub fn write_symbol_header(header: &Header, symbol: &Symbol<'_>, out: &mut Vec<u8>) {
     header.write(SYMBOL, out);
-    out.put_u64(symbol.object.0);
+    out.put_u32(symbol.object.0);
     out.put_u32(symbol.block);
-    out.put_u16(symbol.symbol);
-    out.put_u32(symbol.passed);
+    out.put_u8(symbol.symbol as u8);
+    out.put_i16(beyond(symbol));
+}
+
+/// Blocks from a symbol's own on that were sent whole. Of an early block of a very long file it tells fewer, which the symbols
+/// of later ones make good.
+fn beyond(symbol: &Symbol<'_>) -> i16 {
+    let beyond = i64::from(symbol.passed) - i64::from(symbol.block);
+    beyond.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 /// Writes a need with at most [`NEED_BLOCKS_MAX`] blocks.
 pub fn encode_need(header: &Header, need: &Need) -> Vec<u8> {
     let mut out = Vec::with_capacity(DATAGRAM_BYTES_MAX);
     header.write(NEED, &mut out);
-    out.put_u64(need.object.0);
+    out.put_u32(need.object.0);
     out.put_u64(need.to.0);
     out.put_u32(need.top);
     out.put_u32(need.echo_stamp_us);
@@ -174,12 +184,14 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, FileDatagram<'_>), Malformed> 
 }
 
 fn read_symbol(mut input: &[u8]) -> Result<Symbol<'_>, Malformed> {
-    need(input, SYMBOL_HEADER_BYTES - HEADER_BYTES)?;
+    need(input, SYMBOL_HEADER_BYTES - FILE_HEADER_BYTES)?;
+    let object = ObjectId(input.get_u32());
+    let block = input.get_u32();
     Ok(Symbol {
-        object: ObjectId(input.get_u64()),
-        block: input.get_u32(),
-        symbol: input.get_u16(),
-        passed: input.get_u32(),
+        object,
+        block,
+        symbol: input.get_u8().into(),
+        passed: block.saturating_add_signed(input.get_i16().into()),
         bytes: input,
     })
 }
@@ -190,7 +202,7 @@ fn read_need(mut input: &[u8]) -> Result<Need, Malformed> {
         return Err(Malformed::Content);
     }
     Ok(Need {
-        object: ObjectId(input.get_u64()),
+        object: ObjectId(input.get_u32()),
         to: MemberId(input.get_u64()),
         top: input.get_u32(),
         echo_stamp_us: input.get_u32(),
@@ -243,7 +255,7 @@ mod tests {
             transmitter: MemberId(2),
             number: 3,
             stamp_us: 4,
-            age_ms: 5,
+            age_ms: 0,
             round_trip: QuantisedTime(6),
             group_size: QuantisedSize(7),
             role: Role::Observer,
@@ -256,9 +268,9 @@ mod tests {
     fn a_symbol_is_read_as_it_was_written() {
         let bytes = [9; 64];
         let symbol = Symbol {
-            object: ObjectId(1 << 63),
+            object: ObjectId(1 << 31),
             block: 7,
-            symbol: 300,
+            symbol: 250,
             passed: 4,
             bytes: &bytes,
         };
@@ -268,6 +280,25 @@ mod tests {
         datagram.extend_from_slice(&bytes);
         let read = decode(&datagram);
         assert_eq!(read, Ok((header(), FileDatagram::Symbol(symbol))));
+    }
+
+    #[test]
+    fn of_an_early_block_it_tells_fewer_that_were_sent_but_never_more() {
+        for (block, passed, read) in [(9, 6, 6), (1, 40_000, 32_768), (0, 2, 2)] {
+            let symbol = Symbol {
+                object: ObjectId(1),
+                block,
+                symbol: 0,
+                passed,
+                bytes: &[],
+            };
+            let mut datagram = Vec::new();
+            write_symbol_header(&header(), &symbol, &mut datagram);
+            let Ok((_, FileDatagram::Symbol(symbol))) = decode(&datagram) else {
+                panic!("{datagram:?}")
+            };
+            assert_eq!(symbol.passed, read);
+        }
     }
 
     #[test]
@@ -295,7 +326,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_need_is_read_as_it_was_written(
-            numbers: (u64, u64, u32, u32, u32, u16, u16, u32, u32),
+            numbers: (u32, u64, u32, u32, u32, u16, u16, u32, u32),
             answer in prop::sample::select(vec![Answer::Wants, Answer::Has, Answer::Leaves]),
             blocks in proptest::collection::vec(any::<(u32, u16)>(), 0..=NEED_BLOCKS_MAX),
         ) {
@@ -320,7 +351,7 @@ mod tests {
 
         #[test]
         fn whatever_comes_does_not_panic(kind in 0..12_u8, rest in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let mut datagram = vec![0xff, 2, kind];
+            let mut datagram = vec![0xff, 3, kind];
             datagram.extend(rest);
             let _ = decode(&datagram);
         }

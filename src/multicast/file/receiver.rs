@@ -276,7 +276,7 @@ impl Receiver {
 
     /// The buffer of a block that was written.
     pub fn recycle(&mut self, buffer: Vec<u8>) {
-        if self.spare.len() < 8 {
+        if self.spare.len() < BLOCKS_OPEN_MAX / 2 {
             self.spare.push(buffer);
         }
     }

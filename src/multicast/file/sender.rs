@@ -6,8 +6,8 @@ use super::layout::{Layout, ObjectId};
 use super::packet::{Answer, BlockNeed, Need};
 use crate::multicast::config::{
     ASK_RETRY_FIRST, ASKING_SYMBOLS, BLOCKS_INTERLEAVED, FILE_GATHER, FILE_RECEIVERS_MAX,
-    FILE_WINDOW_BYTES_MAX, LOSS_FOR_PARITY_MIN, NEED_RETRY_MAX, NEED_SILENCE_MAX, PARITY_SYMBOLS,
-    STALL_MAX, WINDOW_BYTES_MIN,
+    FILE_WINDOW_BYTES_MAX, LOSS_FOR_PARITY_MIN, LOSS_WEIGHT, NEED_RETRY_MAX, NEED_SILENCE_MAX,
+    PARITY_AHEAD_SHARE, PARITY_SYMBOLS, STALL_MAX, WINDOW_BYTES_MIN,
 };
 use crate::multicast::floor::Floor;
 use crate::multicast::membership::ROUND_TRIP_MAX;
@@ -83,6 +83,7 @@ struct Wanting {
     first: u32,
     top: u64,
     heard: Instant,
+    /// In the mean.
     loss: Option<f64>,
     buffer_bytes: u64,
     round_trip_floor: Floor<Micros>,
@@ -227,8 +228,11 @@ impl Sender {
         }
         let top = expand(need.top, self.number).min(self.number);
         wanting.top = wanting.top.max(top);
-        wanting.loss = need.loss.share();
-        let loss = wanting.loss;
+        let loss = need.loss.share();
+        wanting.loss = match (wanting.loss, loss) {
+            (Some(mean), Some(loss)) => Some(mean + LOSS_WEIGHT * (loss - mean)),
+            (_, loss) => loss,
+        };
         let stamp = now.as_micros() as u32;
         let round_trip = stamp
             .wrapping_sub(need.echo_stamp_us)
@@ -262,7 +266,6 @@ impl Sender {
 
     /// What was sent after the member had answered may have repaired what it needs.
     fn owe(&mut self, need: &Need, is_ours: bool) {
-        let loss = need.loss.share().unwrap_or_default().min(LOSS_MAX);
         let top = match is_ours {
             true => expand(need.top, self.number),
             false => 0,
@@ -281,10 +284,9 @@ impl Sender {
             if symbols == sources {
                 sent.next = 0;
             }
-            // Rounded up, a single one that is missing would always be sent twice.
-            let wanted = (f64::from(symbols) / (1.0 - loss)).round() as u16;
+            // Some will be lost again, and asked for again: meanwhile there is enough else to send.
             let owed = self.owed.entry(*block).or_default();
-            *owed = (*owed).max(wanted);
+            *owed = (*owed).max(symbols);
         }
     }
 
@@ -409,7 +411,10 @@ impl Sender {
     fn planned_of(&self, block: u32) -> u16 {
         let (sources, loss) = (self.layout.symbols_in(block), self.pass.loss);
         let ahead = match loss >= LOSS_FOR_PARITY_MIN {
-            true => (f64::from(sources) * loss / (1.0 - loss)).ceil() as u16,
+            true => {
+                let needed = f64::from(sources) * loss / (1.0 - loss);
+                (PARITY_AHEAD_SHARE * needed).ceil() as u16
+            }
             false => 0,
         };
         sources + ahead.min(PARITY_SYMBOLS)

@@ -265,9 +265,9 @@ impl Receiving {
             false => now,
         };
         self.free_since = now;
-        for (_, datagram) in self.batch.datagrams() {
+        self.batch.datagrams().try_for_each(|(_, datagram)| {
             let Ok((header, FileDatagram::Symbol(symbol))) = decode(datagram) else {
-                continue;
+                return Ok(());
             };
             self.heard = now;
             let whole = self.receiver.hear(&header, &symbol, came);
@@ -276,7 +276,8 @@ impl Receiving {
                 part.write_block(whole.block.into(), bytes)?;
                 self.receiver.recycle(whole.bytes);
             }
-        }
+            Ok::<_, ReceiveError>(())
+        })?;
         if let Some(part) = &mut self.part {
             part.catch_up(CATCH_UP_BYTES)?;
         }
