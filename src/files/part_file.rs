@@ -208,6 +208,9 @@ impl PartFile {
     /// # Errors
     /// The disk failed.
     pub fn catch_up(&mut self, bytes_max: u64) -> Result<bool, FileError> {
+        if self.is_hashed() {
+            return Ok(false);
+        }
         let mut buffer = vec![0; READ_BYTES];
         let mut read_bytes = 0;
         while self.hashed_blocks < self.run_blocks && read_bytes < bytes_max {

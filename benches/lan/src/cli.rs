@@ -39,6 +39,8 @@ pub enum Command {
     Files(FileOptions),
     /// A file through links of 100 Mb/s
     FilesBottleneck(FileOptions),
+    /// The way of a line while files go the same way
+    FilesChat(FileOptions),
     /// The sender, on its host
     #[command(hide = true)]
     Send(SendArgs),

@@ -30,6 +30,7 @@ mod transfer;
 use cli::{Cli, Command, Options};
 use scenario::Scenario;
 use scenario::bottleneck::Bottleneck;
+use scenario::chat;
 use scenario::files;
 use scenario::latency::Latency;
 use scenario::recovery::Recovery;
@@ -79,6 +80,10 @@ fn measure(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Files(options) => files::loss(options, |table| println!("{table}")),
         Command::FilesBottleneck(options) => {
             println!("{}", files::bottleneck(options)?);
+            Ok(())
+        }
+        Command::FilesChat(options) => {
+            println!("{}", chat::beside_files(options)?);
             Ok(())
         }
         // They are no measurements.

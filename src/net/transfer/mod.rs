@@ -14,6 +14,19 @@ use crate::chat::FileOffer;
 use crate::multicast::config::{FILE_DATAGRAM_OVERHEAD_BYTES, SYMBOL_BYTES_MAX, SYMBOL_BYTES_STEP};
 use crate::multicast::content::Offer;
 
+/// Time on a busy processor goes to the talk first, as far as the system lets us say so.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Has this thread give way to those of the talk.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        // For this thread alone. Where it is not allowed it is no loss.
+        let _ = rustix::process::nice(NICENESS);
+    }
+}
+
 /// Symbols fill what the interface carries, in the steps that parity needs.
 pub fn offer(file: FileOffer, interface: &Interface) -> Offer {
     let room = interface

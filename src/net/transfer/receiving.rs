@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 
+use super::give_way;
 use super::stop::{Stop, Stopped, Woken, stop};
 use crate::chat::RoomAddress;
 use crate::files::{FileError, PartFile};
@@ -204,6 +205,7 @@ enum ReceiveError {
 
 impl Receiving {
     fn run(mut self, stopped: &Stopped) {
+        give_way();
         let served = self.serve(stopped);
         if let Some(part) = self.part.take() {
             self.keeper.abandon(part);

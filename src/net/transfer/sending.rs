@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::block_reader::{BlockReader, ReadError};
+use super::give_way;
 use super::stop::{Stop, Stopped, Woken, stop};
 use crate::chat::RoomAddress;
 use crate::files::SourceFile;
@@ -179,6 +180,7 @@ struct Sending {
 
 impl Sending {
     fn run(mut self, stopped: &Stopped) {
+        give_way();
         let failed = self.serve(stopped).err();
         for _ in 0..WITHDRAWALS {
             self.announce(true);

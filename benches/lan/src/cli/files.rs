@@ -14,12 +14,15 @@ pub struct FileOptions {
     /// What to compare [default: those with a row in the report]
     #[arg(long, value_delimiter = ',', value_parser = file_peer)]
     peers: Vec<&'static FilePeer>,
-    /// How many receivers, each number a table of its own (files only)
+    /// How many receivers, each number a table of its own (a row in files-chat)
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 8], value_parser = receivers)]
     pub receivers: Vec<usize>,
     /// The share that each receiver loses of what it receives, in percent (files only)
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 5, 20], value_parser = clap::value_parser!(u32).range(0..=90))]
     pub loss: Vec<u32>,
+    /// Have datagrams cut before the wire without loss too, as they are with it
+    #[arg(long)]
+    pub cut: bool,
     /// How large the file is, in millions of bytes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub megabytes: u32,

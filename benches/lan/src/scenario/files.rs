@@ -28,7 +28,7 @@ pub fn loss(options: &FileOptions, show: impl Fn(Table)) -> Result<(), Box<dyn E
         let plan = plan(options, &source, receivers);
         let mut cases = Vec::new();
         for &percent in &options.loss {
-            let lan = lossy(receivers, percent)?;
+            let lan = lossy(receivers, percent, options.cut)?;
             let case = format!("{receivers} receivers, {percent} % loss");
             let fits = |peer: &FilePeer| peer.repairs || percent == 0;
             cases.push(measure(&case, &lan, &peers, &plan, options.runs, fits)?);
@@ -63,11 +63,13 @@ fn plan<'a>(options: &FileOptions, source: &'a Source, receivers: usize) -> Plan
     }
 }
 
-fn lossy(receivers: usize, percent: u32) -> Result<Lan, Box<dyn Error>> {
+fn lossy(receivers: usize, percent: u32, is_cut: bool) -> Result<Lan, Box<dyn Error>> {
     let lan = Lan::new(receivers)?;
     lan.meter()?;
-    if percent > 0 {
+    if percent > 0 || is_cut {
         cut(&lan)?;
+    }
+    if percent > 0 {
         for host in SENDER + 1..=receivers {
             lan.lose(host, percent)?;
         }
@@ -132,13 +134,17 @@ fn loss_table(
         row
     });
     let (megabytes, runs) = (options.megabytes, options.runs);
+    let offload = match options.cut {
+        true => "off",
+        false => "on at 0 %, off otherwise",
+    };
     Table {
         title: format!("Files: {receivers} receivers that lose datagrams at random"),
         note: format!(
             "{megabytes} MB; medians of {runs} runs. A cell has the seconds from the sender's first data until the last \
              receiver has the file, the bytes that all hosts put on the wire over the file's size and, unless all received \
              it whole, in how many cases it was. `before` is from the start of the sender's program to its first data. \
-             Segmentation offload at the sender: on at 0 %, off otherwise."
+             Segmentation offload at the sender: {offload}."
         ),
         headings,
         rows: rows.collect(),

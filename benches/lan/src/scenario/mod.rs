@@ -9,6 +9,7 @@ use crate::statistics::median;
 use crate::table::{Table, number};
 
 pub mod bottleneck;
+pub mod chat;
 pub mod files;
 pub mod latency;
 pub mod recovery;
