@@ -55,6 +55,14 @@ pub struct Tally {
     pub latencies: Vec<u64>,
 }
 
+impl Tally {
+    /// How long each line took, in units of so many nanoseconds.
+    pub fn latencies_in(&self, unit: f64) -> impl Iterator<Item = f64> {
+        let latencies = self.latencies.iter();
+        latencies.map(move |&latency| latency as f64 / unit)
+    }
+}
+
 /// How often a host looks whether it was told something.
 const SLICE: Duration = Duration::from_millis(20);
 

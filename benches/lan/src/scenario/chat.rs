@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::files::plan;
 use crate::cli::FileOptions;
 use crate::file_peers::FilePeer;
 use crate::lan::Lan;
@@ -41,12 +42,7 @@ pub fn beside_files(options: &FileOptions) -> Result<Table, Box<dyn Error>> {
     let mut rows = Vec::new();
     for &receivers in &options.receivers {
         let lan = Lan::new(receivers)?;
-        let plan = transfer::Plan {
-            source: &source,
-            receivers,
-            patience: options.patience(),
-            dir: options.dir(),
-        };
+        let plan = plan(options, &source, receivers);
         let (mut alone, mut beside, mut rates) = (Vec::new(), Vec::new(), Vec::new());
         for run in 1..=options.runs {
             eprintln!(
@@ -111,8 +107,8 @@ fn talk(lan: &Lan, receivers: usize) -> Result<Way, Box<dyn Error>> {
         spin: false,
     };
     let outcome = measure(lan, peer, &plan)?;
-    let all = outcome.tallies.iter().flat_map(|tally| &tally.latencies);
-    let all = all.map(|&latency| latency as f64 / NANOSECONDS_A_MILLISECOND);
+    let tallies = outcome.tallies.iter();
+    let all = tallies.flat_map(|tally| tally.latencies_in(NANOSECONDS_A_MILLISECOND));
     let mut all: Vec<f64> = all.collect();
     let mut share = |share| percentile(&mut all, share).ok_or("no line came");
     Ok(Way {

@@ -54,7 +54,8 @@ pub fn bottleneck(options: &FileOptions) -> Result<Table, Box<dyn Error>> {
     Ok(bottleneck_table(options, &peers, &results))
 }
 
-fn plan<'a>(options: &FileOptions, source: &'a Source, receivers: usize) -> Plan<'a> {
+/// What the options say of each transfer.
+pub(super) fn plan<'a>(options: &FileOptions, source: &'a Source, receivers: usize) -> Plan<'a> {
     Plan {
         source,
         receivers,

@@ -62,8 +62,8 @@ impl Scenario for Latency<'_> {
             spin: self.0.spin,
         };
         let outcome = measure(lan, peer, &plan)?;
-        let all = outcome.tallies.iter().flat_map(|tally| &tally.latencies);
-        let all = all.map(|&latency| latency as f64 / NANOSECONDS_A_MICROSECOND);
+        let tallies = outcome.tallies.iter();
+        let all = tallies.flat_map(|tally| tally.latencies_in(NANOSECONDS_A_MICROSECOND));
         let mut all: Vec<f64> = all.collect();
         Ok(vec![percentile(&mut all, 0.5), percentile(&mut all, 0.99)])
     }

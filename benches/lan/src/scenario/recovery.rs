@@ -145,8 +145,7 @@ fn packets(outcome: &Outcome) -> u64 {
 /// In milliseconds, of the receiver where it is highest.
 fn worst_latency(outcome: &Outcome, share: f64) -> Option<f64> {
     let of = |tally: &Tally| {
-        let latencies = tally.latencies.iter();
-        let latencies = latencies.map(|&latency| latency as f64 / NANOSECONDS_A_MILLISECOND);
+        let latencies = tally.latencies_in(NANOSECONDS_A_MILLISECOND);
         percentile(&mut latencies.collect::<Vec<_>>(), share)
     };
     outcome.tallies.iter().filter_map(of).max_by(f64::total_cmp)
