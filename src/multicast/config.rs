@@ -306,8 +306,8 @@ pub const BLOCK_SYMBOLS: u16 = 160;
 /// Parity symbols that can be made of a block: at losses above a third, source symbols are sent again besides.
 pub const PARITY_SYMBOLS: u16 = 96;
 
-/// Parity symbols that are reckoned together.
-pub const PARITY_AT_ONCE: u16 = 4;
+/// Parity symbols that are reckoned together: each time all source symbols are gone through.
+pub const PARITY_AT_ONCE: u16 = 12;
 
 /// The longest file, in bytes: 1 TiB.
 pub const FILE_BYTES_MAX: u64 = 1 << 40;

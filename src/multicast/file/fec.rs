@@ -1,40 +1,21 @@
 //! Parity: any of the symbols of a block, as many as it has source symbols, give it back. It is a Cauchy Reed-Solomon
-//! code over GF(2^8) that is reckoned with XOR alone (Blömer, Kalfane, Karp, Karpinski, Luby, Zuckerman: An XOR-based
-//! erasure-resilient coding scheme, ICSI TR-95-048, 1995), so its work grows with what is missing.
-//!
-//! A symbol is eight strips: byte n of them all holds bit 0 to 7 of eight elements. A product of a symbol with an element
-//! is then eight XORs of some of its strips. For many products of one symbol, all XORs of four strips are reckoned
-//! before, and each strip of a product takes two of them (Arlazarov, Dinic, Kronrod and Faradžev, 1970).
+//! code over GF(2^8) (Blömer, Kalfane, Karp, Karpinski, Luby, Zuckerman: An XOR-based erasure-resilient coding scheme,
+//! ICSI TR-95-048, 1995), so its work grows with what is missing.
 //!
 //! Parity row `i` has for the source symbol `j` the coefficient `y / (i + y)` with `y = PARITY_SYMBOLS + j`: a Cauchy
 //! matrix with its columns scaled, so that row 0 is the plain XOR of all.
 
 use std::ops::Range;
 
-use super::field::{divide, matrix, multiply};
+use super::field::{divide, multiply};
+use super::products::{Products, Unit};
 use crate::multicast::config::{BLOCK_SYMBOLS, PARITY_SYMBOLS, SYMBOL_BYTES_STEP};
 
 /// Every row and column of the matrix is an element of its own.
 const _: () = assert!(BLOCK_SYMBOLS + PARITY_SYMBOLS <= 256);
 
-/// Strips of a symbol.
-const STRIPS: usize = 8;
-
-/// What is XORed at once, in bytes.
-const UNIT_BYTES: usize = 16;
-
-const _: () = assert!(SYMBOL_BYTES_STEP == STRIPS * UNIT_BYTES);
-
-/// Products that are summed up at once, which the fastest cache holds.
-const SUMS_AT_ONCE: usize = 16;
-
-/// Symbols whose products are added at once: each sum is read and written half as often.
-const PAIR: usize = 2;
-
-/// XORs of four strips that there are.
-const XORS: usize = 16;
-
-type Unit = [u8; UNIT_BYTES];
+/// Of each row, those of the source symbols.
+static COEFFICIENTS: [[u8; BLOCK_SYMBOLS as usize]; PARITY_SYMBOLS as usize] = coefficients();
 
 /// Too few symbols, or of a wrong length.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +25,7 @@ pub struct FecError;
 /// Reckons parity and source symbols; keeps its working space from one block to the next.
 #[derive(Default)]
 pub struct Fec {
-    /// Of each of a pair of symbols: the XORs of its first four strips, and those of the others.
-    xors: [Vec<Unit>; 2 * PAIR],
+    products: Products,
     sums: Vec<Unit>,
     restored: Vec<Unit>,
 }
@@ -66,9 +46,11 @@ impl Fec {
         let rows: Vec<u8> = rows.map(row).collect::<Result<_, _>>()?;
         let from = out.len();
         out.resize(from + rows.len() * symbol_bytes, 0);
-        let sums = units(&mut out[from..]);
-        let symbols = (0..sources).map(|index| (column(index), symbol(block, index, symbol_bytes)));
-        self.add_products(sums, &rows, &symbols.collect::<Vec<_>>(), coefficient);
+        let symbols: Vec<_> = symbols(block, symbol_bytes).collect();
+        let rows = rows.iter().map(|row| &COEFFICIENTS[usize::from(*row)]);
+        let coefficients: Vec<u8> = rows.flat_map(|row| &row[..sources]).copied().collect();
+        let sums = out[from..].as_chunks_mut().0;
+        self.products.add(sums, &symbols, &coefficients);
         Ok(())
     }
 
@@ -84,7 +66,8 @@ impl Fec {
         parity: &[(u16, Vec<u8>)],
     ) -> Result<(), FecError> {
         let sources = sources(block, symbol_bytes)?;
-        let missing: Vec<usize> = (0..sources).filter(|index| !has(*index)).collect();
+        let (there, missing): (Vec<usize>, Vec<usize>) =
+            (0..sources).partition(|index| has(*index));
         let parity = parity.get(..missing.len()).ok_or(FecError)?;
         if parity.iter().any(|(_, bytes)| bytes.len() != symbol_bytes) {
             return Err(FecError);
@@ -92,158 +75,78 @@ impl Fec {
         let rows = parity.iter().map(|(number, _)| row(*number));
         let rows: Vec<u8> = rows.collect::<Result<_, _>>()?;
         let columns: Vec<u8> = missing.iter().map(|index| column(*index)).collect();
-        let inverse = Inverse::new(&rows, &columns)?;
+        let inverse = inverse(&rows, &columns)?;
 
         // What the missing symbols alone add to the parity.
-        let mut sums = std::mem::take(&mut self.sums);
-        sums.clear();
-        let parity = parity.iter().map(|(_, bytes)| bytes);
-        parity.for_each(|bytes| sums.extend_from_slice(bytes.as_chunks().0));
-        let there = (0..sources).filter(|index| has(*index));
-        let there = there.map(|index| (column(index), symbol(block, index, symbol_bytes)));
-        self.add_products(&mut sums, &rows, &there.collect::<Vec<_>>(), coefficient);
-
-        let mut restored = std::mem::take(&mut self.restored);
-        restored.clear();
-        restored.resize(sums.len(), [0; UNIT_BYTES]);
-        let places: Vec<u8> = (0..=u8::MAX).take(missing.len()).collect();
-        let sums_of_rows = sums.chunks(symbol_bytes / UNIT_BYTES).zip(&places);
-        let sums_of_rows = sums_of_rows.map(|(sum, place)| (*place, sum));
-        let sums_of_rows: Vec<_> = sums_of_rows.collect();
-        self.add_products(&mut restored, &places, &sums_of_rows, |missing, row| {
-            inverse.at(missing, row)
-        });
-        let restored_symbols = restored.chunks(symbol_bytes / UNIT_BYTES);
-        for (index, bytes) in missing.iter().zip(restored_symbols) {
-            block[index * symbol_bytes..][..symbol_bytes].copy_from_slice(bytes.as_flattened());
+        self.sums.clear();
+        let parity = parity.iter().map(|(_, bytes)| bytes.as_chunks().0);
+        parity.for_each(|symbol| self.sums.extend_from_slice(symbol));
+        let symbols: Vec<_> = symbols(block, symbol_bytes).collect();
+        let mut coefficients = Vec::with_capacity(rows.len() * there.len());
+        for row in rows {
+            let row = &COEFFICIENTS[usize::from(row)];
+            coefficients.extend(there.iter().map(|index| row[*index]));
         }
-        (self.sums, self.restored) = (sums, restored);
+        let there: Vec<_> = there.iter().map(|index| symbols[*index]).collect();
+        self.products.add(&mut self.sums, &there, &coefficients);
+
+        self.restored.clear();
+        self.restored.resize(self.sums.len(), Unit::default());
+        let units = symbol_bytes / size_of::<Unit>();
+        let sums: Vec<_> = self.sums.chunks(units).collect();
+        self.products.add(&mut self.restored, &sums, &inverse);
+        for (index, symbol) in missing.iter().zip(self.restored.chunks(units)) {
+            block[index * symbol_bytes..][..symbol_bytes].copy_from_slice(symbol.as_flattened());
+        }
         Ok(())
     }
-
-    /// Adds to the sum of each row all symbols, each times the coefficient of the row and its column.
-    fn add_products(
-        &mut self,
-        sums: &mut [Unit],
-        rows: &[u8],
-        symbols: &[(u8, &[Unit])],
-        coefficient: impl Fn(u8, u8) -> u8,
-    ) {
-        if rows.is_empty() {
-            return;
-        }
-        let units = sums.len() / rows.len();
-        let portions = sums.chunks_mut(SUMS_AT_ONCE * units);
-        for (sums, rows) in portions.zip(rows.chunks(SUMS_AT_ONCE)) {
-            for pair in symbols.chunks(PAIR) {
-                let mut has_xors = false;
-                for (sum, row) in sums.chunks_mut(units).zip(rows) {
-                    let element = |at: usize| match pair.get(at) {
-                        Some((column, _)) => coefficient(*row, *column),
-                        None => 0,
-                    };
-                    match ([element(0), element(1)], pair) {
-                        ([1, 1], [(_, a), (_, b)]) => add(sum, [a, b]),
-                        ([1, _], [(_, a)]) => add(sum, [a]),
-                        (elements, _) => {
-                            if !std::mem::replace(&mut has_xors, true) {
-                                self.reckon_xors(pair);
-                            }
-                            self.add_both_products(sum, elements);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reckons the XORs of the strips of these symbols.
-    fn reckon_xors(&mut self, pair: &[(u8, &[Unit])]) {
-        for ((_, symbol), xors) in pair.iter().zip(self.xors.chunks_exact_mut(2)) {
-            let (half, strip) = (symbol.len() / 2, symbol.len() / STRIPS);
-            for (xors, strips) in xors.iter_mut().zip(symbol.chunks_exact(half)) {
-                // The first is the XOR of none.
-                xors.resize(XORS * strip, [0; UNIT_BYTES]);
-                xors[..strip].fill([0; UNIT_BYTES]);
-                for (bit, one) in strips.chunks_exact(strip).enumerate() {
-                    let (before, with) = xors.split_at_mut(strip << bit);
-                    let with = with.chunks_exact_mut(strip);
-                    with.zip(before.chunks_exact(strip))
-                        .for_each(|(with, without)| set_to_xor(with, without, one));
-                }
-            }
-        }
-        // Of one that is missing the first is needed.
-        let strip = pair.first().map_or(0, |(_, symbol)| symbol.len() / STRIPS);
-        for xors in self.xors.iter_mut().skip(2 * pair.len()) {
-            xors.clear();
-            xors.resize(strip, [0; UNIT_BYTES]);
-        }
-    }
-
-    /// Adds the products of the symbols whose XORs are reckoned.
-    fn add_both_products(&self, sum: &mut [Unit], elements: [u8; PAIR]) {
-        let strip = sum.len() / STRIPS;
-        let [a, b] = elements.map(matrix);
-        for (number, sum) in sum.chunks_exact_mut(strip).enumerate() {
-            let (a, b) = (a[number], b[number]);
-            let indices = [a & 0xF, a >> 4, b & 0xF, b >> 4];
-            let xors = std::array::from_fn::<_, 4, _>(|at| {
-                &self.xors[at][usize::from(indices[at]) * strip..][..strip]
-            });
-            add(sum, xors);
-        }
-    }
 }
 
-/// The inverse of the matrix of some rows and as many columns.
-struct Inverse {
-    elements: Vec<u8>,
-    size: usize,
+/// The inverse of the matrix of some rows and as many columns: of each column, its elements for the rows. A Cauchy matrix
+/// has one in closed form (Schechter, 1959), of products alone.
+fn inverse(rows: &[u8], columns: &[u8]) -> Result<Vec<u8>, FecError> {
+    // One that is there twice makes the matrix singular.
+    let is_twice = |(at, row): (usize, &u8)| rows[..at].contains(row);
+    if rows.iter().enumerate().any(is_twice) {
+        return Err(FecError);
+    }
+    let others = |of: &[u8], this: u8| {
+        let others = of.iter().filter(|other| **other != this);
+        others.fold(1, |product, other| multiply(product, other ^ this))
+    };
+    let all = |of: &[u8], this: u8| {
+        let sums = of.iter().map(|other| other ^ this);
+        sums.fold(1, multiply)
+    };
+    let of_rows = rows
+        .iter()
+        .map(|row| divide(all(columns, *row), others(rows, *row)));
+    let of_rows: Vec<u8> = of_rows.collect();
+    let mut elements = Vec::with_capacity(rows.len() * columns.len());
+    for column in columns {
+        let of_column = divide(all(rows, *column), others(columns, *column));
+        // The columns are scaled.
+        let of_column = divide(of_column, *column);
+        for (row, of_row) in rows.iter().zip(&of_rows) {
+            elements.push(divide(multiply(of_column, *of_row), row ^ column));
+        }
+    }
+    Ok(elements)
 }
 
-impl Inverse {
-    /// A Cauchy matrix has an inverse in closed form (Schechter, 1959), of products alone.
-    fn new(rows: &[u8], columns: &[u8]) -> Result<Self, FecError> {
-        // One that is there twice makes the matrix singular.
-        let is_twice = |(at, row): (usize, &u8)| rows[..at].contains(row);
-        if rows.iter().enumerate().any(is_twice) {
-            return Err(FecError);
+const fn coefficients() -> [[u8; BLOCK_SYMBOLS as usize]; PARITY_SYMBOLS as usize] {
+    let mut rows = [[0; BLOCK_SYMBOLS as usize]; PARITY_SYMBOLS as usize];
+    let mut row = 0;
+    while row < rows.len() {
+        let mut source = 0;
+        while source < rows[row].len() {
+            let column = column(source);
+            rows[row][source] = divide(column, row as u8 ^ column);
+            source += 1;
         }
-        let others = |of: &[u8], this: u8| {
-            let others = of.iter().filter(|other| **other != this);
-            others.fold(1, |product, other| multiply(product, other ^ this))
-        };
-        let all = |of: &[u8], this: u8| {
-            let sums = of.iter().map(|other| other ^ this);
-            sums.fold(1, multiply)
-        };
-        let of_rows = rows
-            .iter()
-            .map(|row| divide(all(columns, *row), others(rows, *row)));
-        let of_rows: Vec<u8> = of_rows.collect();
-        let mut elements = Vec::with_capacity(rows.len() * columns.len());
-        for column in columns {
-            let of_column = divide(all(rows, *column), others(columns, *column));
-            // The columns are scaled.
-            let of_column = divide(of_column, *column);
-            for (row, of_row) in rows.iter().zip(&of_rows) {
-                elements.push(divide(multiply(of_column, *of_row), row ^ column));
-            }
-        }
-        Ok(Self {
-            elements,
-            size: rows.len(),
-        })
+        row += 1;
     }
-
-    fn at(&self, missing: u8, row: u8) -> u8 {
-        self.elements[usize::from(missing) * self.size + usize::from(row)]
-    }
-}
-
-fn coefficient(row: u8, column: u8) -> u8 {
-    divide(column, row ^ column)
+    rows
 }
 
 fn row(parity: u16) -> Result<u8, FecError> {
@@ -253,8 +156,8 @@ fn row(parity: u16) -> Result<u8, FecError> {
     }
 }
 
-fn column(source: usize) -> u8 {
-    (usize::from(PARITY_SYMBOLS) + source) as u8
+const fn column(source: usize) -> u8 {
+    (PARITY_SYMBOLS as usize + source) as u8
 }
 
 /// How many source symbols there are.
@@ -269,36 +172,11 @@ fn sources(block: &[u8], symbol_bytes: usize) -> Result<usize, FecError> {
     }
 }
 
-fn symbol(block: &[u8], index: usize, symbol_bytes: usize) -> &[Unit] {
-    block[index * symbol_bytes..][..symbol_bytes].as_chunks().0
-}
-
-fn units(bytes: &mut [u8]) -> &mut [Unit] {
-    bytes.as_chunks_mut().0
-}
-
-/// Adds all of these to the sum.
-fn add<const N: usize>(sum: &mut [Unit], of: [&[Unit]; N]) {
-    let of = of.map(|units| &units[..sum.len()]);
-    for at in 0..sum.len() {
-        let mut unit = sum[at];
-        for units in of {
-            unit = xor(unit, units[at]);
-        }
-        sum[at] = unit;
-    }
-}
-
-fn set_to_xor(sum: &mut [Unit], a: &[Unit], b: &[Unit]) {
-    let (a, b) = (&a[..sum.len()], &b[..sum.len()]);
-    for at in 0..sum.len() {
-        sum[at] = xor(a[at], b[at]);
-    }
-}
-
-#[inline(always)]
-fn xor(a: Unit, b: Unit) -> Unit {
-    (u128::from_ne_bytes(a) ^ u128::from_ne_bytes(b)).to_ne_bytes()
+/// The symbols of a block, each in units.
+fn symbols(block: &[u8], symbol_bytes: usize) -> impl Iterator<Item = &[Unit]> {
+    block
+        .chunks_exact(symbol_bytes)
+        .map(|symbol| symbol.as_chunks().0)
 }
 
 #[cfg(test)]

@@ -61,15 +61,15 @@ const fn matrices() -> [[u8; 8]; 256] {
 pub fn multiply(a: u8, b: u8) -> u8 {
     match a == 0 || b == 0 {
         true => 0,
-        false => POWERS[usize::from(logarithm(a)) + usize::from(logarithm(b))],
+        false => POWERS[logarithm(a) + logarithm(b)],
     }
 }
 
 /// The quotient of two elements, the second of which is not 0.
-pub fn divide(a: u8, b: u8) -> u8 {
+pub const fn divide(a: u8, b: u8) -> u8 {
     match a == 0 {
         true => 0,
-        false => POWERS[usize::from(logarithm(a)) + 255 - usize::from(logarithm(b))],
+        false => POWERS[logarithm(a) + 255 - logarithm(b)],
     }
 }
 
@@ -78,8 +78,8 @@ pub fn matrix(element: u8) -> &'static [u8; 8] {
     &MATRICES[usize::from(element)]
 }
 
-fn logarithm(element: u8) -> u8 {
-    LOGARITHMS[usize::from(element)]
+const fn logarithm(element: u8) -> usize {
+    LOGARITHMS[element as usize] as usize
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@
 
 mod fec;
 mod field;
+#[cfg(target_arch = "x86_64")]
+mod gfni;
 mod layout;
 mod packet;
+mod products;
 mod receiver;
 mod sender;
 #[cfg(test)]
