@@ -5,6 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{
+    setsockopt,
+    sockopt::{IpRecvTos, Ipv4PacketInfo, ReceiveTimestampns},
+};
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
@@ -105,6 +110,8 @@ impl MulticastSocket {
             #[cfg(target_os = "linux")]
             let _ = filter::attach(&receiver, source, hears);
             let receiving = UdpSocketState::new((&receiver).into())?;
+            #[cfg(target_os = "linux")]
+            let _ = ask_for_bytes_alone(&receiver);
             let sending = UdpSocketState::new((&sender).into())?;
             // The driver above has nothing better to do than to wait for the interface.
             sender.set_nonblocking(false)?;
@@ -240,6 +247,15 @@ impl Batch {
             })
         })
     }
+}
+
+/// What QUIC needs to know of each datagram (when it came, to which address, its marks), and we do not: it took a tenth of the
+/// time that receiving takes.
+#[cfg(target_os = "linux")]
+fn ask_for_bytes_alone(socket: &UdpSocket) -> nix::Result<()> {
+    setsockopt(socket, ReceiveTimestampns, &false)?;
+    setsockopt(socket, Ipv4PacketInfo, &false)?;
+    setsockopt(socket, IpRecvTos, &false)
 }
 
 #[cfg(target_os = "linux")]
