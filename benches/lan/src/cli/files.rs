@@ -23,6 +23,9 @@ pub struct FileOptions {
     /// Have datagrams cut before the wire without loss too, as they are with it
     #[arg(long)]
     pub cut: bool,
+    /// Have receivers' interfaces join datagrams that come close to each other, as network cards do (files only)
+    #[arg(long)]
+    pub gro: bool,
     /// How large the file is, in millions of bytes
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub megabytes: u32,

@@ -63,6 +63,9 @@ impl Lan {
         // With snooping, the bridge would have to learn who is in the group first.
         switch.ip("link add switch type bridge mcast_snooping 0 forward_delay 0")?;
         switch.ip("link set switch addrgenmode none up")?;
+        // Where the system has that, it asks the firewall about what crosses a bridge; a switch has none.
+        let ask = "net.bridge.bridge-nf-call-iptables=0";
+        let _ = run(switch.command("sysctl").args(["-q", "-w", ask]));
         let mut lan = Self {
             hosts: Vec::new(),
             switch,
@@ -134,12 +137,24 @@ impl Lan {
         run(&mut tc).map(|_| ())
     }
 
-    /// From now on a host loses that share of what it receives over UDP, at random.
+    /// From now on a host loses that share of what it receives over UDP, at random: on the way from the switch to it, before its
+    /// interface may join anything.
     pub fn lose(&self, host: usize, percent: u32) -> Result<(), Box<dyn Error>> {
         let rules = format!(
-            "table netdev loss {{ chain ingress {{ type filter hook ingress device eth0 priority 0; \
+            "table netdev loss{host} {{ chain egress {{ type filter hook egress device port{host} priority 0; \
              ip protocol udp numgen random mod 100 < {percent} drop; }}; }}"
         );
-        run(self.command(host, "nft").arg(rules)).map(|_| ())
+        run(self.switch.command("nft").arg(rules)).map(|_| ())
+    }
+
+    /// From now on the interface of a host joins datagrams that come close to each other (GRO), as those of network cards do
+    /// unless told not to, for programs that ask for it.
+    pub fn join(&self, host: usize) -> Result<(), Box<dyn Error>> {
+        run(self
+            .command(host, "ethtool")
+            .args(["-K", "eth0", "gro", "on"]))?;
+        // What comes from an interface that may carry large packets of TCP is not joined.
+        let mut from = self.switch.command("ethtool");
+        run(from.args(["-K", &format!("port{host}"), "tso", "off"])).map(|_| ())
     }
 }

@@ -28,7 +28,7 @@ pub fn loss(options: &FileOptions, show: impl Fn(Table)) -> Result<(), Box<dyn E
         let plan = plan(options, &source, receivers);
         let mut cases = Vec::new();
         for &percent in &options.loss {
-            let lan = lossy(receivers, percent, options.cut)?;
+            let lan = lossy(receivers, percent, options)?;
             let case = format!("{receivers} receivers, {percent} % loss");
             let fits = |peer: &FilePeer| peer.repairs || percent == 0;
             cases.push(measure(&case, &lan, &peers, &plan, options.runs, fits)?);
@@ -64,15 +64,18 @@ pub(super) fn plan<'a>(options: &FileOptions, source: &'a Source, receivers: usi
     }
 }
 
-fn lossy(receivers: usize, percent: u32, is_cut: bool) -> Result<Lan, Box<dyn Error>> {
+fn lossy(receivers: usize, percent: u32, options: &FileOptions) -> Result<Lan, Box<dyn Error>> {
     let lan = Lan::new(receivers)?;
     lan.meter()?;
-    if percent > 0 || is_cut {
+    if percent > 0 || options.cut {
         cut(&lan)?;
     }
-    if percent > 0 {
-        for host in SENDER + 1..=receivers {
+    for host in SENDER + 1..=receivers {
+        if percent > 0 {
             lan.lose(host, percent)?;
+        }
+        if options.gro {
+            lan.join(host)?;
         }
     }
     Ok(lan)
@@ -139,13 +142,17 @@ fn loss_table(
         true => "off",
         false => "on at 0 %, off otherwise",
     };
+    let joined = match options.gro {
+        true => "; receivers' interfaces join datagrams (GRO)",
+        false => "",
+    };
     Table {
         title: format!("Files: {receivers} receivers that lose datagrams at random"),
         note: format!(
             "{megabytes} MB; medians of {runs} runs. A cell has the seconds from the sender's first data until the last \
              receiver has the file, the bytes that all hosts put on the wire over the file's size and, unless all received \
              it whole, in how many cases it was. `before` is from the start of the sender's program to its first data. \
-             Segmentation offload at the sender: {offload}."
+             Segmentation offload at the sender: {offload}{joined}."
         ),
         headings,
         rows: rows.collect(),
