@@ -27,6 +27,8 @@ class Session extends EventTarget {
   #wanted = tab.get('in', false) ? state.me : null;
   /** The directory's room that I want to be in, and whether the lobby. */
   #room = tab.get('room');
+  /** What was entered since I came in, or is about to be. */
+  #entering = new Set();
   #inLobby = tab.get('lobby', true);
   /** The server's clock less this one. */
   #clockAhead = 0;
@@ -142,6 +144,7 @@ class Session extends EventTarget {
 
   async #enterAll() {
     this.link.settled();
+    this.#entering.clear();
     this.#named(this.#wanted);
     this.onlineSince = Date.now();
     state.phase = 'in';
@@ -152,8 +155,8 @@ class Session extends EventTarget {
     this.request('watch').catch(() => {});
     await Promise.all([this.learnRooms(), this.#learnNames(), this.learnGroups()]);
     await this.learnPeople();
-    if (this.#inLobby) await this.join(state.conversation('room', 'lobby'));
-    if (this.#room) await this.join(state.conversation('room', this.#room));
+    if (this.#inLobby) await this.#enterOnce('lobby');
+    if (this.#room) await this.#enterOnce(this.#room);
     this.dispatchEvent(new Event('online'));
   }
 
@@ -232,8 +235,15 @@ class Session extends EventTarget {
     if (kind === 'person' && this.link.isOpen) this.learnPeople().catch(() => {});
   }
 
+  /** Who is quick has opened it already: entered again, it would bring more of its past. */
+  async #enterOnce(name) {
+    const conversation = state.conversation('room', name);
+    if (!this.#entering.has(conversation)) await this.join(conversation);
+  }
+
   /** Enters a room and brings its past. A client is in one room of the directory at a time. */
   async join(conversation) {
+    this.#entering.add(conversation);
     const via = conversation.isLobby ? 'relay' : 'hosted';
     try {
       // After a restart of the server the others take the member of before as gone.
