@@ -47,8 +47,7 @@ impl Fec {
         let from = out.len();
         out.resize(from + rows.len() * symbol_bytes, 0);
         let symbols: Vec<_> = symbols(block, symbol_bytes).collect();
-        let rows = rows.iter().map(|row| &COEFFICIENTS[usize::from(*row)]);
-        let coefficients: Vec<u8> = rows.flat_map(|row| &row[..sources]).copied().collect();
+        let coefficients = coefficients_of(&rows, 0..sources);
         let sums = out[from..].as_chunks_mut().0;
         self.products.add(sums, &symbols, &coefficients);
         Ok(())
@@ -82,11 +81,7 @@ impl Fec {
         let parity = parity.iter().map(|(_, bytes)| bytes.as_chunks().0);
         parity.for_each(|symbol| self.sums.extend_from_slice(symbol));
         let symbols: Vec<_> = symbols(block, symbol_bytes).collect();
-        let mut coefficients = Vec::with_capacity(rows.len() * there.len());
-        for row in rows {
-            let row = &COEFFICIENTS[usize::from(row)];
-            coefficients.extend(there.iter().map(|index| row[*index]));
-        }
+        let coefficients = coefficients_of(&rows, there.iter().copied());
         let there: Vec<_> = there.iter().map(|index| symbols[*index]).collect();
         self.products.add(&mut self.sums, &there, &coefficients);
 
@@ -132,6 +127,16 @@ fn inverse(rows: &[u8], columns: &[u8]) -> Result<Vec<u8>, FecError> {
         }
     }
     Ok(elements)
+}
+
+/// Those of these source symbols in the first row, then in the second.
+fn coefficients_of(rows: &[u8], sources: impl Iterator<Item = usize> + Clone) -> Vec<u8> {
+    let mut all = Vec::new();
+    for row in rows {
+        let row = &COEFFICIENTS[usize::from(*row)];
+        all.extend(sources.clone().map(|source| row[source]));
+    }
+    all
 }
 
 const fn coefficients() -> [[u8; BLOCK_SYMBOLS as usize]; PARITY_SYMBOLS as usize] {
