@@ -1,21 +1,29 @@
 //! The two UDP sockets of a seat in a room.
 
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use nix::sys::socket::{
-    setsockopt,
-    sockopt::{IpRecvTos, Ipv4PacketInfo, ReceiveTimestampns},
-};
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{Transmit, UdpSocketState};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
+pub use self::batch::Batch;
+#[cfg(target_os = "linux")]
+use self::receiving_many::Receiving;
+#[cfg(not(target_os = "linux"))]
+use self::receiving_one::Receiving;
 use super::Interface;
 use crate::chat::RoomAddress;
 use crate::multicast::file::ObjectId;
+
+mod batch;
+#[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
+mod receiving_many;
+#[cfg(not(target_os = "linux"))]
+mod receiving_one;
 
 /// A group that could not be joined. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -47,22 +55,12 @@ const RECEIVE_BUFFER_BYTES_FILE: usize = 4 * 1024 * 1024;
 /// How long a datagram may wait for an interface that has its hands full, before it counts as lost.
 const SEND_WAIT: Duration = Duration::from_millis(50);
 
-/// The largest UDP payload over IPv4, in bytes; also what the kernel puts together of several.
-const PAYLOAD_BYTES_MAX: usize = 65_535;
-
-/// Buffers that one call fills: each with a datagram, or with many of one length that the kernel has
-/// put together.
-const BATCH_BUFFERS: usize = 8;
-
-/// The same for symbols of a file.
-const BATCH_BUFFERS_MAX: usize = 32;
-
 /// Receives a group on one interface, and sends to it from a port of its own: so each client of a
 /// machine has a source of its own, and tells its echo from the others.
 #[derive(Debug)]
 pub struct MulticastSocket {
     receiver: UdpSocket,
-    receiving: UdpSocketState,
+    receiving: Receiving,
     sender: UdpSocket,
     sending: UdpSocketState,
     room: RoomAddress,
@@ -72,20 +70,12 @@ pub struct MulticastSocket {
 /// What a socket is for. Where the system can, it is not even woken up for the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hears {
-    /// All but what is of files.
+    /// All that comes to the group, but what it sent itself.
     Talk,
     /// The symbols of this file.
     SymbolsOf(ObjectId),
     /// What members need of this file.
     NeedsOf(ObjectId),
-}
-
-/// Datagrams that were received in one call.
-pub struct Batch {
-    bytes: Vec<u8>,
-    buffers: usize,
-    meta: [RecvMeta; BATCH_BUFFERS_MAX],
-    filled: usize,
 }
 
 impl MulticastSocket {
@@ -109,9 +99,7 @@ impl MulticastSocket {
             // Without it we are only woken up for nothing.
             #[cfg(target_os = "linux")]
             let _ = filter::attach(&receiver, source, hears);
-            let receiving = UdpSocketState::new((&receiver).into())?;
-            #[cfg(target_os = "linux")]
-            let _ = ask_for_bytes_alone(&receiver);
+            let receiving = Receiving::new(&receiver)?;
             let sending = UdpSocketState::new((&sender).into())?;
             // The driver above has nothing better to do than to wait for the interface.
             sender.set_nonblocking(false)?;
@@ -134,8 +122,16 @@ impl MulticastSocket {
     /// # Errors
     /// The network did not take them.
     pub fn send(&self, bytes: &[u8], segment_bytes: usize) -> io::Result<()> {
+        self.send_to(self.room, bytes, segment_bytes)
+    }
+
+    /// The same to another group, without joining it.
+    ///
+    /// # Errors
+    /// The network did not take them.
+    pub fn send_to(&self, room: RoomAddress, bytes: &[u8], segment_bytes: usize) -> io::Result<()> {
         let transmit = Transmit {
-            destination: self.room.socket_address().into(),
+            destination: room.socket_address().into(),
             ecn: None,
             contents: bytes,
             segment_size: (bytes.len() > segment_bytes).then_some(segment_bytes),
@@ -158,20 +154,12 @@ impl MulticastSocket {
         self.receiver.set_read_timeout(Some(wait))
     }
 
-    /// Receives what is there, without waiting unless that is allowed. Who waits must have a single buffer:
-    /// the system would wait for all of them to be filled.
+    /// Receives what is there, without waiting for the first of it unless that is allowed.
     ///
     /// # Errors
     /// `WouldBlock` if nothing is there; others where the interface is gone.
     pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
-        batch.filled = 0;
-        let mut chunks = batch.bytes.chunks_exact_mut(PAYLOAD_BYTES_MAX);
-        let mut buffers: [IoSliceMut<'_>; BATCH_BUFFERS_MAX] =
-            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        let buffers = &mut buffers[..batch.buffers];
-        let socket = (&self.receiver).into();
-        batch.filled = self.receiving.recv(socket, buffers, &mut batch.meta)?;
-        Ok(())
+        self.receiving.receive(&self.receiver, batch)
     }
 
     /// The receiving socket once more, for a runtime to watch.
@@ -200,139 +188,6 @@ impl AsFd for MulticastSocket {
     /// The receiving socket's, to wait for datagrams.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.receiver.as_fd()
-    }
-}
-
-impl Batch {
-    /// Several calls in one: as many buffers as are of use.
-    pub fn of_many() -> Self {
-        Self::of(BATCH_BUFFERS)
-    }
-
-    /// For a flow that is as fast as the network.
-    pub fn of_very_many() -> Self {
-        Self::of(BATCH_BUFFERS_MAX)
-    }
-
-    /// A single buffer, for who waits.
-    pub fn of_one() -> Self {
-        Self::of(1)
-    }
-
-    fn of(buffers: usize) -> Self {
-        Self {
-            // The system gives memory to what is written to, which is little in most rooms.
-            bytes: vec![0; buffers * PAYLOAD_BYTES_MAX],
-            buffers,
-            meta: [RecvMeta::default(); BATCH_BUFFERS_MAX],
-            filled: 0,
-        }
-    }
-
-    /// The datagrams, each with where it came from. Those that the kernel put together are taken apart.
-    pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddrV4, &[u8])> {
-        let buffers = self.bytes.chunks_exact(PAYLOAD_BYTES_MAX);
-        let filled = self.meta[..self.filled].iter().zip(buffers);
-        filled.flat_map(|(meta, buffer)| {
-            let source = match meta.addr {
-                SocketAddr::V4(source) => Some(source),
-                SocketAddr::V6(_) => None,
-            };
-            let whole = &buffer[..meta.len.min(buffer.len())];
-            // A datagram without content has no stride.
-            let segments = whole.chunks(meta.stride.max(1));
-            source.into_iter().flat_map(move |source| {
-                let segments = segments.clone();
-                segments.map(move |segment| (source, segment))
-            })
-        })
-    }
-}
-
-/// What QUIC needs to know of each datagram (when it came, to which address, its marks), and we do not: it took a tenth of the
-/// time that receiving takes.
-#[cfg(target_os = "linux")]
-fn ask_for_bytes_alone(socket: &UdpSocket) -> nix::Result<()> {
-    setsockopt(socket, ReceiveTimestampns, &false)?;
-    setsockopt(socket, Ipv4PacketInfo, &false)?;
-    setsockopt(socket, IpRecvTos, &false)
-}
-
-#[cfg(target_os = "linux")]
-mod filter {
-    //! What a socket does not want, the kernel drops before it wakes anybody: what it sent itself, which comes back to
-    //! its own machine for the others there, and datagrams of another kind.
-
-    use std::io;
-    use std::net::{SocketAddrV4, UdpSocket};
-
-    use socket2::{SockFilter, SockRef};
-
-    use super::Hears;
-    use crate::multicast::config::RELIABLE_FIRST_BYTE;
-    use crate::multicast::packet::{FILE_HEADER_BYTES, NEED, SYMBOL};
-
-    // The kernel's names are BPF_LD | BPF_H | BPF_ABS and so on (linux/filter.h).
-    const LOAD_BYTE: u16 = 0x30;
-    const LOAD_HALF_WORD: u16 = 0x28;
-    const LOAD_WORD: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-
-    /// Offsets count from the UDP header; with this added, from the IP header (SKF_NET_OFF).
-    const IP_HEADER: u32 = 0xfff0_0000;
-    const IP_SOURCE: u32 = IP_HEADER + 12;
-    const UDP_SOURCE_PORT: u32 = 0;
-    const FIRST_BYTE: u32 = 8;
-    const KIND: u32 = FIRST_BYTE + 2;
-    const OBJECT: u32 = FIRST_BYTE + FILE_HEADER_BYTES as u32;
-
-    /// Something that is looked at: how it is loaded, from where, and what it may be.
-    type Field = (u16, u32, u32);
-
-    pub(super) fn attach(socket: &UdpSocket, own: SocketAddrV4, hears: Hears) -> io::Result<()> {
-        let mut program = Vec::new();
-        let port = (LOAD_HALF_WORD, UDP_SOURCE_PORT, own.port().into());
-        let address = (LOAD_WORD, IP_SOURCE, own.ip().to_bits());
-        drop_if(&[port, address], &mut program);
-        let reliable = (LOAD_BYTE, FIRST_BYTE, RELIABLE_FIRST_BYTE.into());
-        let kind = |kind: u8| (LOAD_BYTE, KIND, kind.into());
-        match hears {
-            Hears::Talk => {
-                drop_if(&[reliable, kind(SYMBOL)], &mut program);
-                drop_if(&[reliable, kind(NEED)], &mut program);
-            }
-            Hears::SymbolsOf(object) | Hears::NeedsOf(object) => {
-                let wanted = match hears {
-                    Hears::SymbolsOf(_) => SYMBOL,
-                    _ => NEED,
-                };
-                let object = (LOAD_WORD, OBJECT, object.0);
-                for field in [reliable, kind(wanted), object] {
-                    drop_unless(field, &mut program);
-                }
-            }
-        }
-        program.push(SockFilter::new(RETURN, 0, 0, u32::MAX));
-        SockRef::from(socket).attach_filter(&program)
-    }
-
-    /// Drops what has all of these.
-    fn drop_if(fields: &[Field], program: &mut Vec<SockFilter>) {
-        let rest = (1..=fields.len()).rev();
-        for ((load, offset, value), rest) in fields.iter().zip(rest) {
-            program.push(SockFilter::new(*load, 0, 0, *offset));
-            // Over the other fields, and what drops it.
-            let over = 2 * (rest as u8 - 1) + 1;
-            program.push(SockFilter::new(JUMP_IF_EQUAL, 0, over, *value));
-        }
-        program.push(SockFilter::new(RETURN, 0, 0, 0));
-    }
-
-    fn drop_unless((load, offset, value): Field, program: &mut Vec<SockFilter>) {
-        program.push(SockFilter::new(load, 0, 0, offset));
-        program.push(SockFilter::new(JUMP_IF_EQUAL, 1, 0, value));
-        program.push(SockFilter::new(RETURN, 0, 0, 0));
     }
 }
 
