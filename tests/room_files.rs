@@ -1,6 +1,8 @@
 //! Files in reliable rooms, through the library. All traffic stays on loopback.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use crds::client::{
     Fetched, Interface, Offer, Room, RoomEvent, RoomFileError, RoomOptions, SayError, Shared,
     SourceFile, Transfer,
 };
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -46,6 +49,26 @@ async fn a_file_reaches_all_and_nothing_is_overwritten() {
     assert_eq!(std::fs::read(folder.join("notes.bin")).unwrap(), b"mine");
     // No part is left.
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+/// Symbols are of kind 7, needs of kind 8: the third byte.
+#[tokio::test]
+async fn the_talk_s_group_hears_of_a_file_and_nothing_of_what_it_holds() {
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let (beside, files) = (listener(address), listener(address.for_files()));
+    let [ana, mut mel] = ["Ana", "Mel"].map(|name| join(address, name, None));
+    gathered(&[&ana, &mel]).await;
+    let (path, _) = file(home.path(), "notes.bin", 100_000);
+    let _shared = share(&ana, &path).await;
+    let (_, offer) = offered(&mut mel).await;
+    fetch(&mel, &offer, &home.path().join("mel")).await;
+    assert!(kinds(&files).is_superset(&BTreeSet::from([7, 8])));
+    let talk = kinds(&beside);
+    assert!(
+        !talk.is_empty() && talk.is_disjoint(&BTreeSet::from([7, 8])),
+        "{talk:?}"
+    );
 }
 
 #[tokio::test]
@@ -170,6 +193,26 @@ async fn a_plain_room_takes_no_files() {
     let source = SourceFile::open(&path).unwrap();
     let shared = ana.files(None).share(source, &Transfer::default()).await;
     assert!(matches!(shared, Err(RoomFileError::Room(SayError::Plain))));
+}
+
+/// A bare socket in this group alone.
+fn listener(address: RoomAddress) -> UdpSocket {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&address.socket_address().into()).unwrap();
+    let loopback = Ipv4Addr::LOCALHOST;
+    socket
+        .join_multicast_v4(&address.group(), &loopback)
+        .unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket.into()
+}
+
+/// The kinds of the datagrams that wait there, as many as the socket held.
+fn kinds(listener: &UdpSocket) -> BTreeSet<u8> {
+    let mut buffer = [0; 2048];
+    std::iter::from_fn(|| listener.recv(&mut buffer).ok().map(|_| buffer[2])).collect()
 }
 
 fn options(name: &str, rate_max: Option<u64>) -> RoomOptions {

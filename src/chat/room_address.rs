@@ -69,6 +69,18 @@ impl RoomAddress {
         self.port.get()
     }
 
+    /// Where the room's files go: to the group whose second byte differs in its lowest bit, and to the same port. A
+    /// switch that knows who listens there carries a file only to those who get it, and the room's own socket is spared it. Of
+    /// 239.255.0.0/16, where rooms are picked, this makes 239.254.0.0/16, into which that scope may grow (RFC 2365,
+    /// section 6.1.1).
+    #[must_use]
+    pub fn for_files(&self) -> Self {
+        Self {
+            group: Ipv4Addr::from_bits(self.group.to_bits() ^ 1 << 16),
+            port: self.port,
+        }
+    }
+
     /// The bits of the group that make its Ethernet address (RFC 1112, section 6.4): two groups that
     /// share them reach the same network cards.
     pub fn ethernet_bits(&self) -> u32 {
@@ -106,6 +118,19 @@ impl FromStr for RoomAddress {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn files_have_a_group_beside_the_room_s() {
+        for (room, files) in [
+            ("239.255.7.8:12000", "239.254.7.8:12000"),
+            ("239.0.0.1:1", "239.1.0.1:1"),
+        ] {
+            let room: RoomAddress = room.parse().unwrap();
+            assert_eq!(room.for_files().to_string(), files);
+            assert_eq!(room.for_files().for_files(), room);
+            assert_ne!(room.for_files().ethernet_bits(), room.ethernet_bits());
+        }
+    }
 
     #[test]
     fn the_edges_of_the_range() {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -27,6 +28,13 @@ const STALLED_AFTER: Micros = Micros::from_secs(5);
 
 /// Who need not wait longer than this for datagrams had them waiting.
 const AT_ONCE: Micros = Micros(50);
+
+/// While symbols come, the call that takes them waits so long for the next: the system wakes this thread once for a burst, not for
+/// each datagram of it, and a call for waiting is saved.
+const FLOW_WAIT: Duration = Duration::from_millis(10);
+
+/// So often it is looked meanwhile whether this is to end.
+const LOOK: Micros = Micros::from_millis(20);
 
 /// How often progress is told.
 const TELL: Micros = Micros::from_millis(50);
@@ -127,7 +135,8 @@ pub fn receive(
     let (room, interface) = (options.room, &options.interface);
     let failed = |error| OpenError::new(room, interface, error);
     let hears = Hears::SymbolsOf(object);
-    let socket = MulticastSocket::open(room, interface, options.ttl, hears)?;
+    let socket = MulticastSocket::open(room.for_files(), interface, options.ttl, hears)?;
+    socket.let_receive_wait(FLOW_WAIT).map_err(failed)?;
     // The system counts what each datagram takes, which is up to twice its bytes.
     let buffer_bytes = socket.receive_buffer_bytes().map_err(failed)? / 2;
     let role = match options.is_observer {
@@ -161,6 +170,8 @@ pub fn receive(
         keeper,
         heard: clock.now(),
         free_since: clock.now(),
+        is_flowing: false,
+        look_due: Instant::START,
         told,
         tell_due: Instant::START,
     };
@@ -188,6 +199,9 @@ struct Receiving {
     heard: Instant,
     /// When it last turned from the socket to what had come.
     free_since: Instant,
+    /// Symbols come one after the other.
+    is_flowing: bool,
+    look_due: Instant,
     told: watch::Sender<Received>,
     tell_due: Instant,
 }
@@ -234,8 +248,7 @@ impl Receiving {
             if self.part.is_none() && self.heard + LINGER <= now {
                 return Ok(());
             }
-            let woken = stopped.wait(self.socket.as_fd(), self.wake(now).since(now))?;
-            match woken {
+            match self.wait(stopped, now)? {
                 Woken::Readable => self.hear(now)?,
                 Woken::Timeout => {}
                 Woken::Stopped => {
@@ -248,14 +261,21 @@ impl Receiving {
         }
     }
 
-    fn wake(&self, now: Instant) -> Instant {
-        let told = now + STALLED_AFTER;
-        self.receiver.wake().min(told)
+    /// Waits for symbols, or for the end; not at all where the call that takes symbols waits for them.
+    fn wait(&mut self, stopped: &Stopped, now: Instant) -> io::Result<Woken> {
+        if self.is_flowing && now < self.look_due {
+            return Ok(Woken::Readable);
+        }
+        self.look_due = now + LOOK;
+        let wake = self.receiver.wake().min(now + STALLED_AFTER);
+        stopped.wait(self.socket.as_fd(), wake.since(now))
     }
 
     /// Takes what is there, and writes the blocks that are whole with it.
     fn hear(&mut self, waited_from: Instant) -> Result<(), ReceiveError> {
-        match self.socket.receive(&mut self.batch) {
+        let received = self.socket.receive(&mut self.batch);
+        self.is_flowing = received.is_ok();
+        match received {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error.into()),

@@ -110,7 +110,7 @@ pub fn send(
     let layout = Layout::of(offer);
     let hears = Hears::NeedsOf(object);
     let (room, interface) = (options.room, &options.interface);
-    let socket = MulticastSocket::open(room, interface, options.ttl, hears)?;
+    let socket = MulticastSocket::open(room.for_files(), interface, options.ttl, hears)?;
     let clock = Clock::start();
     let role = match options.is_observer {
         true => Role::Observer,
@@ -138,6 +138,7 @@ pub fn send(
         reader: BlockReader::new(source, layout),
         layout,
         object,
+        room,
         announcement: Announcement {
             is_withdrawn: false,
             offer: offer.clone(),
@@ -168,6 +169,8 @@ struct Sending {
     reader: BlockReader,
     layout: Layout,
     object: ObjectId,
+    /// Where those are who may not know of the file yet.
+    room: RoomAddress,
     announcement: Announcement,
     announce_due: Instant,
     /// Symbols that go out in one call.
@@ -275,7 +278,7 @@ impl Sending {
         let header = self.sender.header(false, now);
         let datagram = encode_announcement(&header, &self.announcement);
         // One that is lost is followed by others.
-        let _ = self.socket.send(&datagram, datagram.len());
+        let _ = self.socket.send_to(self.room, &datagram, datagram.len());
         let is_busy = self.sender.progress(now).any(|member| member.is_waiting);
         self.announce_due = match is_busy {
             true => now + ANNOUNCE_BUSY,
