@@ -172,7 +172,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
     let mut delivered = Delivered { by: 0, of: 0 };
     if let Some(path) = &args.file {
         let files = room.files(connection.as_ref().map(Connection::files));
-        send_file(&room, &files, path).await?;
+        send_file(&files, path).await?;
     }
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
-use crate::client::{
-    Delivered, FileError, Room, RoomFileError, RoomFiles, Shared, SourceFile, Transfer,
-};
+use crate::client::{Delivered, FileError, RoomFileError, RoomFiles, Shared, SourceFile, Transfer};
 use crate::terminal::lines::tell;
 use crate::terminal::progress::{FileProgress, described};
 
@@ -25,17 +23,13 @@ pub enum SendFileError {
     /// Who took it and does not have it was not heard of any more.
     #[error("{0} of {1} who took the file have it; the others are gone, or hear nothing")]
     NotAll(usize, usize),
-    /// Somebody is there, and nobody wants it.
-    #[error("nobody took the file: do they save files (`crds listen --save DIR`)?")]
+    /// Nobody wants it, or is there.
+    #[error("nobody took the file: is anybody there who saves files (`crds listen --save DIR`)?")]
     NotTaken,
 }
 
 /// Sends a file to all who are there, and tells who has it in the end.
-pub(super) async fn send_file(
-    room: &Room,
-    files: &RoomFiles,
-    path: &Path,
-) -> Result<(), SendFileError> {
+pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), SendFileError> {
     let path = path.to_owned();
     let opened = spawn_blocking(move || SourceFile::open(&path)).await;
     let source = opened.map_err(|error| SendFileError::Failed(error.to_string()))??;
@@ -73,7 +67,7 @@ pub(super) async fn send_file(
     let kept = if is_kept { "; the server keeps it" } else { "" };
     tell(&format!("{by} of {of} have the file{kept}"));
     match of {
-        0 if !is_kept && !room.members().await.is_empty() => Err(SendFileError::NotTaken),
+        0 if !is_kept => Err(SendFileError::NotTaken),
         _ if by < of => Err(SendFileError::NotAll(by, of)),
         _ => Ok(()),
     }
