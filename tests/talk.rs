@@ -300,6 +300,7 @@ fn where_the_server_is_full_a_name_still_serves_in_rooms() {
     lou.answer("Your name: ", "Lou");
     times_told(&lou, 1);
     lab.answer(&ann, "@quit");
+    ann.wait_for_prompt(MAIN);
     lab.answer(&lou, "name Lou");
     lou.wait_for_line("[Welcome Lou!]");
     mel.answer("[lab1] Mel> ", "@names");
