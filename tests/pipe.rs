@@ -299,26 +299,18 @@ fn a_line_to_nobody_is_delivered_to_nobody() {
 #[test]
 fn a_file_that_nobody_takes_was_not_sent() {
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("notes.bin"), [7; 1000]).unwrap();
-    let group = free_group().to_string();
     let path = home.path().join("notes.bin");
-    let path = path.to_str().unwrap();
-    let send = [
-        "send",
-        "--group",
-        &group,
-        "--interface",
-        "lo",
-        "--file",
-        path,
-    ];
-    let end = run(home.path(), &send, "");
-    assert_eq!(end.code, Some(1), "{}", end.stderr);
-    assert!(
-        end.stderr.contains("nobody took the file"),
-        "{}",
-        end.stderr
+    std::fs::write(&path, [7; 1000]).unwrap();
+    let group = free_group().to_string();
+    let send = ["send", "--group", &group, "--interface", "lo", "--file"];
+    let end = run(
+        home.path(),
+        &[&send[..], &[path.to_str().unwrap()]].concat(),
+        "",
     );
+    assert_eq!(end.code, Some(1), "{}", end.stderr);
+    let is_told = end.stderr.contains("nobody took the file");
+    assert!(is_told, "{}", end.stderr);
 }
 
 #[test]

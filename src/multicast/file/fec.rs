@@ -129,7 +129,7 @@ fn inverse(rows: &[u8], columns: &[u8]) -> Result<Vec<u8>, FecError> {
     Ok(elements)
 }
 
-/// Those of these source symbols in the first row, then in the second.
+/// Of each row in turn, those by which these source symbols are multiplied.
 fn coefficients_of(rows: &[u8], sources: impl Iterator<Item = usize> + Clone) -> Vec<u8> {
     let mut all = Vec::new();
     for row in rows {

@@ -170,8 +170,7 @@ pub fn receive(
         keeper,
         heard: clock.now(),
         free_since: clock.now(),
-        is_flowing: false,
-        look_due: Instant::START,
+        flows_until: Instant::START,
         told,
         tell_due: Instant::START,
     };
@@ -199,9 +198,8 @@ struct Receiving {
     heard: Instant,
     /// When it last turned from the socket to what had come.
     free_since: Instant,
-    /// Symbols come one after the other.
-    is_flowing: bool,
-    look_due: Instant,
+    /// Until then the call that takes symbols waits for them; over where none came.
+    flows_until: Instant,
     told: watch::Sender<Received>,
     tell_due: Instant,
 }
@@ -263,21 +261,25 @@ impl Receiving {
 
     /// Waits for symbols, or for the end; not at all where the call that takes symbols waits for them.
     fn wait(&mut self, stopped: &Stopped, now: Instant) -> io::Result<Woken> {
-        if self.is_flowing && now < self.look_due {
+        if now < self.flows_until {
             return Ok(Woken::Readable);
         }
-        self.look_due = now + LOOK;
         let wake = self.receiver.wake().min(now + STALLED_AFTER);
-        stopped.wait(self.socket.as_fd(), wake.since(now))
+        let woken = stopped.wait(self.socket.as_fd(), wake.since(now))?;
+        if woken == Woken::Readable {
+            self.flows_until = now + LOOK;
+        }
+        Ok(woken)
     }
 
     /// Takes what is there, and writes the blocks that are whole with it.
     fn hear(&mut self, waited_from: Instant) -> Result<(), ReceiveError> {
-        let received = self.socket.receive(&mut self.batch);
-        self.is_flowing = received.is_ok();
-        match received {
+        match self.socket.receive(&mut self.batch) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.flows_until = Instant::START;
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         }
         let now = self.clock.now();

@@ -291,8 +291,8 @@ impl RoomBridge {
         self.flush();
     }
 
-    /// The talk of others: what we send on one interface may come in on another, and what carries files is for those
-    /// whom multicast reaches, though not every system keeps it from our socket.
+    /// The talk of others: what we send on one interface may come in on another, and what carries files has a group of its
+    /// own: whoever sends it to this one shall not have it copied to everybody.
     fn talk_of_others(&self, piece: &Bytes) -> Bytes {
         let is_talk = |source, datagram: &[u8]| {
             !self.sockets.is_source(source) && !packet::carries_file(datagram)
