@@ -148,20 +148,47 @@ impl Lan {
             "table ip loss {{ chain in {{ type filter hook input priority 0; \
              meta l4proto udp numgen random mod 100 < {percent} drop; }}; }}"
         );
-        let mut nft = Command::new("nft");
-        finish(self.on(host, nft.arg(rules)), "nft");
+        self.nft(host, &rules);
     }
 
     /// Keeps multicast from and to this host, in silence, or lets it through again.
     pub fn block_multicast(&self, host: &str, is_blocked: bool) {
-        let drops = "device eth0 priority 0; ip daddr 239.0.0.0/8 drop;";
-        let rules = match is_blocked {
-            true => format!(
-                "table netdev wall {{ chain in {{ type filter hook ingress {drops} }}; \
-                 chain out {{ type filter hook egress {drops} }}; }}"
-            ),
-            false => "delete table netdev wall".to_owned(),
-        };
+        match is_blocked {
+            true => self.block(host, "239.0.0.0/8"),
+            false => self.nft(host, "delete table netdev wall"),
+        }
+    }
+
+    /// Keeps what goes to these addresses from and to this host, in silence.
+    pub fn block(&self, host: &str, addresses: &str) {
+        let drops = format!("device eth0 priority 0; ip daddr {addresses} drop;");
+        let rules = format!(
+            "table netdev wall {{ chain in {{ type filter hook ingress {drops} }}; \
+             chain out {{ type filter hook egress {drops} }}; }}"
+        );
+        self.nft(host, &rules);
+    }
+
+    /// Has the switch carry multicast only to who joined the group (IGMP snooping, RFC 4541).
+    pub fn snoop(&self) {
+        // It asks who is there, and carries everything everywhere until they may have answered, here for 100 ms.
+        run("ip link set switch type bridge mcast_query_response_interval 10");
+        run("ip link set switch type bridge mcast_querier 1");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    /// What the switch has carried to this host so far, in bytes.
+    pub fn carried_bytes(&self, host: &str) -> u64 {
+        let counters = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+        let cable = format!("cable-{host}:");
+        let mut lines = counters.lines();
+        let counters = lines.find_map(|line| line.trim_start().strip_prefix(&cable));
+        // Eight of what the switch received come before what it sent.
+        let sent = counters.unwrap().split_whitespace().nth(8);
+        sent.unwrap().parse().unwrap()
+    }
+
+    fn nft(&self, host: &str, rules: &str) {
         let mut nft = Command::new("nft");
         finish(self.on(host, nft.arg(rules)), "nft");
     }

@@ -81,6 +81,30 @@ fn a_receiver_that_was_killed_goes_on_where_it_was() {
     );
 }
 
+#[test]
+fn a_switch_that_knows_who_listens_spares_those_who_get_no_file() {
+    let name = "files::a_switch_that_knows_who_listens_spares_those_who_get_no_file";
+    in_lossy_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&HOSTS[..3]);
+        lan.snoop();
+        let bytes = FILE_BYTES as u64 / 10;
+        let file = file(home.path(), bytes);
+        let _receiver = receiver(&lan, home.path(), "b");
+        let bystander = start(&lan, home.path(), "c", &["listen", "--name", "c"]);
+        bystander.wait_for("in room ");
+        let before = ["b", "c"].map(|host| lan.carried_bytes(host));
+        let sender = send(&lan, home.path(), &file);
+        wait_until(|| saved(home.path(), "b").exists());
+        bystander.wait_for("big.bin");
+        let after = ["b", "c"].map(|host| lan.carried_bytes(host));
+        assert!(after[0] - before[0] >= bytes);
+        let spared = after[1] - before[1];
+        assert!(spared < bytes / 100, "{spared} bytes");
+        drop(sender);
+    });
+}
+
 fn lossy_lan_with_file(home: &Path) -> (Lan, PathBuf) {
     let lan = Lan::of(&HOSTS);
     for host in HOSTS {
@@ -88,13 +112,18 @@ fn lossy_lan_with_file(home: &Path) -> (Lan, PathBuf) {
         lan.run_on(host, "ethtool -K eth0 tx-udp-segmentation off gso off");
         lan.lose(host, LOSS_PERCENT);
     }
+    (lan, file(home, FILE_BYTES as u64))
+}
+
+/// A file to send.
+fn file(home: &Path, bytes: u64) -> PathBuf {
     let file = home.join("big.bin");
     // No two blocks alike.
-    let content: Vec<u8> = (0..FILE_BYTES as u64 / 8)
+    let content: Vec<u8> = (0..bytes / 8)
         .flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes())
         .collect();
     fs::write(&file, content).unwrap();
-    (lan, file)
+    file
 }
 
 fn start(lan: &Lan, home: &Path, host: &str, words: &[&str]) -> Running {

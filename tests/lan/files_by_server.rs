@@ -132,3 +132,26 @@ fn the_server_sends_by_multicast_what_who_is_relayed_has_brought() {
         }
     });
 }
+
+#[test]
+fn who_gets_the_talk_but_no_files_gets_them_from_the_server() {
+    let name = "files_by_server::who_gets_the_talk_but_no_files_gets_them_from_the_server";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        // The group of files, beside the room's.
+        place.lan.block("c", "239.76.3.1");
+        let mel = place.listen("c", "Mel", true);
+        let file = place.file("notes.bin");
+        let ana = place.send("b", "Ana", &file);
+        place
+            .server
+            .wait_for("Room lab1: keeps notes.bin (3.0 MB) of Ana");
+        place.wait_for_same(&file, &place.home().join("Mel").join("notes.bin"));
+        let lines = mel.output.lines.lock().unwrap();
+        assert!(
+            !lines.iter().any(|line| line.contains("relay")),
+            "{lines:?}"
+        );
+        drop(ana);
+    });
+}
