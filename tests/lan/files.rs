@@ -11,7 +11,8 @@ use crate::running::Running;
 
 const HOSTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const GROUP: [&str; 2] = ["--group", "239.77.2.1:6000"];
-const FILE_BYTES: usize = 300_000_000;
+const NAME: &str = "big.bin";
+const FILE_BYTES: u64 = 300_000_000;
 const LOSS_PERCENT: u32 = 5;
 
 /// Far more than it takes, for a machine that is busy.
@@ -63,7 +64,7 @@ fn a_receiver_that_was_killed_goes_on_where_it_was() {
             let others: Vec<_> = others.collect();
             let mut killed = receiver(&lan, home.path(), "b");
             let sender = send(&lan, home.path(), &file);
-            wait_until(|| part_bytes(home.path(), "b") > FILE_BYTES as u64 / 2);
+            wait_until(|| part_bytes(home.path(), "b") > FILE_BYTES / 2);
             killed.child.kill().unwrap();
             killed.child.wait().unwrap();
             assert!(!saved(home.path(), "b").exists());
@@ -88,20 +89,19 @@ fn a_switch_that_knows_who_listens_spares_those_who_get_no_file() {
         let home = tempfile::tempdir().unwrap();
         let lan = Lan::of(&HOSTS[..3]);
         lan.snoop();
-        let bytes = FILE_BYTES as u64 / 10;
-        let file = file(home.path(), bytes);
+        let bytes = FILE_BYTES / 10;
+        let file = file(home.path().join(NAME), bytes);
         let _receiver = receiver(&lan, home.path(), "b");
         let bystander = start(&lan, home.path(), "c", &["listen", "--name", "c"]);
         bystander.wait_for("in room ");
         let before = ["b", "c"].map(|host| lan.carried_bytes(host));
-        let sender = send(&lan, home.path(), &file);
+        let _sender = send(&lan, home.path(), &file);
         wait_until(|| saved(home.path(), "b").exists());
-        bystander.wait_for("big.bin");
+        bystander.wait_for(NAME);
         let after = ["b", "c"].map(|host| lan.carried_bytes(host));
         assert!(after[0] - before[0] >= bytes);
         let spared = after[1] - before[1];
         assert!(spared < bytes / 100, "{spared} bytes");
-        drop(sender);
     });
 }
 
@@ -112,18 +112,16 @@ fn lossy_lan_with_file(home: &Path) -> (Lan, PathBuf) {
         lan.run_on(host, "ethtool -K eth0 tx-udp-segmentation off gso off");
         lan.lose(host, LOSS_PERCENT);
     }
-    (lan, file(home, FILE_BYTES as u64))
+    (lan, file(home.join(NAME), FILE_BYTES))
 }
 
-/// A file to send.
-fn file(home: &Path, bytes: u64) -> PathBuf {
-    let file = home.join("big.bin");
-    // No two blocks alike.
+/// Makes a file to send, of which no two blocks are alike.
+pub fn file(path: PathBuf, bytes: u64) -> PathBuf {
     let content: Vec<u8> = (0..bytes / 8)
         .flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes())
         .collect();
-    fs::write(&file, content).unwrap();
-    file
+    fs::write(&path, content).unwrap();
+    path
 }
 
 fn start(lan: &Lan, home: &Path, host: &str, words: &[&str]) -> Running {
@@ -145,7 +143,7 @@ fn send(lan: &Lan, home: &Path, file: &Path) -> Running {
 }
 
 fn saved(home: &Path, host: &str) -> PathBuf {
-    home.join(host).join("big.bin")
+    home.join(host).join(NAME)
 }
 
 /// What a part file takes on the disk.

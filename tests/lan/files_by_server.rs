@@ -1,9 +1,8 @@
 //! Files of a room with a server, on a network where multicast does not reach everybody.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::files::{assert_same, wait_until};
+use crate::files::{self, assert_same, wait_until};
 use crate::lan::{Lan, in_lossy_namespaces};
 use crate::program::crds;
 use crate::running::Running;
@@ -12,7 +11,7 @@ use crate::{start_client, start_server};
 const ROOM: &str = "239.77.3.1:6000";
 
 /// Some blocks, and the beginning of one.
-const FILE_BYTES: usize = 3_000_000;
+const FILE_BYTES: u64 = 3_000_000;
 
 /// A room with a server on `a`; who listens on `b` and `c` is reached by multicast, who does on `d` is not.
 struct Place {
@@ -74,11 +73,7 @@ impl Place {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        let path = self.home().join(name);
-        let content = (0..FILE_BYTES as u64 / 8)
-            .flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-        fs::write(&path, content.collect::<Vec<u8>>()).unwrap();
-        path
+        files::file(self.home().join(name), FILE_BYTES)
     }
 
     fn wait_for_same(&self, file: &Path, saved: &Path) {
@@ -142,7 +137,7 @@ fn who_gets_the_talk_but_no_files_gets_them_from_the_server() {
         place.lan.block("c", "239.76.3.1");
         let mel = place.listen("c", "Mel", true);
         let file = place.file("notes.bin");
-        let ana = place.send("b", "Ana", &file);
+        let _ana = place.send("b", "Ana", &file);
         place
             .server
             .wait_for("Room lab1: keeps notes.bin (3.0 MB) of Ana");
@@ -152,6 +147,5 @@ fn who_gets_the_talk_but_no_files_gets_them_from_the_server() {
             !lines.iter().any(|line| line.contains("relay")),
             "{lines:?}"
         );
-        drop(ana);
     });
 }
