@@ -475,6 +475,37 @@ async fn a_person_sees_what_was_said_before_and_finds_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_the_history_shows_is_not_shown_again_when_its_file_comes() {
+    let (folder, server) = running(&[]);
+    let watcher = connect(&server, "Eve").await;
+    make(&watcher, Dialect::Reliable, None).await;
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "short text").unwrap();
+    let enter = |name: &str| {
+        let downloads = folder.path().join(name);
+        let arguments = ["--downloads", downloads.to_str().unwrap()];
+        let mut client = client(&folder, &server, name, &arguments);
+        client.give("connect");
+        client.give("chat lab");
+        client.wait_for("in room lab");
+        client
+    };
+    let mut ana = enter("Ana");
+    let mel = enter("Mel");
+    ana.wait_for("Mel joined");
+    ana.give(&format!("/send {}", path.display()));
+    mel.wait_for("Ana: short text");
+    server.wait_for(|line| line.contains("keeps notes.txt"));
+    let lou = enter("Lou");
+    lou.wait_for(") Ana: short text");
+    // Ana still offers it.
+    lou.wait_for("notes.txt (10 bytes) from Ana");
+    let lines = lines_of(&lou);
+    let shown = lines.iter().filter(|line| line.contains("short text"));
+    assert_eq!(shown.count(), 1, "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn listening_since_some_time_goes_on_live_without_a_double() {
     let (folder, server) = running(&[]);
     let watcher = connect(&server, "Eve").await;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use tokio::task::JoinHandle;
 
-use super::past::{latest, show_texts};
+use super::past::latest;
 use super::{Failure, Repl};
 use crate::chat::{
     BitRate, Dialect, MessageText, MessageTextError, Room as DirectoryRoom, RoomAddress, RoomName,
@@ -165,8 +165,7 @@ impl Repl {
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
         if let Some((page, _)) = &mut past {
-            show_texts(self.connection.as_ref(), page).await;
-            lines.extend(self.past_lines(&room.name, page));
+            lines.extend(self.past_lines(&room.name, page).await);
         }
         self.seat = Some(Seat::Room(Box::new(RoomSeat {
             entry: room,

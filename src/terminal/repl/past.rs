@@ -44,7 +44,7 @@ pub(super) async fn latest(
 }
 
 /// Has files that are texts read as what their sender says.
-pub(super) async fn show_texts(connection: Option<&Connection>, page: &mut HistoryPage) {
+async fn show_texts(connection: Option<&Connection>, page: &mut HistoryPage) {
     let Some(connection) = connection else {
         return;
     };
@@ -55,8 +55,19 @@ pub(super) async fn show_texts(connection: Option<&Connection>, page: &mut Histo
 }
 
 impl Repl {
-    /// A page as lines, and before them what it is, if it is not all. Files can be fetched by their numbers.
-    pub(super) fn past_lines(&mut self, room: &RoomName, page: &HistoryPage) -> Vec<String> {
+    /// A page as lines, and before them what it is, if it is not all. Files that are texts are read as what their sender
+    /// says, others can be fetched by their numbers.
+    pub(super) async fn past_lines(
+        &mut self,
+        room: &RoomName,
+        page: &mut HistoryPage,
+    ) -> Vec<String> {
+        let offers = page.entries.iter().map(|entry| match &entry.what {
+            Happening::File(offer) => Some(offer.clone()),
+            _ => None,
+        });
+        let offers: Vec<_> = offers.collect();
+        show_texts(self.connection.as_ref(), page).await;
         let style = self.settings.style;
         let (shown, kept) = (page.entries.len(), page.kept);
         let heading = page.before.map(|_| {
@@ -65,18 +76,22 @@ impl Repl {
             ))
         });
         let mut lines: Vec<String> = heading.into_iter().collect();
-        for entry in &page.entries {
+        for (entry, offer) in page.entries.iter().zip(offers) {
             if self.is_ignored(&entry.from) {
                 continue;
             }
             let line = style.past(entry, None);
-            lines.push(match &entry.what {
-                Happening::File(offer) => {
-                    let (room, from) = (Some(room.clone()), entry.from.to_string());
-                    let id = self.transfers.offered_before(room, from, offer.clone());
-                    format!("{line} {}", style.notice(&format!("/receive {id}")))
-                }
-                _ => line,
+            let Some(offer) = offer else {
+                lines.push(line);
+                continue;
+            };
+            let is_text_shown = !matches!(entry.what, Happening::File(_));
+            let (room, from) = (Some(room.clone()), entry.from.to_string());
+            let transfers = &mut self.transfers;
+            let id = transfers.offered_before(room, from, offer, is_text_shown);
+            lines.push(match is_text_shown {
+                true => line,
+                false => format!("{line} {}", style.notice(&format!("/receive {id}"))),
             });
         }
         lines
@@ -93,8 +108,7 @@ impl Repl {
         let me = self.name.as_ref().map_or("", |name| name.as_str());
         page.entries
             .pop_if(|last| last.what == Happening::Joined && last.from == me);
-        show_texts(self.connection.as_ref(), &mut page).await;
-        self.past_lines(&RoomName::lobby(), &page)
+        self.past_lines(&RoomName::lobby(), &mut page).await
     }
 
     fn note_lobby_position(&mut self, page: &HistoryPage) {
@@ -136,8 +150,7 @@ impl Repl {
         self.note_lobby_position(&page);
         let me = self.name.as_ref().map_or("", |name| name.as_str());
         page.entries.retain(|entry| entry.from != me);
-        show_texts(self.connection.as_ref(), &mut page).await;
-        let lines = self.past_lines(&RoomName::lobby(), &page);
+        let lines = self.past_lines(&RoomName::lobby(), &mut page).await;
         lines.iter().try_for_each(|line| self.console.print(line))
     }
 
@@ -178,12 +191,11 @@ impl Repl {
         let mut page = connection
             .whole_history(room.clone(), HistoryQuery::default(), wanted)
             .await?;
-        show_texts(Some(connection), &mut page).await;
         let style = self.settings.style;
         if page.entries.is_empty() {
             return Ok(vec![style.notice("nothing was said here so far")]);
         }
-        let mut lines = self.past_lines(&room, &page);
+        let mut lines = self.past_lines(&room, &mut page).await;
         if let (Some(_), Some(heading)) = (page.before, lines.first_mut()) {
             *heading = style.notice(&format!(
                 "history: {} of {} lines; `/history N` shows as many as you like",

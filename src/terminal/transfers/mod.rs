@@ -144,7 +144,6 @@ impl Transfers {
             Some((id, row)) => {
                 row.way = way;
                 let is_wanted = matches!(row.state, State::Offered);
-                row.is_text_shown = is_wanted;
                 let told = self.accept(id, None);
                 match is_wanted {
                     true => told,
@@ -155,20 +154,22 @@ impl Transfers {
         }
     }
 
-    /// A file that the history has; the number by which it is asked for.
+    /// A file that the history has, and whether it has shown what a text says; the number by which it is asked for.
     pub(super) fn offered_before(
         &mut self,
         room: Option<RoomName>,
         from: String,
         offer: FileOffer,
+        is_text_shown: bool,
     ) -> u32 {
-        match self.id_of(offer.hash) {
-            Some(id) => id,
-            None => {
-                let what = What::Receiving { room, from, offer };
-                self.add(what, State::Offered, Way::Server)
-            }
+        let id = self.id_of(offer.hash).unwrap_or_else(|| {
+            let what = What::Receiving { room, from, offer };
+            self.add(what, State::Offered, Way::Server)
+        });
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.is_text_shown |= is_text_shown;
         }
+        id
     }
 
     /// The last time that this file was offered to us.
