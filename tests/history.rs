@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -635,4 +636,43 @@ async fn who_was_away_gets_from_the_server_what_no_member_has_any_more() {
     assert!(numbers.into_iter().eq(0..LINES));
     signal(&listener.child, "TERM");
     let _ = listener.child.wait();
+}
+
+/// The same of a person, and of a file among the lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_who_was_away_reads_the_texts_that_were_sent_meanwhile() {
+    let (folder, server) = running(&[]);
+    let watcher = connect(&server, "Eve").await;
+    make(&watcher, Dialect::Reliable, None).await;
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "short text").unwrap();
+    let downloads = folder.path().join("downloads");
+    let arguments = ["--downloads", downloads.to_str().unwrap()];
+    let mut ana = client(&folder, &server, "Ana", &arguments);
+    let mut lou = client(&folder, &server, "Lou", &arguments);
+    for client in [&mut ana, &mut lou] {
+        client.give("connect");
+        client.give("chat lab");
+        client.wait_for("in room lab");
+    }
+    ana.give("line 0");
+    lou.wait_for("Ana: line 0");
+    signal(&lou.child, "STOP");
+    // 11 MB: at the end more than Ana keeps for whoever has not reported, at the beginning more than Lou's socket holds.
+    let padding = "x".repeat(40_000);
+    let say = |ana: &mut Running, numbers: Range<u32>| {
+        for number in numbers.clone() {
+            ana.give(&format!("line {number} {padding}"));
+        }
+        let last = format!("Ana: line {} ", numbers.end - 1);
+        server.wait_for(|line| line.contains(&last));
+    };
+    say(&mut ana, 1..60);
+    ana.give(&format!("/send {}", path.display()));
+    server.wait_for(|line| line.contains("keeps notes.txt"));
+    ana.give("/cancel 1");
+    say(&mut ana, 60..275);
+    signal(&lou.child, "CONT");
+    lou.wait_for("of these the server has:");
+    lou.wait_for(") Ana: short text");
 }

@@ -97,6 +97,11 @@ impl Repl {
         lines
     }
 
+    async fn show_past(&mut self, room: &RoomName, page: &mut HistoryPage) -> io::Result<()> {
+        let lines = self.past_lines(room, page).await;
+        lines.iter().try_for_each(|line| self.console.print(line))
+    }
+
     /// The lobby's history; what comes after it is told apart by its number.
     pub(super) async fn lobby_past(&mut self) -> Vec<String> {
         self.lobby_next = 0;
@@ -150,8 +155,7 @@ impl Repl {
         self.note_lobby_position(&page);
         let me = self.name.as_ref().map_or("", |name| name.as_str());
         page.entries.retain(|entry| entry.from != me);
-        let lines = self.past_lines(&RoomName::lobby(), &mut page).await;
-        lines.iter().try_for_each(|line| self.console.print(line))
+        self.show_past(&RoomName::lobby(), &mut page).await
     }
 
     /// Records of the room we are in that no member has any more: the server may have kept what they were.
@@ -163,22 +167,16 @@ impl Repl {
                     of: Some(range),
                     ..HistoryQuery::default()
                 };
-                let page = connection.whole_history(room, query, None).await;
-                page.map_or_else(|_| Vec::new(), |page| page.entries)
+                let page = connection.whole_history(room.clone(), query, None).await;
+                page.ok().map(|page| (room, page))
             }
-            _ => Vec::new(),
+            _ => None,
         };
-        if kept.is_empty() {
+        let Some((room, mut page)) = kept.filter(|(_, page)| !page.entries.is_empty()) else {
             return self.notice(told);
-        }
+        };
         self.notice(&format!("{told}; of these the server has:"))?;
-        let style = self.settings.style;
-        kept.iter()
-            .filter(|entry| !self.is_ignored(&entry.from))
-            .map(|entry| style.past(entry, None))
-            .collect::<Vec<_>>()
-            .iter()
-            .try_for_each(|line| self.console.print(line))
+        self.show_past(&room, &mut page).await
     }
 
     pub(super) async fn show_history(
