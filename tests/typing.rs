@@ -1,5 +1,5 @@
 //! What a person sees while typing in a room: in a real terminal, with a foreign program in the room
-//! that says and hears. All traffic stays on loopback.
+//! that says and hears; and while files come. All traffic stays on loopback.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
@@ -310,6 +310,46 @@ fn messages_bear_the_time_unless_it_is_not_wanted() {
         let shape = time.replace(|c: char| c.is_ascii_digit(), "9");
         assert_eq!(shape, "[99:99:99] ");
     }
+}
+
+#[test]
+fn bars_stay_below_what_is_said_and_leave_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let group = free_group().to_string();
+    let start = |name: &str, words: &[&str]| {
+        let common = ["--interface", "lo", "--name", name, "--group", &group];
+        Terminal::start(crds(home.path(), &[words, &common].concat()), 24, 100)
+    };
+    let saved = home.path().join("saved");
+    let listener = start("Lis", &["listen", "--save", saved.to_str().unwrap()]);
+    listener.wait_for_text("in room");
+    let send = |name: &str| {
+        let file = home.path().join(format!("of-{name}"));
+        std::fs::write(&file, name.repeat(1_000_000)).unwrap();
+        // Six seconds.
+        let words = ["send", "--rate-max", "4mbit", "--file"];
+        start(name, &[&words[..], &[file.to_str().unwrap()]].concat())
+    };
+    let _senders = ["Ana", "Mel"].map(send);
+    // A bar fills its row, so that in the text of the screen the next one stands behind it.
+    let rows = |screen: &vt100::Screen| screen.rows(0, 100).collect::<Vec<_>>();
+    let is_bar = |row: &String| row.starts_with("receiving of-") && row.contains(" [");
+    listener.wait_for("two bars", |screen| {
+        rows(screen).iter().filter(|row| is_bar(row)).count() == 2
+    });
+    let _bob = start("Bob", &["send", "hello"]);
+    listener.wait_for("the line above the bars", |screen| {
+        let rows = rows(screen);
+        let said = rows.iter().position(|row| row.contains("Bob: hello"));
+        let bars = rows.iter().skip(said.unwrap_or(rows.len()));
+        bars.filter(|row| is_bar(row)).count() == 2
+    });
+    for name in ["Ana", "Mel"] {
+        listener.wait_for_text(&format!("of-{name} (3.0 MB) from {name}"));
+    }
+    let lines = listener.lines();
+    let is_left = lines.iter().any(|line| line.contains("receiving of-"));
+    assert!(!is_left, "{lines:#?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use super::bars::above;
 use crate::chat::MessageText;
 
 /// One byte more than can be said: enough to see that a line is too long.
@@ -43,7 +44,7 @@ fn skip_to_line_end(input: &mut impl BufRead) -> io::Result<()> {
 
 /// Says something on standard error. Where nobody reads that, it is not worth ending for.
 pub(super) fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "crds: {text}");
+    let _ = above(|| writeln!(io::stderr(), "crds: {text}"));
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a person types and reads.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod bars;
 mod command;
 mod complete;
 mod console;

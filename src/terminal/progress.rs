@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
+use super::bars::Bar;
 use super::lines::tell;
 use crate::chat::{ByteSize, FileOffer, printable};
 
@@ -68,7 +69,7 @@ impl Meter {
 /// A bar on standard error where that is a terminal, else a line now and then.
 pub(super) struct FileProgress {
     what: String,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
     meter: Meter,
     told: Instant,
 }
@@ -83,7 +84,7 @@ impl FileProgress {
             let template = "{msg} [{bar:24}] {percent}% {decimal_bytes_per_sec} {eta} {prefix}";
             let style = ProgressStyle::with_template(template);
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-            bar.with_style(style.progress_chars("=> "))
+            Bar::show(bar.with_style(style.progress_chars("=> ")))
         });
         Self {
             what,
@@ -97,18 +98,12 @@ impl FileProgress {
     pub(super) fn set(&mut self, bytes: u64, who: &str) {
         self.meter.note(bytes);
         if let Some(bar) = &self.bar {
-            bar.set_position(bytes);
-            bar.set_prefix(who.to_owned());
+            bar.set(bytes, who);
         } else if self.told.elapsed() >= TELL {
             self.told = Instant::now();
             let line = format!("{}: {} {who}", self.what, self.meter.line(bytes));
             tell(line.trim_end());
         }
-    }
-
-    /// It is over.
-    pub(super) fn end(self) {
-        self.bar.iter().for_each(ProgressBar::finish_and_clear);
     }
 }
 

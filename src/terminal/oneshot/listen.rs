@@ -13,6 +13,7 @@ use crate::chat::{
 };
 use crate::cli::ListenArgs;
 use crate::client::{Connection, RoomEvent};
+use crate::terminal::bars::above;
 use crate::terminal::lines::tell;
 use crate::terminal::progress::described;
 use crate::terminal::render::notice;
@@ -134,19 +135,16 @@ impl Listener {
             self.count();
         }
         match self.is_json {
-            true => writeln!(io::stdout(), "{}", json_line(&self.label, event))?,
-            false => show(event, self.style)?,
+            true => print(&json_line(&self.label, event)),
+            false => show(event, self.style),
         }
-        io::stdout().flush()
     }
 
     /// Where a file was saved, or why it was not.
     fn tell_saved(&mut self, saved: &Saved) -> io::Result<()> {
         self.count();
         if self.is_json {
-            let line = saved_json_line(&self.label, saved);
-            writeln!(io::stdout(), "{line}")?;
-            return io::stdout().flush();
+            return print(&saved_json_line(&self.label, saved));
         }
         let what = format!("{} from {}", described(&saved.offer.file), saved.from);
         tell(&printable(&match &saved.result {
@@ -169,10 +167,18 @@ impl Listener {
                 true => Some(past_json_line(&self.label, entry, is_late)),
                 false => show_past(entry, self.style),
             };
-            line.map_or(Ok(()), |line| writeln!(io::stdout(), "{line}"))?;
+            line.map_or(Ok(()), |line| print(&line))?;
         }
-        io::stdout().flush()
+        Ok(())
     }
+}
+
+/// A line on standard output, at once.
+fn print(line: &str) -> io::Result<()> {
+    above(|| {
+        writeln!(io::stdout(), "{line}")?;
+        io::stdout().flush()
+    })
 }
 
 /// A message as it reads on standard output; anything else goes to standard error.
@@ -210,7 +216,7 @@ fn show(event: &RoomEvent, style: Style) -> io::Result<()> {
             return Ok(());
         }
     };
-    writeln!(io::stdout(), "{line}")
+    print(&line)
 }
 
 fn json_line(room: &str, event: &RoomEvent) -> String {

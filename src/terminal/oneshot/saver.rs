@@ -71,7 +71,7 @@ impl Saver {
                         }
                     }
                 };
-                progress.end();
+                drop(progress);
                 fetched
             };
             drop(place);

@@ -49,7 +49,7 @@ pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), Send
     let outgoing = match shared {
         Shared::ByMulticast(outgoing) => outgoing,
         Shared::ByServer => {
-            progress.end();
+            drop(progress);
             tell("the server has the file, and sends it to the room");
             return Ok(());
         }
@@ -59,7 +59,7 @@ pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), Send
         progress.set(sent.slowest_bytes, &who);
     });
     let delivered = delivered.await;
-    progress.end();
+    drop(progress);
     let is_kept = outgoing.state().borrow().is_kept;
     // It has gone by itself if that cannot be waited for.
     let _ = spawn_blocking(move || outgoing.end()).await;
