@@ -548,6 +548,41 @@ async fn listening_since_some_time_goes_on_live_without_a_double() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listening_since_some_time_saves_the_files_of_then_once() {
+    // From the server when who sent it is gone; from who offers it still where the server keeps none.
+    for keeps in ["1GiB", "off"] {
+        let (folder, server) = running(&["--keep-files", keeps]);
+        let watcher = connect(&server, "Eve").await;
+        let lab = make(&watcher, Dialect::Reliable, None).await;
+        let path = folder.path().join("plan.bin");
+        fs::write(&path, [7; 100_000]).unwrap();
+        let mut ana = client(&folder, &server, "Ana", &[]);
+        ana.give("connect");
+        ana.give("chat lab");
+        ana.wait_for("in room lab");
+        ana.give(&format!("/send {}", path.display()));
+        let offered = |lines: &[String]| lines.iter().any(|l| l == "Ana offers plan.bin");
+        await_history(&watcher, &lab.name, offered).await;
+        if keeps != "off" {
+            server.wait_for(|line| line.contains("keeps plan.bin"));
+            ana.give("/quit");
+            assert_eq!(exit_code(&mut ana.child), Some(0));
+        }
+        let saved = folder.path().join("saved");
+        let words = ["listen", "lab", "--since", "10m", "--count", "1", "--save"];
+        let words = [&words[..], &[saved.to_str().unwrap()]].concat();
+        for _ in 0..2 {
+            let mut listener = client(&folder, &server, "Lis", &words);
+            listener.wait_for("plan.bin: plan.bin (100 kB) from Ana");
+            assert_eq!(exit_code(&mut listener.child), Some(0));
+            let names: Vec<_> = fs::read_dir(&saved).unwrap().collect();
+            assert_eq!(names.len(), 1, "{names:?}");
+            assert_eq!(fs::read(saved.join("plan.bin")).unwrap(), [7; 100_000]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lobby_goes_on_where_its_history_ends_also_after_the_server_was_away() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = start(folder.path(), &[]);

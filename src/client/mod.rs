@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod connection;
+mod file_source;
 mod overlap;
 mod room;
 mod room_files;
@@ -22,6 +23,7 @@ pub use crate::net::{
 pub use connection::{
     ConnectError, Connection, ConnectionEvent, Entry, Files, RequestError, Transfer, TransferError,
 };
+pub use file_source::FileSource;
 pub use overlap::Overlap;
 pub use room::Room;
 pub use room_files::{Fetched, RoomFileError, RoomFiles, Shared};

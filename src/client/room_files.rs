@@ -55,6 +55,14 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// It is there, and there is nobody to answer.
+    pub fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            incoming: None,
+        }
+    }
+
     /// Goes on answering who asks whether it is here, until that ends by itself after some seconds.
     pub async fn linger(self) {
         if let Some(incoming) = self.incoming {
@@ -85,6 +93,11 @@ impl RoomFileError {
     /// Whether it was ended by who asked for it.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Server(TransferError::Cancelled))
+    }
+
+    /// Whether just the server does not have it: it may come from who offers it.
+    pub fn is_not_there(&self) -> bool {
+        matches!(self, Self::Server(error) if is_not_there(error))
     }
 }
 
@@ -188,12 +201,7 @@ impl RoomFiles {
                     ..transfer.clone()
                 };
                 match server.download(&offer.file, folder, &transfer).await {
-                    Ok(path) => {
-                        return Ok(Fetched {
-                            path,
-                            incoming: None,
-                        });
-                    }
+                    Ok(path) => return Ok(Fetched::at(path)),
                     // It may come by multicast still.
                     Err(error) if !is_relayed && is_not_there(&error) => {}
                     Err(error) => return Err(error.into()),

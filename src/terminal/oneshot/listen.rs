@@ -43,7 +43,11 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         style: settings.style,
         left: args.count,
     };
-    output.tell_past(&past, false)?;
+    let server = connection.as_ref().map(Connection::files);
+    let files = room.files(server.clone());
+    let folder = args.save.as_deref();
+    let mut saver = folder.map(|folder| Saver::new(files, server, folder));
+    output.tell_past(&past, false, &mut saver)?;
     let end = async {
         match args.seconds {
             Some(time) => tokio::time::sleep(time).await,
@@ -53,8 +57,6 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     // Made once: a signal that came while nobody waited for it would be lost.
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(end, interrupted);
-    let files = room.files(connection.as_ref().map(Connection::files));
-    let mut saver = args.save.as_deref().map(|folder| Saver::new(files, folder));
     while !output.has_enough() {
         let event = tokio::select! {
             event = room.next_event() => event,
@@ -66,8 +68,17 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             _ = &mut interrupted => break,
         };
         let Some(event) = event else { break };
-        if let (Some(saver), RoomEvent::Offered { from, offer, .. }) = (&mut saver, &event) {
-            saver.take(from.clone(), offer.clone());
+        if let (
+            Some(saver),
+            RoomEvent::Offered {
+                from,
+                offer,
+                is_again,
+                ..
+            },
+        ) = (&mut saver, &event)
+        {
+            saver.take(from.clone(), offer.clone(), *is_again);
         }
         if let RoomEvent::Message(message) = &event
             && overlap.has(&message.from, message.text.as_str())
@@ -79,7 +90,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             (&event, &place, &connection)
         {
             let late = late(connection, name, *range).await;
-            output.tell_past(&late, true)?;
+            output.tell_past(&late, true, &mut saver)?;
         }
     }
     room.leave().await;
@@ -146,7 +157,7 @@ impl Listener {
         if self.is_json {
             return print(&saved_json_line(&self.label, saved));
         }
-        let what = format!("{} from {}", described(&saved.offer.file), saved.from);
+        let what = format!("{} from {}", described(&saved.file), saved.from);
         tell(&printable(&match &saved.result {
             Ok(path) => format!("saved {}: {what}", path.display()),
             Err(reason) => format!("{what} was not saved: {reason}"),
@@ -154,8 +165,13 @@ impl Listener {
         Ok(())
     }
 
-    /// What was said before; or late, if what was said after it was told already.
-    fn tell_past(&mut self, entries: &[HistoryEntry], is_late: bool) -> io::Result<()> {
+    /// What was said before; or late, if what was said after it was told already. Its files are saved too.
+    fn tell_past(
+        &mut self,
+        entries: &[HistoryEntry],
+        is_late: bool,
+        saver: &mut Option<Saver>,
+    ) -> io::Result<()> {
         for entry in entries {
             if self.has_enough() {
                 break;
@@ -168,6 +184,9 @@ impl Listener {
                 false => show_past(entry, self.style),
             };
             line.map_or(Ok(()), |line| print(&line))?;
+        }
+        if let Some(saver) = saver {
+            saver.take_past(entries);
         }
         Ok(())
     }
@@ -267,7 +286,7 @@ fn file_json(event: &str, from: &str, file: &FileOffer) -> Value {
 }
 
 fn saved_json_line(room: &str, saved: &Saved) -> String {
-    let mut object = file_json("saved", &saved.from, &saved.offer.file);
+    let mut object = file_json("saved", &saved.from, &saved.file);
     match &saved.result {
         Ok(path) => object["path"] = Value::from(path.to_string_lossy()),
         Err(reason) => object["error"] = Value::from(reason.as_str()),

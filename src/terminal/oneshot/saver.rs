@@ -1,98 +1,192 @@
-//! Files that a command saves as they are offered.
+//! Files that a command saves: those that are offered, and those of the history.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
 
-use crate::chat::{ByteSize, FileOffer};
-use crate::client::{Offer, RoomFiles, Transfer};
+use crate::chat::{ByteSize, FileHash, FileOffer, Happening, HistoryEntry};
+use crate::client::{
+    Fetched, FileSource, Files, Offer, RoomFileError, RoomFiles, SourceFile, Transfer,
+};
 use crate::terminal::lines::tell;
 use crate::terminal::progress::{FileProgress, described};
+
+/// Files that are received at a time; others wait.
+const RUNNING_MAX: usize = 8;
+
+/// Who offers a file that nobody is taking says so every five seconds: twice that.
+const OFFERED_STILL_WAIT: Duration = Duration::from_secs(11);
 
 /// What became of a file.
 pub(super) struct Saved {
     pub(super) from: String,
-    pub(super) offer: Offer,
+    pub(super) file: FileOffer,
     pub(super) result: Result<PathBuf, String>,
 }
 
 /// Saves files into a folder.
 pub(super) struct Saver {
     files: RoomFiles,
-    folder: PathBuf,
+    /// Which has those of the history; none without a server.
+    server: Option<Files>,
+    place: Place,
+    /// Files of the history that are here or on their way, and where it is told who offers one of them still.
+    past: HashMap<FileHash, mpsc::Sender<Offer>>,
     saved: mpsc::UnboundedSender<Saved>,
     done: mpsc::UnboundedReceiver<Saved>,
     /// They end with this.
     running: JoinSet<()>,
-    places: Arc<Semaphore>,
 }
 
-/// Files that are received at a time; others wait.
-const RUNNING_MAX: usize = 8;
-
 impl Saver {
-    pub(super) fn new(files: RoomFiles, folder: &Path) -> Self {
+    pub(super) fn new(files: RoomFiles, server: Option<Files>, folder: &Path) -> Self {
         let (saved, done) = mpsc::unbounded_channel();
         Self {
             files,
-            folder: folder.to_owned(),
+            server,
+            place: Place {
+                folder: folder.to_owned(),
+                running: Arc::new(Semaphore::new(RUNNING_MAX)),
+            },
+            past: HashMap::new(),
             saved,
             done,
             running: JoinSet::new(),
-            places: Arc::new(Semaphore::new(RUNNING_MAX)),
         }
     }
 
-    /// Starts to receive a file.
-    pub(super) fn take(&mut self, from: String, offer: Offer) {
-        let (files, folder, saved) = (self.files.clone(), self.folder.clone(), self.saved.clone());
-        let places = Arc::clone(&self.places);
-        self.running.spawn(async move {
-            // It is never closed.
-            let place = places.acquire().await;
-            let transfer = Transfer::default();
-            let fetched = {
-                let fetching = files.fetch(&offer, &folder, &transfer);
-                tokio::pin!(fetching);
-                let mut progress = FileProgress::new("receiving", &offer.file);
-                let mut done = transfer.progress.subscribe();
-                let mut is_begun = false;
-                let fetched = loop {
-                    tokio::select! {
-                        fetched = &mut fetching => break fetched,
-                        Ok(()) = done.changed() => {
-                            let bytes = *done.borrow_and_update();
-                            if !std::mem::replace(&mut is_begun, true) && bytes > 0 {
-                                tell_of_resuming(&offer.file, bytes);
-                            }
-                            progress.set(bytes, "");
-                        }
-                    }
-                };
-                drop(progress);
-                fetched
+    /// Starts to receive a file that is offered; `is_again` if it was before we came, so that the history may have it.
+    pub(super) fn take(&mut self, from: String, offer: Offer, is_again: bool) {
+        if is_again && let Some(past) = self.past.get(&offer.file.hash) {
+            // One is enough, and none is needed any more if it is here.
+            let _ = past.try_send(offer);
+            return;
+        }
+        let (file, place) = (offer.file.clone(), self.place.clone());
+        let source = FileSource::Room(self.files.clone(), offer);
+        self.start(from, file, async move { place.fetch(&source).await });
+    }
+
+    /// Starts to fetch the files of the history, each once; not what an earlier call has saved here.
+    pub(super) fn take_past(&mut self, entries: &[HistoryEntry]) {
+        let Some(server) = self.server.clone() else {
+            return;
+        };
+        for entry in entries {
+            let Happening::File(file) = &entry.what else {
+                continue;
             };
-            drop(place);
-            let (result, lingering) = match fetched {
+            if self.past.contains_key(&file.hash) {
+                continue;
+            }
+            let (offered, offered_still) = mpsc::channel(1);
+            self.past.insert(file.hash, offered);
+            let source = FileSource::Server(server.clone(), file.clone());
+            let (files, place) = (self.files.clone(), self.place.clone());
+            self.start(entry.from.to_string(), file.clone(), async move {
+                place.fetch_past(&source, files, offered_still).await
+            });
+        }
+    }
+
+    fn start(
+        &mut self,
+        from: String,
+        file: FileOffer,
+        fetching: impl Future<Output = Result<Fetched, RoomFileError>> + Send + 'static,
+    ) {
+        let saved = self.saved.clone();
+        self.running.spawn(async move {
+            let (result, lingering) = match fetching.await {
                 Ok(fetched) => (Ok(fetched.path.clone()), Some(fetched)),
                 Err(error) => (Err(error.to_string()), None),
             };
-            let _ = saved.send(Saved {
-                from,
-                offer,
-                result,
-            });
+            let _ = saved.send(Saved { from, file, result });
             if let Some(lingering) = lingering {
                 lingering.linger().await;
             }
         });
     }
 
-    /// The next file that is done with, one way or the other.
+    /// The next file that is done with, one way or the other. May be dropped without losing any.
     pub(super) async fn next(&mut self) -> Option<Saved> {
-        self.done.recv().await
+        let saved = self.done.recv().await?;
+        if saved.result.is_err() {
+            self.past.remove(&saved.file.hash);
+        }
+        Some(saved)
+    }
+}
+
+/// Where files go, and how many at a time.
+#[derive(Clone)]
+struct Place {
+    folder: PathBuf,
+    running: Arc<Semaphore>,
+}
+
+impl Place {
+    /// Fetches a file, and shows how far it is.
+    async fn fetch(&self, source: &FileSource) -> Result<Fetched, RoomFileError> {
+        // It is never closed.
+        let _turn = self.running.acquire().await;
+        let transfer = Transfer::default();
+        let fetching = source.fetch(&self.folder, &transfer);
+        tokio::pin!(fetching);
+        let mut progress = FileProgress::new("receiving", source.file());
+        let mut done = transfer.progress.subscribe();
+        let mut is_begun = false;
+        loop {
+            tokio::select! {
+                fetched = &mut fetching => return fetched,
+                Ok(()) = done.changed() => {
+                    let bytes = *done.borrow_and_update();
+                    if !std::mem::replace(&mut is_begun, true) && bytes > 0 {
+                        tell_of_resuming(source.file(), bytes);
+                    }
+                    progress.set(bytes, "");
+                }
+            }
+        }
+    }
+
+    /// What the server does not have may come from who offers it still.
+    async fn fetch_past(
+        &self,
+        source: &FileSource,
+        files: RoomFiles,
+        mut offered_still: mpsc::Receiver<Offer>,
+    ) -> Result<Fetched, RoomFileError> {
+        if self.has(source.file()).await {
+            return Ok(Fetched::at(self.path_of(source.file())));
+        }
+        let error = match self.fetch(source).await {
+            Err(error) if error.is_not_there() => error,
+            ended => return ended,
+        };
+        match timeout(OFFERED_STILL_WAIT, offered_still.recv()).await {
+            Ok(Some(offer)) => self.fetch(&FileSource::Room(files, offer)).await,
+            _ => Err(error),
+        }
+    }
+
+    fn path_of(&self, file: &FileOffer) -> PathBuf {
+        self.folder.join(file.name.as_str())
+    }
+
+    /// Whether this very file is there under its name.
+    async fn has(&self, file: &FileOffer) -> bool {
+        let (file, path) = (file.clone(), self.path_of(file));
+        let looked = spawn_blocking(move || {
+            let is_as_long = SourceFile::open_kept(&path, &file).is_ok();
+            is_as_long && SourceFile::open(&path).is_ok_and(|there| there.offer().hash == file.hash)
+        });
+        looked.await.unwrap_or(false)
     }
 }
 

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::progress::{Meter, described};
 use crate::chat::{ByteSize, FileHash, FileName, FileOffer, RoomName};
-use crate::client::{FileFor, Files, Offer, RoomFiles, Transfer};
+use crate::client::{FileFor, FileSource, Files, Offer, RoomFiles, Transfer};
 use row::{Row, Running, State, Way, What};
 pub(super) use work::News;
-use work::{Happened, Source, Teller, receive, send, share};
+use work::{Happened, Teller, receive, send, share};
 
 /// Transfers that are remembered; of more, those that ended first are forgotten.
 const ROWS_MAX: usize = 200;
@@ -244,8 +244,8 @@ impl Transfers {
             return Err(format!("{} is on its way already", offer.name));
         }
         let source = match (&row.way, files) {
-            (Way::Room(files, offer), _) => Source::Room(files.clone(), offer.clone()),
-            (Way::Server, Some(files)) => Source::Server(files, offer.clone()),
+            (Way::Room(files, offer), _) => FileSource::Room(files.clone(), offer.clone()),
+            (Way::Server, Some(files)) => FileSource::Server(files, offer.clone()),
             (Way::Server, None) => return Err("not connected: `connect` first".to_owned()),
         };
         let transfer = Transfer::default();

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::chat::{ByteSize, FileOffer, MessageText};
-use crate::client::{Delivered, FileFor, Files, Offer, RoomFiles, Shared, Transfer};
+use crate::client::{Delivered, FileFor, FileSource, Files, RoomFiles, Shared, Transfer};
 use crate::files::SourceFile;
 
 /// A text file of at most this length is shown as what its sender says, in bytes.
@@ -52,12 +52,6 @@ impl Teller {
         // Who has gone needs not to be told.
         let _ = self.news.send(News { id: self.id, what });
     }
-}
-
-/// Where a file comes from.
-pub(super) enum Source {
-    Server(Files, FileOffer),
-    Room(RoomFiles, Offer),
 }
 
 pub(super) async fn send(
@@ -121,27 +115,14 @@ pub(super) async fn share(
 }
 
 /// Receives it, tells of that, and goes on answering for some seconds who asks for it.
-pub(super) async fn receive(source: Source, folder: &Path, transfer: &Transfer, news: &Teller) {
-    let (offer, fetched) = match &source {
-        Source::Server(files, offer) => {
-            let saved = files.download(offer, folder, transfer).await;
-            let saved = saved.map(|path| (path, None));
-            (offer, saved.map_err(|error| error.to_string()))
+pub(super) async fn receive(source: FileSource, folder: &Path, transfer: &Transfer, news: &Teller) {
+    match source.fetch(folder, transfer).await {
+        Ok(fetched) => {
+            let saved = saved(source.file(), fetched.path.clone()).await;
+            news.tell(Happened::Ended(Ok(saved)));
+            fetched.linger().await;
         }
-        Source::Room(files, offer) => {
-            let fetched = files.fetch(offer, folder, transfer).await;
-            let fetched = fetched.map(|fetched| (fetched.path.clone(), Some(fetched)));
-            (&offer.file, fetched.map_err(|error| error.to_string()))
-        }
-    };
-    match fetched {
-        Ok((path, lingering)) => {
-            news.tell(Happened::Ended(Ok(saved(offer, path).await)));
-            if let Some(lingering) = lingering {
-                lingering.linger().await;
-            }
-        }
-        Err(error) => news.tell(Happened::Ended(Err(error))),
+        Err(error) => news.tell(Happened::Ended(Err(error.to_string()))),
     }
 }
 
