@@ -1,11 +1,13 @@
 //! The client where no person sits: in a pipe, in a script. All traffic stays on loopback.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use crds::chat::RoomAddress;
 use serde_json::Value;
@@ -311,6 +313,32 @@ fn a_file_that_nobody_takes_was_not_sent() {
     assert_eq!(end.code, Some(1), "{}", end.stderr);
     let is_told = end.stderr.contains("nobody took the file");
     assert!(is_told, "{}", end.stderr);
+}
+
+/// They are hidden, and may be large.
+#[test]
+fn parts_of_files_with_which_nobody_goes_on_are_removed_after_a_month() {
+    let home = tempfile::tempdir().unwrap();
+    let downloads = home.path().join("downloads");
+    std::fs::create_dir(&downloads).unwrap();
+    let part = |name: &str, days: u64| {
+        let path = downloads.join(name);
+        let file = File::create(&path).unwrap();
+        let written = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+        file.set_modified(written).unwrap();
+        path
+    };
+    let (old, young) = (part(".01.crds-part", 31), part(".02.crds-part", 29));
+    let other = part("of-mine", 31);
+    let words = ["--downloads", downloads.to_str().unwrap()];
+    let client = Running::start(crds(home.path(), &words));
+    let began = Instant::now();
+    while old.exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is there");
+        thread::sleep(Duration::from_millis(10));
+    }
+    drop(client);
+    assert!(young.exists() && other.exists());
 }
 
 #[test]

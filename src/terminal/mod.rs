@@ -5,6 +5,7 @@ mod bars;
 mod command;
 mod complete;
 mod console;
+mod downloads;
 mod editor;
 mod former_seat;
 mod lines;

@@ -13,6 +13,7 @@ use crate::chat::{ByteSize, FileHash, FileOffer, Happening, HistoryEntry};
 use crate::client::{
     Fetched, FileSource, Files, Offer, RoomFileError, RoomFiles, SourceFile, Transfer,
 };
+use crate::terminal::downloads::tidy;
 use crate::terminal::lines::tell;
 use crate::terminal::progress::{FileProgress, described};
 
@@ -45,6 +46,7 @@ pub(super) struct Saver {
 
 impl Saver {
     pub(super) fn new(files: RoomFiles, server: Option<Files>, folder: &Path) -> Self {
+        tidy(folder);
         let (saved, done) = mpsc::unbounded_channel();
         Self {
             files,

@@ -19,6 +19,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::command::{self, AtLine, Parsed};
 use super::console::{Console, Input};
+use super::downloads::tidy;
 use super::mode::Mode;
 use super::progress;
 use super::render::Style;
@@ -65,6 +66,7 @@ pub struct Settings {
 /// # Errors
 /// Nobody reads the output any more.
 pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
+    tidy(&settings.downloads);
     let mut repl = Repl {
         console,
         name: settings.name.clone(),
