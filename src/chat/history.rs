@@ -113,7 +113,7 @@ pub struct HistoryPage {
     pub entries: Vec<HistoryEntry>,
     /// Ask for what stands before this place for more; none if there is no more.
     pub before: Option<u64>,
-    /// How much is kept of the room in all.
+    /// How much is kept of the room in all; 0 in a page that goes on where another ended.
     pub kept: u64,
     /// What is said from here on is not in it. Who joins with these gets it from the members.
     pub positions: Vec<Position>,

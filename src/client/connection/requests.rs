@@ -277,26 +277,27 @@ impl Connection {
         query: HistoryQuery,
         entries_max: Option<usize>,
     ) -> Result<HistoryPage, RequestError> {
-        let mut whole: Option<HistoryPage> = None;
+        let limit = |have: usize| {
+            let wanted = entries_max?.saturating_sub(have);
+            Some(u32::try_from(wanted).unwrap_or(u32::MAX))
+        };
         let mut query = query;
-        loop {
-            let have = whole.as_ref().map_or(0, |whole| whole.entries.len());
-            let wanted = entries_max.map(|max| max.saturating_sub(have));
-            query.limit = wanted.map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX));
-            let mut page = self.history(room.clone(), query.clone()).await?;
-            query.before = page.before;
-            if let Some(newer) = whole {
-                // How far the history reached when it was asked first.
-                page.positions = newer.positions;
-                page.now = newer.now;
-                page.entries.extend(newer.entries);
-            }
-            let has_enough = entries_max.is_some_and(|max| page.entries.len() >= max);
-            if query.before.is_none() || has_enough {
-                return Ok(page);
-            }
-            whole = Some(page);
+        query.limit = limit(0);
+        let mut whole = self.history(room.clone(), query.clone()).await?;
+        let mut have = whole.entries.len();
+        // The newest first.
+        let mut older = Vec::new();
+        while whole.before.is_some() && entries_max.is_none_or(|max| have < max) {
+            query.before = whole.before;
+            query.limit = limit(have);
+            let page = self.history(room.clone(), query.clone()).await?;
+            whole.before = page.before;
+            have += page.entries.len();
+            older.push(page.entries);
         }
+        let newest = std::mem::take(&mut whole.entries);
+        whole.entries = older.into_iter().rev().flatten().chain(newest).collect();
+        Ok(whole)
     }
 
     /// What was said with all of these words in it, in a room or in any; of what fits, the newest. With the place

@@ -70,7 +70,7 @@ pub struct Page {
     pub entries: Vec<HistoryEntry>,
     /// There is more before this place.
     pub before: Option<u64>,
-    /// How much is kept of the room in all.
+    /// How much is kept of the room in all; 0 in a page that goes on where another ended.
     pub kept: u64,
 }
 
@@ -90,6 +90,8 @@ struct Inner {
     queue: Arc<Queue>,
     rooms: Mutex<BTreeMap<RoomId, Known>>,
     reader: Mutex<Reader>,
+    /// One that reads for searches alone: some take long, and who enters a room must not wait for them.
+    searcher: Mutex<Reader>,
     talks: Arc<Talks>,
     /// What is kept of any room.
     limit: HistoryLimit,
@@ -142,7 +144,9 @@ impl History {
                 known.reach(position, at);
             }
         }
-        let reader = Reader::open(&tables::HISTORY.path(folder)).map_err(refused)?;
+        let file = tables::HISTORY.path(folder);
+        let reader = Reader::open(&file).map_err(refused)?;
+        let searcher = Reader::open(&file).map_err(refused)?;
         let queue = Arc::new(Queue::default());
         let theirs = Arc::clone(&queue);
         let thread = thread::Builder::new().name("history".to_owned());
@@ -156,6 +160,7 @@ impl History {
                 queue,
                 rooms: Mutex::new(known),
                 reader: Mutex::new(reader),
+                searcher: Mutex::new(searcher),
                 talks,
                 limit,
                 writer: Some(thread),
@@ -261,7 +266,7 @@ impl History {
         self.inner.queue.flush();
         let limit = self.rooms().get(&room).map(|known| known.limit);
         let since = oldest(limit.unwrap_or(HistoryLimit::OFF), now);
-        Ok(self.reader().page(room, query, since, now)?)
+        Ok(lock(&self.inner.reader).page(room, query, since, now)?)
     }
 
     /// What holds all of these words, in a room or in any, before this place. In order; of what fits, the newest.
@@ -279,7 +284,7 @@ impl History {
     ) -> Result<(Vec<Found>, Option<u64>), ReadError> {
         self.inner.queue.push(Item::Index);
         self.inner.queue.flush();
-        let (found, before) = self.reader().search(room, words, before, limit)?;
+        let (found, before) = lock(&self.inner.searcher).search(room, words, before, limit)?;
         let rooms = self.rooms();
         let found = found.into_iter().filter_map(|(room, entry)| {
             let known = rooms.get(&room)?;
@@ -301,11 +306,11 @@ impl History {
         let rooms = self.inner.rooms.lock();
         rooms.unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn reader(&self) -> MutexGuard<'_, Reader> {
-        let reader = self.inner.reader.lock();
-        reader.unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(reader: &Mutex<Reader>) -> MutexGuard<'_, Reader> {
+    // It stays usable whatever happened to its last user.
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Inner {

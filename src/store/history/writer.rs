@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use super::oldest;
-use super::queue::{Batch, IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
+use super::queue::{IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
 use super::talk::Talks;
 use crate::chat::{HistoryLimit, Position, RoomId, SessionId, Talk};
@@ -24,8 +24,18 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
 
-/// Entries whose words are indexed at once when there is nothing else to do: that takes some milliseconds.
+/// Entries whose words are indexed in one commit: when there is nothing else to do, some milliseconds; beside few entries, as
+/// where somebody says something now and then all day long; and for a search, which must not keep what is said from the disk.
 const INDEXED_WHEN_IDLE: i64 = 128;
+const INDEXED_BESIDE: i64 = 32;
+const INDEXED_FOR_SEARCH: i64 = 4096;
+
+/// So few entries are few.
+const FEW: usize = 16;
+
+/// What stands in the way for a moment, such as another program that writes to the file, is waited for so long.
+const RETRY_MAX: Duration = Duration::from_secs(2);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Entries that are written at a stretch, which takes about 0.05 ms. A pause follows, so that a batch, which takes
 /// a millisecond or more, holds up nobody who waits for the processor: whatever the priority, the system lets a thread go on for
@@ -44,7 +54,9 @@ pub(super) struct Writer {
     /// nothing else is to be done, or somebody searches.
     indexed: u64,
     swept: Option<Instant>,
+    /// Entries that could not be kept and were not told of, and why the last of them could not.
     lost: u64,
+    why: String,
     complained: Option<Instant>,
     /// For who wants to know how much was said.
     talks: Arc<Talks>,
@@ -104,12 +116,13 @@ impl Writer {
             indexed: indexed as u64,
             swept: None,
             lost: 0,
+            why: String::new(),
             complained: None,
             talks,
         };
         // Rooms that were deleted when there was no time left to say so here.
-        let items = unknown.into_iter().map(Item::Drop).collect();
-        writer.commit(items, Duration::ZERO)?;
+        let items: Vec<Item> = unknown.into_iter().map(Item::Drop).collect();
+        writer.commit(&items, INDEXED_WHEN_IDLE, Duration::ZERO)?;
         writer.note_talks(&BTreeMap::new());
         Ok(writer)
     }
@@ -141,31 +154,61 @@ impl Writer {
             // For this thread alone. Where it is not allowed it is no loss.
             let _ = rustix::process::nice(NICENESS);
         }
+        // Of a batch that could not be written.
+        let mut owed = Vec::new();
+        let mut is_searched = false;
         loop {
-            let Batch {
-                items,
-                lost,
-                is_urgent,
-                is_last,
-            } = queue.take(match self.is_indexed() {
-                true => IDLE_WAIT,
-                false => IDLE_WAIT_SHORT,
+            let batch = queue.take(match (is_searched, self.is_indexed()) {
+                (true, _) => Duration::ZERO,
+                (false, true) => IDLE_WAIT,
+                (false, false) => IDLE_WAIT_SHORT,
             });
-            self.lost += lost;
-            let entries = items.len() as u64;
-            let pauses = match is_urgent {
+            let mut items = std::mem::take(&mut owed);
+            items.extend(batch.items);
+            is_searched |= items.iter().any(|item| matches!(item, Item::Index));
+            if batch.lost > 0 {
+                self.lose(batch.lost, ": more is said than can be written".to_owned());
+            }
+            let to_index = match (is_searched, items.len()) {
+                (true, _) => INDEXED_FOR_SEARCH,
+                (false, 0) => INDEXED_WHEN_IDLE,
+                (false, ..=FEW) => INDEXED_BESIDE,
+                (false, _) => 0,
+            };
+            let pauses = match batch.is_urgent {
                 true => Duration::ZERO,
                 false => PAUSES_MAX,
             };
-            if let Err(error) = self.commit(items, pauses) {
-                self.lost += entries;
-                self.complain(&format!(" ({error})"));
-            } else if self.lost > 0 {
-                self.complain(": more is said than can be written");
+            if let Err(error) = self.commit_in_time(&items, to_index, pauses) {
+                let entries = items.iter().filter(|item| matches!(item, Item::Keep(..)));
+                self.lose(entries.count() as u64, format!(" ({error})"));
+                items.retain(|item| matches!(item, Item::Room(..) | Item::Drop(_)));
+                owed = items;
+                is_searched = false;
             }
-            queue.done();
-            if is_last {
+            self.complain();
+            is_searched &= !self.is_indexed();
+            if !is_searched {
+                queue.done();
+            }
+            if batch.is_last {
                 return;
+            }
+        }
+    }
+
+    /// As [`Writer::commit`], also where something is in the way for a moment.
+    fn commit_in_time(
+        &mut self,
+        items: &[Item],
+        to_index: i64,
+        pauses: Duration,
+    ) -> Result<(), rusqlite::Error> {
+        let end = Instant::now() + RETRY_MAX;
+        loop {
+            match self.commit(items, to_index, pauses) {
+                Err(_) if Instant::now() < end => thread::sleep(RETRY_PAUSE),
+                done => return done,
             }
         }
     }
@@ -183,26 +226,32 @@ impl Writer {
         }
     }
 
-    fn complain(&mut self, why: &str) {
+    fn lose(&mut self, entries: u64, why: String) {
+        self.lost += entries;
+        self.why = why;
+    }
+
+    fn complain(&mut self) {
         let told = self.complained;
-        if told.is_none_or(|told| told.elapsed() >= COMPLAINT_INTERVAL) {
+        if self.lost > 0 && told.is_none_or(|told| told.elapsed() >= COMPLAINT_INTERVAL) {
             tracing::warn!(
-                "{} entries could not be kept in the history{why}",
-                self.lost
+                "{} entries could not be kept in the history{}",
+                self.lost,
+                self.why
             );
             self.complained = Some(Instant::now());
             self.lost = 0;
         }
     }
 
-    /// Writes all of it, or nothing, with pauses for so long.
-    fn commit(&mut self, items: Vec<Item>, pauses: Duration) -> Result<(), rusqlite::Error> {
+    /// Writes all of it, or nothing, with pauses for so long, and indexes the words of so many entries.
+    fn commit(
+        &mut self,
+        items: &[Item],
+        to_index: i64,
+        pauses: Duration,
+    ) -> Result<(), rusqlite::Error> {
         let is_sweep_due = self.swept.is_none_or(|at| at.elapsed() >= IDLE_WAIT);
-        let to_index = match items.is_empty() {
-            true => INDEXED_WHEN_IDLE,
-            false if items.iter().any(|item| matches!(item, Item::Index)) => i64::MAX,
-            false => 0,
-        };
         if items.is_empty() && !is_sweep_due && self.is_indexed() {
             return Ok(());
         }
@@ -210,7 +259,7 @@ impl Writer {
         let now = Timestamp::now();
         let pauses_end = Instant::now() + pauses;
         let transaction = self.connection.transaction()?;
-        let items = items.into_iter().enumerate().map(|(index, item)| {
+        let items = items.iter().enumerate().map(|(index, item)| {
             let is_stretch_over = index % STRETCH_ENTRIES == STRETCH_ENTRIES - 1;
             if is_stretch_over && Instant::now() < pauses_end {
                 thread::sleep(PAUSE);
@@ -276,11 +325,11 @@ fn read_talks(
     Ok(unknown)
 }
 
-fn write(
+fn write<'a>(
     transaction: &Transaction<'_>,
     rooms: &mut BTreeMap<RoomId, Room>,
     next_id: &mut u64,
-    items: impl Iterator<Item = Item>,
+    items: impl Iterator<Item = &'a Item>,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(INSERT)?;
     let mut reached: BTreeMap<(RoomId, SessionId), (u64, Timestamp)> = BTreeMap::new();
@@ -293,33 +342,33 @@ fn write(
         match item {
             Item::Keep(id, entry) => {
                 // One that was deleted meanwhile has none.
-                let Some(room) = rooms.get_mut(&id) else {
+                let Some(room) = rooms.get_mut(id) else {
                     continue;
                 };
-                if let Some(bytes) = insert(&mut statement, *next_id, id, &entry)? {
+                if let Some(bytes) = insert(&mut statement, *next_id, *id, entry)? {
                     *next_id += 1;
                     room.entries += 1;
                     room.bytes += bytes;
                     if entry.what.is_talk() {
                         room.talk.last = *next_id - 1;
                         room.talk.total += 1;
-                        talked.insert(id);
+                        talked.insert(*id);
                     }
                 }
                 if let Some(record) = entry.record {
                     let next = record.sequence.saturating_add(1);
-                    reach(id, record.origin, next, entry.heard_at);
+                    reach(*id, record.origin, next, entry.heard_at);
                 }
             }
-            Item::Position(id, position, at) if rooms.contains_key(&id) => {
-                reach(id, position.origin, position.next, at);
+            Item::Position(id, position, at) if rooms.contains_key(id) => {
+                reach(*id, position.origin, position.next, *at);
             }
             Item::Position(..) | Item::Index => {}
             Item::Room(id, limit) => {
                 rooms.insert(
-                    id,
+                    *id,
                     Room {
-                        limit,
+                        limit: *limit,
                         entries: 0,
                         bytes: 0,
                         talk: Talk::default(),
@@ -327,7 +376,7 @@ fn write(
                 );
             }
             Item::Drop(id) => {
-                rooms.remove(&id);
+                rooms.remove(id);
                 transaction.execute("DELETE FROM entry WHERE room = ?1", [id.0])?;
                 transaction.execute("DELETE FROM position WHERE room = ?1", [id.0])?;
                 transaction.execute("DELETE FROM talk WHERE room = ?1", [id.0])?;
