@@ -614,6 +614,72 @@ async fn the_lobby_goes_on_where_its_history_ends_also_after_the_server_was_away
     }
 }
 
+/// Nothing tells the new one how far the old one had counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lobby_goes_on_after_a_server_that_keeps_no_history_was_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start(folder.path(), &[]);
+    let port = server.port.to_string();
+    let mut clients = ["Ana", "Mel"].map(|name| client(&folder, &server, name, &[]));
+    for client in &mut clients {
+        client.give("connect");
+        client.give("chat lobby");
+        client.wait_for("in the lobby");
+    }
+    let [ana, mel] = &mut clients;
+    for number in 0..5 {
+        ana.give(&format!("before {number}"));
+    }
+    mel.wait_for("Ana: before 4");
+    signal(&server.child, "KILL");
+    assert_eq!(exit_code(&mut server.child), None);
+    drop(server);
+    let mut again = again_at(folder.path(), &port);
+    let _again = TestServer::start(again.args(["--history", "off"]));
+    for client in [&*ana, &*mel] {
+        client.wait_for("again]");
+    }
+    ana.give("after");
+    mel.wait_for("Ana: after");
+}
+
+/// It has the lobby's lines of that time when it has another name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lost_the_name_while_away_gets_the_lobby_s_lines_with_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start(folder.path(), &[]);
+    let port = server.port.to_string();
+    let mut mel = client(&folder, &server, "Mel", &[]);
+    mel.give("connect");
+    mel.give("chat lobby");
+    mel.give("one");
+    mel.wait_for("Mel: one");
+    // It must not be the first to come back.
+    signal(&mel.child, "STOP");
+    signal(&server.child, "KILL");
+    assert_eq!(exit_code(&mut server.child), None);
+    drop(server);
+    let again = TestServer::start(&mut again_at(folder.path(), &port));
+    let other = connect(&again, "Mel").await;
+    other.enter_lobby().await.unwrap();
+    let lobby = RoomName::lobby();
+    other
+        .say(lobby.clone(), "in between".parse().unwrap())
+        .await
+        .unwrap();
+    signal(&mel.child, "CONT");
+    mel.wait_for("sets another name");
+    mel.give("/name Melanie");
+    mel.wait_for(") Mel: in between");
+    other.say(lobby, "and on".parse().unwrap()).await.unwrap();
+    mel.wait_for("Mel: and on");
+    let lines = lines_of(&mel);
+    let times = lines
+        .iter()
+        .filter(|line| line.ends_with("Mel: in between"));
+    assert_eq!(times.count(), 1, "{lines:#?}");
+}
+
 /// A member that stood still while more was said than the others keep for it gets the rest from the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_away_gets_from_the_server_what_no_member_has_any_more() {

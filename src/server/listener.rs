@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -90,7 +91,7 @@ impl Server {
         }
         let mut hub = Hub::new(hub::Config {
             people_max: config.limits.people_max,
-            lobby_next: past::lobby_next(history.as_ref()),
+            lobby_next: past::lobby_next(history.as_ref(), Timestamp::now()),
         });
         for (name, members) in kept.groups {
             hub.restore_group(Group { name, members });

@@ -25,12 +25,14 @@ const LOBBY_NUMBERS_LEFT_OUT: u64 = 65_536;
 /// What counts the lobby's lines, among the sessions that count their own.
 const LOBBY_ORIGIN: SessionId = SessionId(0);
 
-/// The number of the next thing that happens in the lobby.
-pub(super) fn lobby_next(history: Option<&History>) -> u64 {
+/// The number of the next thing that happens in the lobby: above those of earlier servers, also where nothing tells what these
+/// gave out, because no history was kept or its file is gone. Clients take what has a lower number for something they know.
+pub(super) fn lobby_next(history: Option<&History>, now: Timestamp) -> u64 {
     let positions = history.map(|history| history.positions(LOBBY, None));
     let counted = positions.unwrap_or_default().into_iter();
     let next = counted.filter(|p| p.origin == LOBBY_ORIGIN).map(|p| p.next);
-    next.max().map_or(1, |next| next + LOBBY_NUMBERS_LEFT_OUT)
+    let next = next.max().map_or(1, |next| next + LOBBY_NUMBERS_LEFT_OUT);
+    next.max(u64::try_from(now.as_millisecond()).unwrap_or(1))
 }
 
 /// What the history has to know of the rooms.

@@ -9,7 +9,7 @@ use super::{Failure, Repl, Seat};
 use crate::chat::{
     Happening, HistoryPage, HistoryQuery, RecordRange, RoomName, SearchWords, SessionId,
 };
-use crate::client::Connection;
+use crate::client::{Connection, RefusalCode, RequestError};
 
 /// How much is shown on entering a room.
 const SHOWN_ON_ENTERING: u32 = 100;
@@ -41,6 +41,10 @@ pub(super) async fn latest(
     };
     let page = connection?.history(room.clone(), query).await.ok()?;
     Some((page, asked))
+}
+
+fn is_not_kept(error: &RequestError) -> bool {
+    matches!(error, RequestError::Refusal(refusal) if refusal.code == RefusalCode::NoHistory)
 }
 
 /// Has files that are texts read as what their sender says.
@@ -135,7 +139,7 @@ impl Repl {
         let (Some(Seat::Lobby), Some(connection)) = (&self.seat, &self.connection) else {
             return Ok(());
         };
-        if self.lobby_next == 0 {
+        if self.lobby_next == 0 || !self.is_online {
             return Ok(());
         }
         let query = HistoryQuery {
@@ -149,8 +153,12 @@ impl Repl {
         let page = connection
             .whole_history(RoomName::lobby(), query, None)
             .await;
-        let Ok(mut page) = page else {
-            return Ok(());
+        let mut page = match page {
+            Ok(page) => page,
+            Err(error) if is_not_kept(&error) => return Ok(()),
+            Err(error) => {
+                return self.notice(&format!("what was said meanwhile cannot be shown: {error}"));
+            }
         };
         self.note_lobby_position(&page);
         let me = self.name.as_ref().map_or("", |name| name.as_str());

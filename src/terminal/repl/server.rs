@@ -121,6 +121,8 @@ impl Repl {
         self.print(&format!("Your name is {name}."))?;
         if is_new {
             self.come_online().await?;
+            // Without a name nothing of the lobby was heard.
+            self.catch_up_in_lobby().await?;
         }
         Ok(Vec::new())
     }
