@@ -313,6 +313,57 @@ fn messages_bear_the_time_unless_it_is_not_wanted() {
 }
 
 #[test]
+fn a_bar_stands_above_what_is_being_typed_and_is_gone_when_the_file_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (_server, address) = start_server(home.path(), &[]);
+    let enter = |name: &str| {
+        let downloads = home.path().join(name);
+        let downloads = downloads.to_str().unwrap();
+        let flags = ["--interface", "lo", "--server", &address, "--name", name];
+        let more = ["--downloads", downloads, "--rate-max", "4mbit"];
+        let client = Terminal::start(crds(home.path(), &[&flags[..], &more].concat()), 24, 100);
+        client.answer(MAIN, "connect");
+        let connected = format!("crds {address}> ");
+        if name == "Ana" {
+            client.answer(&connected, "makeroom lab1");
+        }
+        client.answer(&connected, "chat lab1");
+        client.wait_for_prompt(&format!("[lab1] {name}> "));
+        client
+    };
+    let (ana, mel) = (enter("Ana"), enter("Mel"));
+    let path = home.path().join("notes.bin");
+    std::fs::write(&path, vec![0xff; 3_000_000]).unwrap();
+    ana.answer("[lab1] Ana> ", &format!("/send {}", path.display()));
+    let has_above = |bar: &'static str, typed: &'static str| {
+        move |screen: &vt100::Screen| {
+            let contents = screen.contents();
+            let rows: Vec<&str> = contents.lines().collect();
+            let above = rows.iter().rev().nth(1);
+            above.is_some_and(|above| above.starts_with(bar)) && cursor_line(screen) == typed
+        }
+    };
+    let bar = has_above("sending notes.bin [", "[lab1] Ana> ");
+    ana.wait_for("a bar", bar);
+    mel.type_text("half a");
+    let bar = has_above("receiving notes.bin [", "[lab1] Mel> half a");
+    mel.wait_for("a bar above what is typed", &bar);
+    ana.answer("[lab1] Ana> ", "hello");
+    mel.wait_for_text("Ana: hello\nreceiving notes.bin [");
+    mel.wait_for("the same below a line", bar);
+    for client in [&mel, &ana] {
+        client.wait_for_text(" notes.bin");
+        client.wait_for("the end", |screen| {
+            let contents = screen.contents();
+            contents.contains("[saved ") || contents.contains("[1 of 1 have notes.bin]")
+        });
+        let lines = client.lines();
+        let is_left = lines.iter().any(|line| line.contains("ing notes.bin ["));
+        assert!(!is_left, "{lines:#?}");
+    }
+}
+
+#[test]
 fn bars_stay_below_what_is_said_and_leave_nothing_behind() {
     let home = tempfile::tempdir().unwrap();
     let group = free_group().to_string();

@@ -37,6 +37,8 @@ pub struct Console {
     asked: bool,
     vocabulary: Arc<Mutex<Vocabulary>>,
     screen: Screen,
+    /// Status lines are shown.
+    has_status: bool,
 }
 
 enum Screen {
@@ -60,6 +62,7 @@ impl Console {
             asked: false,
             vocabulary,
             screen: Screen::Terminal(editor),
+            has_status: false,
         })
     }
 
@@ -80,6 +83,7 @@ impl Console {
                 output: Box::new(output),
                 errors: Box::new(errors),
             },
+            has_status: false,
         }
     }
 
@@ -120,6 +124,16 @@ impl Console {
                 writeln!(output, "{line}")?;
                 output.flush()
             }
+        }
+    }
+
+    /// Shows these on a terminal right above what is being typed, in place of those before; a pipe has no such place.
+    pub(super) fn show_status(&mut self, lines: Vec<String>) {
+        let had_status = std::mem::replace(&mut self.has_status, !lines.is_empty());
+        if let Screen::Terminal(editor) = &self.screen
+            && (had_status || self.has_status)
+        {
+            editor.show_status(lines);
         }
     }
 

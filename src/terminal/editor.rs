@@ -4,6 +4,9 @@
 //! input until that input is dealt with, arriving lines wait: so a line said can take the place of the
 //! line typed, and nothing that arrives in between is erased with it.
 //!
+//! Status lines, which tell how far something is, stand right above what is being typed and are drawn anew in their place; an
+//! input that ends leaves them behind, unless its line is replaced.
+//!
 //! Printing has a thread of its own, because the editor takes one line at a time and none between two
 //! inputs: whoever asks for the next input must never wait for that.
 
@@ -56,8 +59,15 @@ struct Question {
 /// The asking side of the editor.
 pub(super) struct Editor {
     prompts: Sender<Question>,
-    lines: SyncSender<String>,
+    lines: SyncSender<Shown>,
     screen: Arc<SharedScreen>,
+}
+
+/// What is shown while somebody types.
+enum Shown {
+    Line(String),
+    /// In place of the status lines before; none ends them.
+    Status(Vec<String>),
 }
 
 /// Who may write on the screen.
@@ -90,6 +100,8 @@ struct ScreenState {
     stage: Stage,
     /// The editor is being given a line.
     printing: bool,
+    /// How many rows right above what is being typed, or the input that has ended, are status lines.
+    status_rows: usize,
 }
 
 impl SharedScreen {
@@ -142,6 +154,7 @@ impl Editor {
             state: Mutex::new(ScreenState {
                 stage: Stage::Idle,
                 printing: false,
+                status_rows: 0,
             }),
             changed: Condvar::new(),
             dropped: AtomicUsize::new(0),
@@ -175,6 +188,7 @@ impl Editor {
 
     /// Shows the prompt and begins to read.
     pub(super) fn ask(&self, prompt: &str, is_kept: bool) {
+        self.screen.lock().status_rows = 0;
         self.screen.enter(Stage::Asked);
         // Without the thread no input comes, which ends the program.
         let prompt = prompt.to_owned();
@@ -184,6 +198,11 @@ impl Editor {
     /// The input has come; what is printed now follows it on the screen.
     pub(super) fn answered(&self) {
         self.screen.enter(Stage::Idle);
+    }
+
+    /// Shows these in place of the status lines before. They are passed over while nobody types, or the screen takes none.
+    pub(super) fn show_status(&self, lines: Vec<String>) {
+        let _ = self.lines.try_send(Shown::Status(lines));
     }
 
     pub(super) fn print(&self, line: &str) -> io::Result<()> {
@@ -198,13 +217,15 @@ impl Editor {
     }
 
     fn queue(&self, line: &str) {
-        if self.lines.try_send(format!("{line}\n")).is_err() {
+        let line = Shown::Line(format!("{line}\n"));
+        if self.lines.try_send(line).is_err() {
             self.screen.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Only between an answer and the next question.
     pub(super) fn replace_input(&self, rows: usize, line: &str) -> io::Result<()> {
+        let rows = rows + std::mem::take(&mut self.screen.lock().status_rows);
         // Up to the row where the prompt began, and clear from there to the end of the screen.
         write_screen(&format!("\x1b[{rows}A\r\x1b[J{line}\n"))
     }
@@ -215,37 +236,84 @@ impl Editor {
     }
 }
 
-/// The next line that waits; when none does, how many had to be dropped.
-fn next_line(lines: &Receiver<String>, screen: &SharedScreen) -> Option<String> {
+/// What waits next; when nothing does, how many lines had to be dropped.
+fn next_shown(lines: &Receiver<Shown>, screen: &SharedScreen) -> Option<Shown> {
     match lines.try_recv() {
-        Ok(line) => Some(line),
+        Ok(shown) => Some(shown),
         Err(_) => match screen.dropped.swap(0, Ordering::Relaxed) {
             0 => lines.recv().ok(),
-            dropped => Some(format!(
-                "[{dropped} lines came too fast and are not shown]\n"
-            )),
+            dropped => {
+                let told = format!("[{dropped} lines came too fast and are not shown]\n");
+                Some(Shown::Line(told))
+            }
         },
     }
 }
 
 /// Gives lines to the editor while somebody types.
-fn print_lines(mut printer: impl ExternalPrinter, lines: &Receiver<String>, screen: &SharedScreen) {
-    while let Some(line) = next_line(lines, screen) {
+fn print_lines(mut printer: impl ExternalPrinter, lines: &Receiver<Shown>, screen: &SharedScreen) {
+    let mut status = Vec::new();
+    while let Some(shown) = next_shown(lines, screen) {
         let mut state = screen.lock();
         while state.stage != Stage::Editing {
             let woken = screen.changed.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
+        let line = match shown {
+            Shown::Line(line) => line,
+            Shown::Status(lines) => {
+                status = lines;
+                String::new()
+            }
+        };
+        let below = as_rows(&status);
+        let text = match (above(state.status_rows), line + &below.concat()) {
+            (above, text) if above.is_empty() && text.is_empty() => continue,
+            // The editor begins a row after what it is given.
+            (above, text) if text.is_empty() => format!("{above}\x1b[A\n"),
+            (above, text) => above + &text,
+        };
+        state.status_rows = below.len();
         state.printing = true;
         drop(state);
         // The lock is not held: the editor may need it before it takes the line.
-        let printed = printer.print(line);
+        let printed = printer.print(text);
         screen.lock().printing = false;
         screen.changed.notify_all();
         if printed.is_err() {
             return;
         }
     }
+}
+
+/// Takes away so many rows above the cursor.
+fn above(rows: usize) -> String {
+    match rows {
+        0 => String::new(),
+        rows => format!("\x1b[{rows}A\r\x1b[J"),
+    }
+}
+
+/// Status lines as they are printed: each on one row, and no more than leave place for the talk.
+fn as_rows(status: &[String]) -> Vec<String> {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    let (columns, rows_max) = size.map_or((COLUMNS_DEFAULT, 1), |size| {
+        (usize::from(size.ws_col), usize::from(size.ws_row) / 4)
+    });
+    let lines = status.iter().take(rows_max);
+    lines.map(|line| clipped(line, columns) + "\n").collect()
+}
+
+/// As much of a line as leaves the last column free: a row that is full may count as two.
+fn clipped(line: &str, columns: usize) -> String {
+    let mut left = columns.saturating_sub(1);
+    let fits = |cluster: &&str| {
+        let width = cluster.width();
+        let does_fit = width <= left;
+        left = left.saturating_sub(width);
+        does_fit
+    };
+    line.graphemes(true).take_while(fits).collect()
 }
 
 fn write_screen(text: &str) -> io::Result<()> {
@@ -415,7 +483,7 @@ impl Completer for Words {
 
 #[cfg(test)]
 mod tests {
-    use super::rows;
+    use super::{clipped, rows};
 
     #[test]
     fn rows_are_counted_as_the_editor_wraps() {
@@ -425,5 +493,13 @@ mod tests {
         assert_eq!(rows("> a\nb", 10), 2);
         // Ten columns are full before a wide character: it goes to the next row.
         assert_eq!(rows("> 1234567你", 10), 2);
+    }
+
+    #[test]
+    fn a_status_line_takes_one_row() {
+        assert_eq!(clipped("123456789", 10), "123456789");
+        assert_eq!(clipped("1234567890", 10), "123456789");
+        assert_eq!(clipped("12345678你", 10), "12345678");
+        assert_eq!(clipped("1", 0), "");
     }
 }

@@ -10,6 +10,9 @@ use super::bars::Bar;
 use super::lines::tell;
 use crate::chat::{ByteSize, FileOffer, printable};
 
+/// How often a bar that stands in one place is drawn, by whom nothing else draws.
+pub(super) const DRAW: Duration = Duration::from_secs(1);
+
 /// Where there is no bar, a line tells it this often.
 pub(super) const TELL: Duration = Duration::from_secs(3);
 
@@ -17,39 +20,58 @@ pub(super) const TELL: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Meter {
     size_bytes: u64,
-    /// What was there before.
-    first_bytes: Option<u64>,
+    /// What was there at first, and when that was still all.
+    first: Option<(u64, Instant)>,
     started: Instant,
 }
+
+/// How wide a bar is between its ends, in columns.
+const BAR_COLUMNS: usize = 16;
 
 impl Meter {
     pub(super) fn new(size_bytes: u64) -> Self {
         Self {
             size_bytes,
-            first_bytes: None,
+            first: None,
             started: Instant::now(),
         }
     }
 
-    /// Whether it takes so long that a person wants to know how far it is.
-    pub(super) fn is_worth_telling(&self) -> bool {
-        self.started.elapsed() >= TELL
+    /// Whether it has taken so long already.
+    pub(super) fn has_taken(&self, time: Duration) -> bool {
+        self.started.elapsed() >= time
     }
 
-    /// So much is there; what is there at first did not come now.
-    pub(super) fn note(&mut self, bytes: u64) -> u64 {
-        *self.first_bytes.get_or_insert(bytes)
+    /// So much is there; what it was at first, and when. What was there before did not come now, and until somebody takes a
+    /// file nothing moves.
+    fn note(&mut self, bytes: u64) -> (u64, Instant) {
+        match self.first {
+            Some(first) if bytes > first.0 => first,
+            _ => *self.first.insert((bytes, Instant::now())),
+        }
+    }
+
+    /// `[========>       ]`.
+    pub(super) fn bar(&self, bytes: u64) -> String {
+        let share = match self.size_bytes {
+            0 => 1.0,
+            size => (bytes as f64 / size as f64).min(1.0),
+        };
+        let columns = (share * BAR_COLUMNS as f64) as usize;
+        let head = if columns < BAR_COLUMNS { ">" } else { "" };
+        let done = "=".repeat(columns) + head;
+        format!("[{done:BAR_COLUMNS$}]")
     }
 
     /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`.
     pub(super) fn line(&mut self, bytes: u64) -> String {
-        let first = self.note(bytes);
+        let (first_bytes, first_at) = self.note(bytes);
         let percent = match self.size_bytes {
             0 => 100,
             size => u128::from(bytes.min(size)) * 100 / u128::from(size),
         };
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let speed = bytes.saturating_sub(first) as f64 / seconds;
+        let seconds = first_at.elapsed().as_secs_f64().max(0.001);
+        let speed = bytes.saturating_sub(first_bytes) as f64 / seconds;
         let so_far = format!(
             "{percent} %, {} of {}",
             ByteSize(bytes),

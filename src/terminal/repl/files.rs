@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{Failure, Repl, Seat};
 use crate::chat::{FileOffer, RoomName, UserName};
 use crate::client::{Connection, FileFor, Offer};
+use crate::terminal::progress;
 use crate::terminal::transfers::Told;
 
 impl Repl {
@@ -90,12 +91,22 @@ impl Repl {
         }
     }
 
-    /// How far the files are that are on their way.
-    pub(super) fn show_progress(&mut self) -> io::Result<()> {
-        for line in self.transfers.progress() {
-            self.notice(&line)?;
+    /// How far the files are that are on their way: as bars on a terminal, in a pipe a line each.
+    pub(super) fn tell_progress(&mut self) -> io::Result<()> {
+        if self.console.is_terminal() {
+            self.draw_progress();
+            return Ok(());
         }
-        Ok(())
+        let lines = self.transfers.progress(progress::TELL, false);
+        lines.iter().try_for_each(|line| self.notice(line))
+    }
+
+    /// The bars, where there are any.
+    pub(super) fn draw_progress(&mut self) {
+        if self.console.is_terminal() {
+            let bars = self.transfers.progress(progress::DRAW, true);
+            self.console.show_status(bars);
+        }
     }
 
     pub(super) fn show_transfer(&mut self, told: Option<Told>) -> io::Result<()> {

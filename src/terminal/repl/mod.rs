@@ -67,12 +67,13 @@ pub struct Settings {
 /// Nobody reads the output any more.
 pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
     tidy(&settings.downloads);
+    let progress_due = progress_due(console.is_terminal());
     let mut repl = Repl {
         console,
         name: settings.name.clone(),
         server: settings.server.clone(),
         transfers: Transfers::new(settings.downloads.clone(), settings.auto_accept),
-        progress_due: progress_due(),
+        progress_due,
         settings,
         connection: None,
         is_lost: false,
@@ -163,8 +164,11 @@ struct Repl {
 }
 
 /// The first is due when a transfer has taken that long.
-fn progress_due() -> Interval {
-    let mut due = interval(progress::TELL);
+fn progress_due(is_terminal: bool) -> Interval {
+    let mut due = interval(match is_terminal {
+        true => progress::DRAW,
+        false => progress::TELL,
+    });
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     due
 }
@@ -188,9 +192,11 @@ impl Repl {
             event = next_in_room(&mut self.seat) => self.show_room_event(event).await?,
             news = self.transfers.next() => {
                 let told = self.transfers.note(news);
+                // Of what has ended there is none any more.
+                self.draw_progress();
                 self.show_transfer(told)?;
             }
-            _ = self.progress_due.tick(), if self.transfers.is_running() => self.show_progress()?,
+            _ = self.progress_due.tick(), if self.transfers.is_running() => self.tell_progress()?,
             event = next_from_server(&mut self.connection) => self.show_connection_event(event).await?,
         }
         Ok(ControlFlow::Continue(()))

@@ -5,6 +5,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -286,8 +287,8 @@ impl Transfers {
         self.rows.values().any(Row::is_running)
     }
 
-    /// How far those are that are on their way, a line for each.
-    pub(super) fn progress(&mut self) -> Vec<String> {
+    /// How far those are that have been on their way for so long, a line for each, with a bar or without.
+    pub(super) fn progress(&mut self, time: Duration, has_bar: bool) -> Vec<String> {
         let mut lines = Vec::new();
         for row in self.rows.values_mut() {
             let verb = match row.what {
@@ -296,10 +297,11 @@ impl Transfers {
             };
             let name = row.what.name().clone();
             if let State::Running(running) = &mut row.state
-                && running.is_worth_telling()
-                && let Some(far) = running.far()
+                && let Some(far) = running.far(time)
             {
-                lines.push(format!("{verb} {name}: {far}"));
+                let bar = running.bar().filter(|_| has_bar);
+                let bar = bar.map_or_else(|| ":".to_owned(), |bar| format!(" {bar}"));
+                lines.push(format!("{verb} {name}{bar} {far}"));
             }
         }
         lines

@@ -1,5 +1,7 @@
 //! One transfer: what it is, and how it stands.
 
+use std::time::Duration;
+
 use super::Told;
 use super::work::Done;
 use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
@@ -100,18 +102,21 @@ impl Row {
 }
 
 impl Running {
-    pub(super) fn is_worth_telling(&self) -> bool {
-        self.meter.as_ref().is_some_and(Meter::is_worth_telling)
-    }
-
-    /// None before it goes.
-    pub(super) fn far(&mut self) -> Option<String> {
+    /// None before it goes, and before it has gone for so long.
+    pub(super) fn far(&mut self, time: Duration) -> Option<String> {
         let done = *self.transfer.progress.borrow();
-        let far = self.meter.as_mut()?.line(done);
+        let meter = self.meter.as_mut().filter(|meter| meter.has_taken(time));
+        let far = meter?.line(done);
         Some(match self.who.as_str() {
             "" => far,
             who => format!("{far} {who}"),
         })
+    }
+
+    /// The same as a bar.
+    pub(super) fn bar(&self) -> Option<String> {
+        let done = *self.transfer.progress.borrow();
+        Some(self.meter.as_ref()?.bar(done))
     }
 }
 
@@ -135,7 +140,9 @@ impl Row {
         };
         let state = match &mut self.state {
             State::Offered => format!("offered: /receive {id}"),
-            State::Running(running) => running.far().unwrap_or_else(|| "preparing".to_owned()),
+            State::Running(running) => running
+                .far(Duration::ZERO)
+                .unwrap_or_else(|| "preparing".to_owned()),
             State::Shared(_) => "offered to who comes".to_owned(),
             State::Ended(how) => (*how).to_owned(),
         };
