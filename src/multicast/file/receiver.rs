@@ -166,9 +166,10 @@ impl Receiver {
             && symbol.object == self.object
             && symbol.bytes.len() == self.layout.symbol_bytes()
             && symbol.block < self.layout.blocks();
-        if !is_ours || !self.note(header, now) {
+        if !is_ours {
             return None;
         }
+        self.note(header, now);
         self.passed = self.passed.max(symbol.passed).min(self.layout.blocks());
         self.put_off(now);
         if self.has[symbol.block as usize] {
@@ -177,11 +178,14 @@ impl Receiver {
         self.take(symbol)
     }
 
-    /// Counts what came. False if too many claim to send this file.
-    fn note(&mut self, header: &Header, now: Instant) -> bool {
+    /// Counts what came. Where too many claim to send this file, who was not heard for the longest time is forgotten.
+    fn note(&mut self, header: &Header, now: Instant) {
         let from = header.transmitter;
         if !self.flows.contains_key(&from) && self.flows.len() >= FILE_FLOWS_MAX {
-            return false;
+            let last = self.flows.iter().min_by_key(|(_, flow)| flow.heard);
+            if let Some(last) = last.map(|(id, _)| *id) {
+                self.flows.remove(&last);
+            }
         }
         let flow = self.flows.entry(from).or_insert_with(|| Flow {
             top: header.number,
@@ -202,7 +206,6 @@ impl Receiver {
             self.asks = self.asks.wrapping_add(1);
             self.is_asked |= self.answers(header.group_size);
         }
-        true
     }
 
     /// In a large group members take turns with their answers.

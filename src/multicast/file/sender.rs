@@ -189,10 +189,7 @@ impl Sender {
         if header.room_tag != self.room_tag || need.object != self.object {
             return;
         }
-        let from = header.transmitter;
-        if !self.receivers.contains_key(&from) && self.receivers.len() >= FILE_RECEIVERS_MAX {
-            return;
-        }
+        self.make_room_for(header.transmitter);
         let is_ours = need.to == self.me;
         self.note(header, need, is_ours, now);
         if need.answer == Answer::Wants {
@@ -202,6 +199,19 @@ impl Sender {
         self.advance_window(now);
         // Who answers will do so again.
         self.ask = Some((now + ASK_RETRY_FIRST, ASK_RETRY_FIRST));
+    }
+
+    /// Forged answers must not keep those out that are there: who was not heard for the longest time goes first, and of those
+    /// who want nothing.
+    fn make_room_for(&mut self, member: MemberId) {
+        if self.receivers.len() < FILE_RECEIVERS_MAX || self.receivers.contains_key(&member) {
+            return;
+        }
+        let receivers = self.receivers.iter();
+        let last = receivers.min_by_key(|(_, w)| (w.answer == Answer::Wants, w.heard));
+        if let Some(last) = last.map(|(id, _)| *id) {
+            self.receivers.remove(&last);
+        }
     }
 
     fn note(&mut self, header: &Header, need: &Need, is_ours: bool, now: Instant) {
@@ -462,9 +472,13 @@ impl Sender {
         }
         let wait = Micros(2 * wait.0).min(NEED_RETRY_MAX);
         self.ask = Some((now + wait, wait));
+        // An empty file has nothing to ask with.
+        if self.layout.blocks() == 0 {
+            return Step::Wait(now + wait);
+        }
         let lacking = self.receivers.values().filter(|w| w.is_waiting(now));
         let block = lacking.map(|wanting| wanting.first).min().unwrap_or(0);
-        let block = block.min(self.layout.blocks().saturating_sub(1));
+        let block = block.min(self.layout.blocks() - 1);
         self.owed.insert(block, 1);
         match self.owed_symbol() {
             Some((block, symbol)) => Step::Send(self.send(block, symbol, true, now)),

@@ -7,7 +7,9 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::chat::{FileHash, FileName, FileOffer};
-use crate::multicast::config::{BLOCK_SYMBOLS, PARITY_SYMBOLS, SYMBOL_BYTES_STEP};
+use crate::multicast::config::{
+    BLOCK_SYMBOLS, FILE_FLOWS_MAX, FILE_RECEIVERS_MAX, PARITY_SYMBOLS, SYMBOL_BYTES_STEP,
+};
 use crate::multicast::content::Offer;
 use crate::multicast::packet::{
     Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime, Role,
@@ -327,33 +329,11 @@ fn a_large_group_is_served_by_turns() {
     assert!(network.factor() < 1.2, "{}", network.factor());
 }
 
-#[test]
-fn what_others_say_of_a_file_costs_nothing() {
-    let mut network = Network::new(BLOCK_BYTES, 1, 0.0, 6);
-    network.run();
-    let need = Need {
-        object: object(),
-        to: MemberId(1),
-        top: u32::MAX,
-        echo_stamp_us: 5,
-        echo_delay_us: 7,
-        loss: QuantisedShare(u16::MAX - 1),
-        buffer_kib: 0,
-        answer: Answer::Wants,
-        have: u32::MAX,
-        first: u32::MAX,
-        blocks: vec![
-            BlockNeed {
-                block: u32::MAX,
-                symbols: u16::MAX,
-            };
-            NEED_BLOCKS_MAX
-        ],
-    };
-    let planned = network.sender.symbols_sent();
-    let header = Header {
+/// Of somebody who is nobody here.
+fn forged_header(transmitter: u64) -> Header {
+    Header {
         room_tag: TAG,
-        transmitter: MemberId(66),
+        transmitter: MemberId(transmitter),
         number: 0,
         stamp_us: 0,
         age_ms: 0,
@@ -362,8 +342,36 @@ fn what_others_say_of_a_file_costs_nothing() {
         role: Role::Member,
         poll: false,
         wants_report: false,
+    }
+}
+
+fn forged_need(answer: Answer, blocks: usize) -> Need {
+    let all = BlockNeed {
+        block: u32::MAX,
+        symbols: u16::MAX,
     };
-    network.sender.hear(&header, &need, network.now);
+    Need {
+        object: object(),
+        to: MemberId(1),
+        top: u32::MAX,
+        echo_stamp_us: 5,
+        echo_delay_us: 7,
+        loss: QuantisedShare(u16::MAX - 1),
+        buffer_kib: 0,
+        answer,
+        have: u32::MAX,
+        first: u32::MAX,
+        blocks: vec![all; blocks],
+    }
+}
+
+#[test]
+fn what_others_say_of_a_file_costs_nothing() {
+    let mut network = Network::new(BLOCK_BYTES, 1, 0.0, 6);
+    network.run();
+    let planned = network.sender.symbols_sent();
+    let need = forged_need(Answer::Wants, NEED_BLOCKS_MAX);
+    network.sender.hear(&forged_header(66), &need, network.now);
     for _ in 0..1000 {
         if let Step::Wait(until) = network.sender.poll(network.now) {
             network.now = until.max(network.now + Micros(1));
@@ -371,4 +379,41 @@ fn what_others_say_of_a_file_costs_nothing() {
     }
     // It is asked now and then what it needs, for the seconds that it is believed.
     assert!(network.sender.symbols_sent() < planned + 50);
+}
+
+#[test]
+fn of_an_empty_file_nothing_is_sent_whoever_wants_it() {
+    let mut network = Network::new(0, 0, 0.0, 7);
+    let need = forged_need(Answer::Wants, NEED_BLOCKS_MAX);
+    for _ in 0..1000 {
+        network.sender.hear(&forged_header(66), &need, network.now);
+        let Step::Wait(until) = network.sender.poll(network.now) else {
+            panic!("there is nothing to send");
+        };
+        network.now = until.max(network.now + Micros(1));
+    }
+}
+
+#[test]
+fn who_only_claims_to_send_or_to_receive_keeps_nobody_out() {
+    let mut network = Network::new(4 * BLOCK_BYTES, 3, 0.05, 8);
+    for number in 0..FILE_RECEIVERS_MAX as u64 {
+        let need = forged_need(Answer::Has, 0);
+        let header = forged_header(1000 + number);
+        network.sender.hear(&header, &need, network.now);
+    }
+    let symbol = Symbol {
+        object: object(),
+        block: 0,
+        symbol: u16::MAX,
+        passed: 0,
+        bytes: &vec![0; network.layout.symbol_bytes()],
+    };
+    for getting in &mut network.receivers {
+        for number in 0..FILE_FLOWS_MAX as u64 {
+            let header = forged_header(1000 + number);
+            getting.receiver.hear(&header, &symbol, network.now);
+        }
+    }
+    network.run();
 }
