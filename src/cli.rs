@@ -275,7 +275,7 @@ pub struct ListenArgs {
     /// Where to listen.
     #[command(flatten)]
     pub group: GroupArgs,
-    /// Save the files that are offered into this folder; with --since those of then too, if they are not there yet
+    /// Save the files that are offered into this folder; with --since those of then too
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,
     /// One JSON object a line: event, room, at, and what belongs to the event

@@ -34,11 +34,12 @@ async fn a_file_reaches_all_and_nothing_is_overwritten() {
     std::fs::write(folder.join("notes.bin"), "mine").unwrap();
     let (path, content) = file(home.path(), "notes.bin", 3_000_000);
     let shared = share(&ana, &path).await;
-    for (member, expected) in [(&mut mel, "notes (2).bin"), (&mut lou, "notes (3).bin")] {
+    // What is there when the second one comes is for that one too.
+    for member in [&mut mel, &mut lou] {
         let (from, offer) = offered(member).await;
         assert_eq!(from, "Ana");
         let fetched = fetch(member, &offer, &folder).await;
-        assert_eq!(fetched.path, folder.join(expected));
+        assert_eq!(fetched.path, folder.join("notes (2).bin"));
         assert!(std::fs::read(&fetched.path).unwrap() == content);
     }
     let Shared::ByMulticast(outgoing) = &shared else {
@@ -48,7 +49,7 @@ async fn a_file_reaches_all_and_nothing_is_overwritten() {
     assert_eq!((delivered.by, delivered.of), (2, 2));
     assert_eq!(std::fs::read(folder.join("notes.bin")).unwrap(), b"mine");
     // No part is left.
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
 }
 
 /// Symbols are of kind 7, needs of kind 8: the third byte.

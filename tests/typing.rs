@@ -347,7 +347,7 @@ fn a_bar_stands_above_what_is_being_typed_and_is_gone_when_the_file_is_there() {
     ana.wait_for("a bar", bar);
     mel.type_text("half a");
     let bar = has_above("receiving notes.bin [", "[lab1] Mel> half a");
-    mel.wait_for("a bar above what is typed", &bar);
+    mel.wait_for("a bar above what is typed", bar);
     ana.answer("[lab1] Ana> ", "hello");
     mel.wait_for_text("Ana: hello\nreceiving notes.bin [");
     mel.wait_for("the same below a line", bar);

@@ -9,8 +9,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::{Files, RequestError, Transfer, TransferError};
+use crate::chat::FileOffer;
 use crate::control::RefusalCode;
-use crate::files::{FileError, PartFile, SourceFile};
+use crate::files::{FileError, PartFile, SourceFile, find_same};
 use crate::multicast::content::Offer;
 use crate::multicast::file::Layout;
 use crate::multicast::session::Delivered;
@@ -56,7 +57,7 @@ pub struct Fetched {
 
 impl Fetched {
     /// It is there, and there is nobody to answer.
-    pub fn at(path: PathBuf) -> Self {
+    pub(super) fn at(path: PathBuf) -> Self {
         Self {
             path,
             incoming: None,
@@ -84,6 +85,9 @@ pub enum RoomFileError {
     /// The way through the server.
     #[error(transparent)]
     Server(#[from] TransferError),
+    /// Who offered it does not any more, and the server does not have it.
+    #[error("it is not offered any more: what came is kept for when it is offered again")]
+    Withdrawn,
     /// It could not go on.
     #[error("{0}")]
     Failed(String),
@@ -177,8 +181,9 @@ impl RoomFiles {
         Ok(Shared::ByMulticast(sent.await??))
     }
 
-    /// Receives a file that was offered into `folder`. What an earlier attempt has received is kept; what this one has
-    /// is there for the next, unless it is cancelled. While nobody sends it, it waits.
+    /// Receives a file that was offered into `folder`, unless it is there already. What an earlier attempt has received is kept;
+    /// what this one has is there for the next, unless it is cancelled. While nobody sends it, it waits; but not for one that
+    /// was withdrawn.
     ///
     /// # Errors
     /// See [`RoomFileError`].
@@ -188,6 +193,14 @@ impl RoomFiles {
         folder: &Path,
         transfer: &Transfer,
     ) -> Result<Fetched, RoomFileError> {
+        if let Some(path) = find(folder, &offer.file).await? {
+            transfer.progress.send_replace(offer.file.size_bytes);
+            let (offer, there) = (offer.clone(), path.clone());
+            let incoming = self.ask(|answer| RoomCommand::ConfirmFile(offer, there, answer));
+            // Where that cannot be told it is here all the same.
+            let incoming = incoming.await.ok().and_then(Result::ok);
+            return Ok(Fetched { path, incoming });
+        }
         let mut is_stalled = false;
         loop {
             let is_relayed = self.is_relayed().await;
@@ -206,6 +219,9 @@ impl RoomFiles {
                     Err(error) if !is_relayed && is_not_there(&error) => {}
                     Err(error) => return Err(error.into()),
                 }
+            }
+            if transfer.withdrawn.is_cancelled() {
+                return Err(RoomFileError::Withdrawn);
             }
             match self.receive(offer, folder, transfer).await? {
                 Some(fetched) => return Ok(fetched),
@@ -227,6 +243,7 @@ impl RoomFiles {
         let incoming = incoming.await??;
         let ended = tokio::select! {
             ended = self.watch(&incoming, transfer) => ended,
+            () = transfer.withdrawn.cancelled() => Ok(None),
             () = transfer.cancel.cancelled() => Err(TransferError::Cancelled.into()),
         };
         match ended {
@@ -240,10 +257,9 @@ impl RoomFiles {
             Err(error) => {
                 end(incoming).await;
                 if error.is_cancelled() {
-                    let part = open_part(offer, folder).await?;
-                    spawn_blocking(move || part.discard())
-                        .await
-                        .map_err(ended_early)??;
+                    let (folder, file) = (folder.to_owned(), offer.file.clone());
+                    let removed = spawn_blocking(move || PartFile::remove(&folder, &file));
+                    removed.await.map_err(ended_early)??;
                 }
                 return Err(error);
             }
@@ -269,6 +285,10 @@ impl RoomFiles {
                     transfer.progress.send_replace(have_bytes);
                     if is_stalled && self.server.is_some() {
                         return Ok(None);
+                    }
+                    // Nobody would be heard of who offers it again.
+                    if is_stalled && self.room.upgrade().is_none() {
+                        return Err(RoomFileError::Withdrawn);
                     }
                 }
             }
@@ -309,6 +329,13 @@ fn is_not_there(error: &TransferError) -> bool {
         TransferError::Request(RequestError::Lost(_) | RequestError::Gone(_)) => true,
         _ => false,
     }
+}
+
+/// Where this file is already.
+async fn find(folder: &Path, file: &FileOffer) -> Result<Option<PathBuf>, RoomFileError> {
+    let (folder, file) = (folder.to_owned(), file.clone());
+    let found = spawn_blocking(move || find_same(&folder, &file)).await;
+    found.map_err(ended_early)
 }
 
 async fn open_part(offer: &Offer, folder: &Path) -> Result<PartFile, RoomFileError> {

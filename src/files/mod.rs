@@ -12,6 +12,7 @@ mod trailer;
 pub use error::FileError;
 pub use new_file::{NewFile, remove_new_files};
 pub use part_file::{FoundPart, PartFile, parts_in};
+pub use publish::find_same;
 pub use source_file::{SourceFile, hash_of};
 
 /// What is read at once where a file is read for its hash, in bytes.

@@ -89,6 +89,15 @@ impl PartFile {
         Ok(part)
     }
 
+    /// Removes the part file of what was offered in `folder`, also where the disk is full.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn remove(folder: &Path, offer: &FileOffer) -> Result<(), FileError> {
+        let (_file, path) = take_free(folder, offer)?;
+        fs::remove_file(&path).map_err(|error| FileError::of(&path, error))
+    }
+
     /// What it is a part of.
     pub fn offer(&self) -> &FileOffer {
         &self.offer

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::FileError;
-use crate::chat::FileName;
+use super::{FileError, SourceFile};
+use crate::chat::{FileName, FileOffer};
 
 /// So many files of one name are told apart by a number.
 const COPIES_MAX: u32 = 10_000;
@@ -24,6 +24,16 @@ pub(super) fn publish(part: &Path, folder: &Path, name: &FileName) -> Result<Pat
     Err(FileError::NoFreeName {
         folder: folder.to_owned(),
         name: name.clone(),
+    })
+}
+
+/// Where this very file is already under its name, or under that with a number.
+pub fn find_same(folder: &Path, offer: &FileOffer) -> Option<PathBuf> {
+    let paths = (1..=COPIES_MAX).map(|copy| folder.join(copy_name(&offer.name, copy)));
+    let mut there = paths.take_while(|path| path.exists());
+    there.find(|path| {
+        let is_as_long = SourceFile::open_kept(path, offer).is_ok();
+        is_as_long && SourceFile::open(path).is_ok_and(|same| same.offer().hash == offer.hash)
     })
 }
 
@@ -54,7 +64,9 @@ fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
 /// The same in two steps: [`super::PartFile::open`] never goes on with a part that has two names.
 fn link_to_free(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
-    fs::remove_file(from)
+    // It has its name; the other is removed when the part is opened again.
+    let _ = fs::remove_file(from);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -67,6 +79,23 @@ mod tests {
         assert_eq!(copy_name(&name, 1), "a.tar.gz");
         assert_eq!(copy_name(&name, 2), "a.tar (2).gz");
         assert_eq!(copy_name(&FileName::of("README"), 3), "README (3)");
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_found_by_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("a.txt", "other");
+        let offer = FileOffer {
+            name: FileName::of("a.txt"),
+            size_bytes: 4,
+            hash: crate::chat::FileHash(*blake3::hash(b"same").as_bytes()),
+        };
+        assert_eq!(find_same(folder.path(), &offer), None);
+        write("a (2).txt", "some");
+        write("a (3).txt", "same");
+        let found = folder.path().join("a (3).txt");
+        assert_eq!(find_same(folder.path(), &offer), Some(found));
     }
 
     #[test]

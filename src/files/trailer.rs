@@ -52,7 +52,8 @@ impl Layout {
 /// Writes map and footer. The footer is the last, so that a part file that has one has its map.
 pub(super) fn write(file: &File, offer: &FileOffer, layout: Layout, map: &[u8]) -> io::Result<()> {
     let footer_at = layout.part_bytes() - FOOTER_BYTES;
-    file.set_len(layout.size_bytes)?;
+    // First without a footer; and never, not even in between, as long as the file itself: that would be one that is whole.
+    file.set_len(footer_at)?;
     file.set_len(layout.part_bytes())?;
     file.write_all_at(map, layout.size_bytes)?;
     file.write_all_at(&footer(offer, layout.block_bytes), footer_at)

@@ -1,5 +1,6 @@
 //! A seat in a room as its owner has it: how it is taken, and what it can be asked.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -63,6 +64,8 @@ pub enum RoomCommand {
         Box<PartFile>,
         oneshot::Sender<Result<Incoming, SayError>>,
     ),
+    /// Tell who sends this file that it is here already.
+    ConfirmFile(Offer, PathBuf, oneshot::Sender<Result<Incoming, SayError>>),
     /// Answer when every member there has what was said, or after this time.
     AwaitDelivery(Said, Duration, oneshot::Sender<Delivered>),
     /// Speak under this name from now on.

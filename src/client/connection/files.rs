@@ -16,7 +16,7 @@ use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{FileHash, FileOffer};
 use crate::control::{FILE_PIECE_BYTES, FileFor, RefusalCode, Reply, Request};
-use crate::files::{FileError, PartFile, SourceFile};
+use crate::files::{FileError, PartFile, SourceFile, find_same};
 
 /// Pieces that are asked for, or sent, before the first is answered: enough for a fast network, and little to
 /// wait behind for a line.
@@ -46,6 +46,8 @@ pub struct Transfer {
     pub patience: Duration,
     /// Ends it. What was received so far is removed.
     pub cancel: CancellationToken,
+    /// Who offered it does not any more: it is waited for no longer, and what was received stays.
+    pub withdrawn: CancellationToken,
     /// How many bytes have been done.
     pub progress: watch::Sender<u64>,
 }
@@ -55,6 +57,7 @@ impl Default for Transfer {
         Self {
             patience: Duration::from_secs(60),
             cancel: CancellationToken::new(),
+            withdrawn: CancellationToken::new(),
             progress: watch::Sender::new(0),
         }
     }
@@ -107,6 +110,8 @@ struct Standstill {
     patience: Duration,
     since: Instant,
     wait: Duration,
+    /// What stood in the way last: the server tells how much it has of what is on its way to it.
+    why: String,
 }
 
 impl Standstill {
@@ -115,6 +120,7 @@ impl Standstill {
             patience,
             since: Instant::now(),
             wait: AGAIN_WAIT,
+            why: String::new(),
         }
     }
 
@@ -124,6 +130,11 @@ impl Standstill {
 
     /// Waits after what is wrong for now; gives it back if it has been so for too long.
     async fn wait_after(&mut self, error: TransferError) -> Result<(), TransferError> {
+        let why = error.to_string();
+        if why != self.why {
+            self.since = Instant::now();
+            self.why = why;
+        }
         if !error.is_for_now() || self.since.elapsed() >= self.patience {
             return Err(error);
         }
@@ -224,7 +235,7 @@ impl Files {
         .await
     }
 
-    /// Fetches a file that the server has, or will have, into `folder`, and tells where it is there. What an earlier
+    /// Fetches a file that the server has, or will have, into `folder`, unless it is there already, and tells where it is there. What an earlier
     /// attempt has received is kept; what this one has is there for the next unless it is cancelled.
     ///
     /// # Errors
@@ -235,6 +246,16 @@ impl Files {
         folder: &Path,
         transfer: &Transfer,
     ) -> Result<PathBuf, TransferError> {
+        let (wanted, there) = (offer.clone(), folder.to_owned());
+        let found = spawn_blocking(move || find_same(&there, &wanted)).await;
+        if let Some(path) = joined(found) {
+            transfer.progress.send_replace(offer.size_bytes);
+            return Ok(path);
+        }
+        tokio::select! {
+            is_there = self.await_there(offer, transfer.patience) => is_there?,
+            () = transfer.cancel.cancelled() => return Err(TransferError::Cancelled),
+        }
         let (wanted, folder) = (offer.clone(), folder.to_owned());
         let opened = spawn_blocking(move || PartFile::open(&folder, &wanted, FILE_PIECE_BYTES));
         let part = joined(opened.await)?;
@@ -259,6 +280,27 @@ impl Files {
                 Err(TransferError::Cancelled)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the server has some of it: before that no part is made here, nor one that is there cut anew.
+    async fn await_there(
+        &self,
+        offer: &FileOffer,
+        patience: Duration,
+    ) -> Result<(), TransferError> {
+        let mut standstill = Standstill::new(patience);
+        // Of an empty file nothing has to come.
+        if offer.size_bytes == 0 {
+            return Ok(());
+        }
+        loop {
+            let asked = async { answered(self.get(offer.hash, 0).await?).await };
+            match asked.await {
+                Ok(_) => return Ok(()),
+                Err(error) if self.is_closed() => return Err(error.into()),
+                Err(error) => standstill.wait_after(error.into()).await?,
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Files of the room that a seat is in.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use super::{RoomTask, Speech};
@@ -49,16 +51,25 @@ impl RoomTask {
     }
 
     pub(super) fn receive_file(&self, offer: &Offer, part: PartFile) -> Result<Incoming, SayError> {
+        let options = self.receiving_options()?;
+        Ok(transfer::receive(&options, offer, part, Box::new(Publish))?)
+    }
+
+    pub(super) fn confirm_file(&self, offer: &Offer, path: PathBuf) -> Result<Incoming, SayError> {
+        let options = self.receiving_options()?;
+        Ok(transfer::confirm(&options, offer, path)?)
+    }
+
+    fn receiving_options(&self) -> Result<ReceivingOptions, SayError> {
         let Speech::Reliable(reliable) = &self.speech else {
             return Err(SayError::Plain);
         };
-        let options = ReceivingOptions {
+        Ok(ReceivingOptions {
             member: reliable.id().0,
             is_observer: false,
             room: self.room,
             interface: self.interface.clone(),
             ttl: self.ttl,
-        };
-        Ok(transfer::receive(&options, offer, part, Box::new(Publish))?)
+        })
     }
 }

@@ -232,6 +232,9 @@ impl RoomTask {
             RoomCommand::ReceiveFile(offer, part, answer) => {
                 let _ = answer.send(self.receive_file(&offer, *part));
             }
+            RoomCommand::ConfirmFile(offer, path, answer) => {
+                let _ = answer.send(self.confirm_file(&offer, path));
+            }
             RoomCommand::AwaitDelivery(said, wait, answer) => match &mut self.speech {
                 Speech::Plain(_) => _ = answer.send(Delivered { by: 0, of: 0 }),
                 Speech::Reliable(reliable) => reliable.await_delivery(said, wait, answer),

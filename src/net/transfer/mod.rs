@@ -6,7 +6,7 @@ mod receiving;
 mod sending;
 mod stop;
 
-pub use receiving::{Incoming, Keeper, Publish, Received, ReceivingOptions, receive};
+pub use receiving::{Incoming, Keeper, Publish, Received, ReceivingOptions, confirm, receive};
 pub use sending::{Outgoing, SendingOptions, Sent, send};
 
 use super::Interface;

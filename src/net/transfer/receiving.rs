@@ -79,7 +79,12 @@ impl Keeper for Publish {
     }
 
     /// What came stays for the next time.
-    fn abandon(&mut self, _part: PartFile) {}
+    fn abandon(&mut self, part: PartFile) {
+        if part.received_bytes() == 0 {
+            // One that is left is removed when it is old.
+            let _ = part.discard();
+        }
+    }
 }
 
 /// How far a file that is received has come.
@@ -131,6 +136,37 @@ pub fn receive(
     part: PartFile,
     keeper: Box<dyn Keeper>,
 ) -> Result<Incoming, OpenError> {
+    let told = Received::Part {
+        have_bytes: part.received_bytes(),
+        is_stalled: false,
+    };
+    let blocks = 0..u64::from(Layout::of(offer).blocks());
+    let has = blocks.map(|block| part.has(block)).collect();
+    start(options, offer, has, told, Some(part), keeper)
+}
+
+/// Answers who asks for a file that it is here already, as long as who has received it does.
+///
+/// # Errors
+/// As of [`receive`].
+pub fn confirm(
+    options: &ReceivingOptions,
+    offer: &Offer,
+    path: PathBuf,
+) -> Result<Incoming, OpenError> {
+    let has = vec![true; Layout::of(offer).blocks() as usize];
+    let told = Received::Whole(path);
+    start(options, offer, has, told, None, Box::new(Publish))
+}
+
+fn start(
+    options: &ReceivingOptions,
+    offer: &Offer,
+    has: Vec<bool>,
+    told: Received,
+    part: Option<PartFile>,
+    keeper: Box<dyn Keeper>,
+) -> Result<Incoming, OpenError> {
     let object = ObjectId::of(&offer.file.hash);
     let (room, interface) = (options.room, &options.interface);
     let failed = |error| OpenError::new(room, interface, error);
@@ -145,20 +181,16 @@ pub fn receive(
     };
     let clock = Clock::start();
     let layout = Layout::of(offer);
-    let has = (0..u64::from(layout.blocks())).map(|block| part.has(block));
     let receiver = Receiver::new(
         (MemberId(options.member), role),
         room_tag(room),
         object,
         layout,
-        has.collect(),
+        has,
         u16::try_from(buffer_bytes / 1024).unwrap_or(u16::MAX),
         clock.now(),
     );
-    let (told, state) = watch::channel(Received::Part {
-        have_bytes: part.received_bytes(),
-        is_stalled: false,
-    });
+    let (told, state) = watch::channel(told);
     let (stop, stopped) = stop().map_err(failed)?;
     let receiving = Receiving {
         socket,
@@ -166,7 +198,7 @@ pub fn receive(
         clock,
         receiver,
         layout,
-        part: Some(part),
+        part,
         keeper,
         heard: clock.now(),
         free_since: clock.now(),
@@ -294,7 +326,6 @@ impl Receiving {
             let Ok((header, FileDatagram::Symbol(symbol))) = decode(datagram) else {
                 return Ok(());
             };
-            self.heard = now;
             let whole = self.receiver.hear(&header, &symbol, came);
             if let (Some(whole), Some(part)) = (whole, &mut self.part) {
                 let bytes = &whole.bytes[..self.layout.bytes_in(whole.block)];
@@ -303,6 +334,8 @@ impl Receiving {
             }
             Ok::<_, ReceiveError>(())
         })?;
+        // Not by what is of another file, or of none.
+        self.heard = self.heard.max(self.receiver.heard().unwrap_or(self.heard));
         if let Some(part) = &mut self.part {
             part.catch_up(CATCH_UP_BYTES)?;
         }

@@ -324,6 +324,10 @@ impl Sending {
                 state.slowest_bytes = state.slowest_bytes.min(have_bytes);
             }
         }
+        // Where who took it is gone, what was told last stands.
+        if state.done + state.waiting == 0 {
+            state.slowest_bytes = self.told.borrow().slowest_bytes;
+        }
         state
     }
 }

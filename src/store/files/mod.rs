@@ -412,10 +412,7 @@ impl FileStore {
 
     fn discard(&mut self, hash: FileHash) -> Result<(), KeepError> {
         match self.parts.remove(&hash) {
-            Some(Part::Asleep { offer, .. }) => {
-                let part = PartFile::open(&self.folder, &offer, self.piece_bytes)?;
-                Ok(part.discard()?)
-            }
+            Some(Part::Asleep { offer, .. }) => Ok(PartFile::remove(&self.folder, &offer)?),
             Some(Part::Here { part, .. }) => Ok(part.discard()?),
             Some(Part::Lent { .. }) | None => Ok(()),
         }

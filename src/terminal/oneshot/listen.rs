@@ -42,6 +42,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         is_json: args.json,
         style: settings.style,
         left: args.count,
+        not_saved: 0,
     };
     let server = connection.as_ref().map(Connection::files);
     let files = room.files(server.clone());
@@ -68,17 +69,8 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             _ = &mut interrupted => break,
         };
         let Some(event) = event else { break };
-        if let (
-            Some(saver),
-            RoomEvent::Offered {
-                from,
-                offer,
-                is_again,
-                ..
-            },
-        ) = (&mut saver, &event)
-        {
-            saver.take(from.clone(), offer.clone(), *is_again);
+        if let Some(saver) = &mut saver {
+            save(saver, &event);
         }
         if let RoomEvent::Message(message) = &event
             && overlap.has(&message.from, message.text.as_str())
@@ -97,7 +89,24 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     if let Some(connection) = connection {
         connection.bye().await;
     }
-    Ok(())
+    match output.not_saved {
+        0 => Ok(()),
+        files => Err(OneshotError::NotSaved(files)),
+    }
+}
+
+/// What is offered is to be saved.
+fn save(saver: &mut Saver, event: &RoomEvent) {
+    match event {
+        RoomEvent::Offered {
+            from,
+            offer,
+            is_again,
+            ..
+        } => saver.take(from.clone(), offer.clone(), *is_again),
+        RoomEvent::Withdrawn { offer, .. } => saver.withdrawn(offer.file.hash),
+        _ => {}
+    }
 }
 
 /// What became of a file that is saved; never without a saver.
@@ -130,6 +139,8 @@ struct Listener {
     style: Style,
     /// Messages that may still come, if they are counted.
     left: Option<u64>,
+    /// Files that were to be saved and were not.
+    not_saved: usize,
 }
 
 impl Listener {
@@ -154,6 +165,7 @@ impl Listener {
     /// Where a file was saved, or why it was not.
     fn tell_saved(&mut self, saved: &Saved) -> io::Result<()> {
         self.count();
+        self.not_saved += usize::from(saved.result.is_err());
         if self.is_json {
             return print(&saved_json_line(&self.label, saved));
         }

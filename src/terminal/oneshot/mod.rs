@@ -5,6 +5,7 @@ mod saver;
 mod send_file;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -25,8 +26,8 @@ use crate::chat::{
 };
 use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Interface, InterfaceError, KnownPast, OpenError, Overlap,
-    RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
+    ConnectError, Connection, Delivered, Files, Interface, InterfaceError, KnownPast, OpenError,
+    Overlap, RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -59,9 +60,15 @@ pub enum OneshotError {
     /// A member is there that did not report what was said last.
     #[error("not delivered to all: {0} of {1} members reported it within {WAIT} s", WAIT = DELIVERY_WAIT.as_secs())]
     NotDelivered(usize, usize),
+    /// Files were not saved; why was told before.
+    #[error("{0} of the files that were offered were not saved")]
+    NotSaved(usize),
     /// The file was not sent.
     #[error(transparent)]
     SendFile(#[from] SendFileError),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// Standard input or output failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -139,13 +146,33 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         connection,
         ..
     } = join(&place, None, &settings).await?;
-    let joined = Instant::now();
     // What nobody reads would hold the room up.
     tokio::spawn(tell_of_room(room.take_events()));
-    if dialect == Dialect::Reliable {
-        gather(&room).await;
+    let server = connection.as_ref().map(Connection::files);
+    // Whatever comes of it, the others are told that we leave.
+    let done = tokio::select! {
+        done = say_all(&room, dialect, words, args.file.as_deref(), server) => done,
+        _ = tokio::signal::ctrl_c() => Err(OneshotError::Interrupted),
+    };
+    room.leave().await;
+    if let Some(connection) = connection {
+        connection.bye().await;
     }
-    let mut lines = match (words, &args.file) {
+    done
+}
+
+async fn say_all(
+    room: &Room,
+    dialect: Dialect,
+    words: &[String],
+    file: Option<&Path>,
+    server: Option<Files>,
+) -> Result<(), OneshotError> {
+    let joined = Instant::now();
+    if dialect == Dialect::Reliable {
+        gather(room).await;
+    }
+    let mut lines = match (words, file) {
         ([], None) => lines_of_input(),
         ([], Some(_)) => none(),
         (words, _) => single(words.join(" ")),
@@ -169,22 +196,17 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
             tell(&error);
         }
     }
-    let mut delivered = Delivered { by: 0, of: 0 };
-    if let Some(path) = &args.file {
-        let files = room.files(connection.as_ref().map(Connection::files));
-        send_file(&files, path).await?;
+    if let Some(path) = file {
+        send_file(&room.files(server), path).await?;
     }
+    let mut delivered = Delivered { by: 0, of: 0 };
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;
-        delivered = await_delivery(&room, last).await;
+        delivered = await_delivery(room, last).await;
         tell(&format!(
             "delivered to {} of {}",
             delivered.by, delivered.of
         ));
-    }
-    room.leave().await;
-    if let Some(connection) = connection {
-        connection.bye().await;
     }
     match failed {
         0 if delivered.by < delivered.of => {

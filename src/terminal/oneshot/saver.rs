@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::chat::{ByteSize, FileHash, FileOffer, Happening, HistoryEntry};
-use crate::client::{
-    Fetched, FileSource, Files, Offer, RoomFileError, RoomFiles, SourceFile, Transfer,
-};
+use crate::client::{Fetched, FileSource, Files, Offer, RoomFileError, RoomFiles, Transfer};
 use crate::terminal::downloads::tidy;
 use crate::terminal::lines::tell;
 use crate::terminal::progress::{FileProgress, described};
@@ -30,6 +29,13 @@ pub(super) struct Saved {
     pub(super) result: Result<PathBuf, String>,
 }
 
+/// A file that comes from all who offer it.
+struct OnItsWay {
+    offers: u32,
+    /// Ends the waiting for it.
+    withdrawn: CancellationToken,
+}
+
 /// Saves files into a folder.
 pub(super) struct Saver {
     files: RoomFiles,
@@ -38,6 +44,8 @@ pub(super) struct Saver {
     place: Place,
     /// Files of the history that are here or on their way, and where it is told who offers one of them still.
     past: HashMap<FileHash, mpsc::Sender<Offer>>,
+    /// Files that are on their way from who offers them.
+    offered: HashMap<FileHash, OnItsWay>,
     saved: mpsc::UnboundedSender<Saved>,
     done: mpsc::UnboundedReceiver<Saved>,
     /// They end with this.
@@ -56,22 +64,49 @@ impl Saver {
                 running: Arc::new(Semaphore::new(RUNNING_MAX)),
             },
             past: HashMap::new(),
+            offered: HashMap::new(),
             saved,
             done,
             running: JoinSet::new(),
         }
     }
 
-    /// Starts to receive a file that is offered; `is_again` if it was before we came, so that the history may have it.
+    /// Starts to receive a file that is offered, unless it is on its way already; `is_again` if it was offered before we came,
+    /// so that the history may have it.
     pub(super) fn take(&mut self, from: String, offer: Offer, is_again: bool) {
-        if is_again && let Some(past) = self.past.get(&offer.file.hash) {
+        let hash = offer.file.hash;
+        if is_again && let Some(past) = self.past.get(&hash) {
             // One is enough, and none is needed any more if it is here.
             let _ = past.try_send(offer);
             return;
         }
+        if let Some(coming) = self.offered.get_mut(&hash) {
+            coming.offers += 1;
+            return;
+        }
+        let withdrawn = CancellationToken::new();
+        let coming = OnItsWay {
+            offers: 1,
+            withdrawn: withdrawn.clone(),
+        };
+        self.offered.insert(hash, coming);
         let (file, place) = (offer.file.clone(), self.place.clone());
         let source = FileSource::Room(self.files.clone(), offer);
-        self.start(from, file, async move { place.fetch(&source).await });
+        self.start(
+            from,
+            file,
+            async move { place.fetch(&source, withdrawn).await },
+        );
+    }
+
+    /// Who offered it does not any more: what is on its way is waited for no longer.
+    pub(super) fn withdrawn(&mut self, hash: FileHash) {
+        if let Some(coming) = self.offered.get_mut(&hash) {
+            coming.offers = coming.offers.saturating_sub(1);
+            if coming.offers == 0 {
+                coming.withdrawn.cancel();
+            }
+        }
     }
 
     /// Starts to fetch the files of the history, each once; not what an earlier call has saved here.
@@ -118,6 +153,7 @@ impl Saver {
     /// The next file that is done with, one way or the other. May be dropped without losing any.
     pub(super) async fn next(&mut self) -> Option<Saved> {
         let saved = self.done.recv().await?;
+        self.offered.remove(&saved.file.hash);
         if saved.result.is_err() {
             self.past.remove(&saved.file.hash);
         }
@@ -134,10 +170,17 @@ struct Place {
 
 impl Place {
     /// Fetches a file, and shows how far it is.
-    async fn fetch(&self, source: &FileSource) -> Result<Fetched, RoomFileError> {
+    async fn fetch(
+        &self,
+        source: &FileSource,
+        withdrawn: CancellationToken,
+    ) -> Result<Fetched, RoomFileError> {
         // It is never closed.
         let _turn = self.running.acquire().await;
-        let transfer = Transfer::default();
+        let transfer = Transfer {
+            withdrawn,
+            ..Transfer::default()
+        };
         let fetching = source.fetch(&self.folder, &transfer);
         tokio::pin!(fetching);
         let mut progress = FileProgress::new("receiving", source.file());
@@ -148,7 +191,8 @@ impl Place {
                 fetched = &mut fetching => return fetched,
                 Ok(()) = done.changed() => {
                     let bytes = *done.borrow_and_update();
-                    if !std::mem::replace(&mut is_begun, true) && bytes > 0 {
+                    let is_part = 0 < bytes && bytes < source.file().size_bytes;
+                    if !std::mem::replace(&mut is_begun, true) && is_part {
                         tell_of_resuming(source.file(), bytes);
                     }
                     progress.set(bytes, "");
@@ -164,31 +208,15 @@ impl Place {
         files: RoomFiles,
         mut offered_still: mpsc::Receiver<Offer>,
     ) -> Result<Fetched, RoomFileError> {
-        if self.has(source.file()).await {
-            return Ok(Fetched::at(self.path_of(source.file())));
-        }
-        let error = match self.fetch(source).await {
+        let never = CancellationToken::new();
+        let error = match self.fetch(source, never.clone()).await {
             Err(error) if error.is_not_there() => error,
             ended => return ended,
         };
         match timeout(OFFERED_STILL_WAIT, offered_still.recv()).await {
-            Ok(Some(offer)) => self.fetch(&FileSource::Room(files, offer)).await,
+            Ok(Some(offer)) => self.fetch(&FileSource::Room(files, offer), never).await,
             _ => Err(error),
         }
-    }
-
-    fn path_of(&self, file: &FileOffer) -> PathBuf {
-        self.folder.join(file.name.as_str())
-    }
-
-    /// Whether this very file is there under its name.
-    async fn has(&self, file: &FileOffer) -> bool {
-        let (file, path) = (file.clone(), self.path_of(file));
-        let looked = spawn_blocking(move || {
-            let is_as_long = SourceFile::open_kept(&path, &file).is_ok();
-            is_as_long && SourceFile::open(&path).is_ok_and(|there| there.offer().hash == file.hash)
-        });
-        looked.await.unwrap_or(false)
     }
 }
 

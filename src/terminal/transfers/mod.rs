@@ -5,9 +5,10 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::progress::{Meter, described};
 use crate::chat::{ByteSize, FileHash, FileName, FileOffer, RoomName};
@@ -19,8 +20,11 @@ use work::{Happened, Teller, receive, send, share};
 /// Transfers that are remembered; of more, those that ended first are forgotten.
 const ROWS_MAX: usize = 200;
 
-/// While so many are on their way, nothing more comes by itself.
-const RUNNING_MAX: usize = 16;
+/// So many are received at a time; others wait.
+const RECEIVED_AT_ONCE_MAX: usize = 16;
+
+/// While so many are on their way or wait, nothing more comes by itself.
+const RUNNING_MAX: usize = ROWS_MAX / 2;
 
 /// All transfers of this client.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(super) struct Transfers {
     auto_accept: ByteSize,
     last_id: u32,
     rows: BTreeMap<u32, Row>,
+    places: Arc<Semaphore>,
     news: mpsc::UnboundedSender<News>,
     news_out: mpsc::UnboundedReceiver<News>,
 }
@@ -57,6 +62,7 @@ impl Transfers {
             auto_accept,
             last_id: 0,
             rows: BTreeMap::new(),
+            places: Arc::new(Semaphore::new(RECEIVED_AT_ONCE_MAX)),
             news,
             news_out,
         }
@@ -82,7 +88,8 @@ impl Transfers {
                 } => to == room && !room.is_lobby(),
                 _ => false,
             };
-            if let State::Running(Running { transfer, .. }) | State::Shared(transfer) = &row.state
+            if let State::Running(Running { transfer, .. }) | State::Shared(transfer, _) =
+                &row.state
                 && is_there
             {
                 transfer.cancel.cancel();
@@ -123,17 +130,19 @@ impl Transfers {
         }
     }
 
-    /// A file is offered in the room that we are in. What a person is told, and whether it comes by itself.
+    /// A file is offered in the room that we are in, `is_shown` if the history has told so. What a person is told, and whether it
+    /// comes by itself.
     pub(super) fn offered_in_room(
         &mut self,
         files: RoomFiles,
         room: RoomName,
         from: String,
         offer: Offer,
-        is_again: bool,
+        is_shown: bool,
     ) -> (String, bool) {
         let file = offer.file.clone();
-        let known = self.id_of(file.hash).filter(|_| is_again);
+        let known = self.id_of(file.hash);
+        let told = format!("{from} offers {}", described(&file));
         let what = What::Receiving {
             room: Some(room),
             from,
@@ -141,9 +150,22 @@ impl Transfers {
         };
         let way = Way::Room(files, offer);
         match known.and_then(|id| Some((id, self.rows.get_mut(&id)?))) {
-            // As in the history it goes by the same number; it may be here already.
-            Some((id, row)) => {
+            // It comes from both.
+            Some((_, row)) if row.is_running() => {
+                (format!("{told}, which is on its way already"), true)
+            }
+            Some((id, row)) if row.is_interrupted => {
                 row.way = way;
+                let goes_on = self.receive(id, None).is_ok();
+                (format!("{told} again: going on with it"), goes_on)
+            }
+            // As in the history it goes by the same number; it may be here already.
+            Some((id, row)) if is_shown => {
+                row.way = way;
+                // The server did not have it.
+                if matches!(row.state, State::Ended(row::FAILED)) {
+                    row.state = State::Offered;
+                }
                 let is_wanted = matches!(row.state, State::Offered);
                 let told = self.accept(id, None);
                 match is_wanted {
@@ -151,7 +173,7 @@ impl Transfers {
                     false => (String::new(), true),
                 }
             }
-            None => self.offered_by(what, way, None),
+            _ => self.offered_by(what, way, None),
         }
     }
 
@@ -186,10 +208,17 @@ impl Transfers {
     /// It is no longer to be had from who offered it.
     pub(super) fn withdrawn(&mut self, hash: FileHash) {
         for row in self.rows.values_mut() {
-            if let (What::Receiving { offer, .. }, State::Offered) = (&row.what, &row.state)
-                && offer.hash == hash
-            {
-                row.state = State::Ended("withdrawn");
+            match (&row.what, &row.state) {
+                (What::Receiving { offer, .. }, _) if offer.hash != hash => {}
+                (What::Receiving { .. }, State::Offered) => row.state = State::Ended("withdrawn"),
+                (What::Receiving { .. }, State::Running(running)) => {
+                    row.offers = row.offers.saturating_sub(1);
+                    if row.offers == 0 {
+                        running.transfer.withdrawn.cancel();
+                        row.is_interrupted = true;
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -249,6 +278,8 @@ impl Transfers {
             (Way::Server, Some(files)) => FileSource::Server(files, offer.clone()),
             (Way::Server, None) => return Err("not connected: `connect` first".to_owned()),
         };
+        row.is_interrupted = false;
+        row.offers = row.offers.max(1);
         let transfer = Transfer::default();
         let meter = Some(Meter::new(offer.size_bytes));
         row.state = State::Running(Running {
@@ -257,8 +288,9 @@ impl Transfers {
             who: String::new(),
         });
         let (folder, news) = (self.folder.clone(), self.teller(id));
+        let places = Arc::clone(&self.places);
         tokio::spawn(async move {
-            receive(source, &folder, &transfer, &news).await;
+            receive(source, &folder, &transfer, &places, &news).await;
         });
         Ok(())
     }
@@ -267,7 +299,7 @@ impl Transfers {
     pub(super) fn cancel(&mut self, id: u32) -> Result<(), String> {
         let row = self.rows.get_mut(&id).ok_or_else(|| no_such(id))?;
         match &row.state {
-            State::Running(Running { transfer, .. }) | State::Shared(transfer) => {
+            State::Running(Running { transfer, .. }) | State::Shared(transfer, _) => {
                 transfer.cancel.cancel();
             }
             State::Offered => row.state = State::Ended("declined"),
@@ -328,8 +360,10 @@ impl Transfers {
                 running.who = who;
                 None
             }
-            (Happened::Reached { by, of }, State::Running(Running { transfer, .. })) => {
-                row.state = State::Shared(transfer.clone());
+            (Happened::Reached { by, of }, State::Running(Running { transfer, .. }))
+            | (Happened::Reached { by, of }, State::Shared(transfer, _)) => {
+                let who = format!("({by} of {of} have it)");
+                row.state = State::Shared(transfer.clone(), who);
                 let name = row.what.name();
                 Some(Told::Notice(match of {
                     0 => format!("{name} is offered; nobody has taken it yet"),
@@ -343,7 +377,7 @@ impl Transfers {
 
     fn add(&mut self, what: What, state: State, way: Way) -> u32 {
         if self.rows.len() >= ROWS_MAX {
-            let ended = |row: &Row| !matches!(row.state, State::Running(_) | State::Shared(_));
+            let ended = |row: &Row| !matches!(row.state, State::Running(_) | State::Shared(..));
             let first = self.rows.iter().find(|(_, row)| ended(row));
             if let Some(id) = first.map(|(id, _)| *id) {
                 self.rows.remove(&id);
@@ -355,6 +389,8 @@ impl Transfers {
             state,
             way,
             is_text_shown: false,
+            offers: 1,
+            is_interrupted: false,
         };
         self.rows.insert(self.last_id, row);
         self.last_id

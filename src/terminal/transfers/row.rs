@@ -8,6 +8,9 @@ use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
 use crate::client::{FileFor, Offer, RoomFiles, Transfer};
 use crate::terminal::progress::Meter;
 
+/// How a transfer has ended that went wrong.
+pub(super) const FAILED: &str = "failed";
+
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) what: What,
@@ -15,6 +18,10 @@ pub(super) struct Row {
     pub(super) way: Way,
     /// What a short text says was shown already, with the history.
     pub(super) is_text_shown: bool,
+    /// How many offer it, while it is on its way.
+    pub(super) offers: u32,
+    /// It was withdrawn on its way: when it is offered again it goes on.
+    pub(super) is_interrupted: bool,
 }
 
 /// Which way a file comes.
@@ -43,8 +50,8 @@ pub(super) enum What {
 pub(super) enum State {
     Offered,
     Running(Running),
-    /// Those who took it have it, and others may take it still.
-    Shared(Transfer),
+    /// Those who took it have it, as many as stands here, and others may take it still.
+    Shared(Transfer, String),
     Ended(&'static str),
 }
 
@@ -65,12 +72,14 @@ impl Row {
     /// Notes the end.
     pub(super) fn end(&mut self, result: Result<Done, String>) -> Option<Told> {
         let is_cancelled = match &self.state {
-            State::Running(Running { transfer, .. }) | State::Shared(transfer) => {
+            State::Running(Running { transfer, .. }) | State::Shared(transfer, _) => {
                 transfer.cancel.is_cancelled()
             }
             _ => false,
         };
         let name = self.what.name().clone();
+        // It came to its end all the same.
+        self.is_interrupted &= result.is_err();
         let (state, told) = match (result, &self.what) {
             (Ok(Done::Sent(size)), What::Sending { to, .. }) => {
                 let told = format!("sent {name} ({size}) to {}", whom(to));
@@ -93,7 +102,7 @@ impl Row {
             (Err(_), _) if is_cancelled => {
                 ("cancelled", Told::Notice(format!("{name}: cancelled")))
             }
-            (Err(error), _) => ("failed", Told::Failure(format!("{name}: {error}"))),
+            (Err(error), _) => (FAILED, Told::Failure(format!("{name}: {error}"))),
             (Ok(_), _) => return None,
         };
         self.state = State::Ended(state);
@@ -143,7 +152,7 @@ impl Row {
             State::Running(running) => running
                 .far(Duration::ZERO)
                 .unwrap_or_else(|| "preparing".to_owned()),
-            State::Shared(_) => "offered to who comes".to_owned(),
+            State::Shared(_, who) => format!("offered to who comes {who}"),
             State::Ended(how) => (*how).to_owned(),
         };
         format!("{id}  {what}  {state}")

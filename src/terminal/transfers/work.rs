@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
 use crate::chat::{ByteSize, FileOffer, MessageText};
-use crate::client::{Delivered, FileFor, FileSource, Files, RoomFiles, Shared, Transfer};
+use crate::client::{
+    Delivered, FileFor, FileSource, Files, Outgoing, RoomFiles, SayError, Shared, Transfer,
+};
 use crate::files::SourceFile;
 
 /// A text file of at most this length is shown as what its sender says, in bytes.
@@ -102,8 +104,10 @@ pub(super) async fn share(
         reached = reached => match reached {
             Ok(Delivered { by, of }) => {
                 news.tell(Happened::Reached { by, of });
-                transfer.cancel.cancelled().await;
-                "cancelled".to_owned()
+                tokio::select! {
+                    failed = tell_of_more(&outgoing, by, news) => failed,
+                    () = transfer.cancel.cancelled() => "cancelled".to_owned(),
+                }
             }
             Err(error) => error.to_string(),
         },
@@ -114,9 +118,41 @@ pub(super) async fn share(
     Err(ended)
 }
 
+/// Tells of those who have it later, until it can be sent no more; then why.
+async fn tell_of_more(outgoing: &Outgoing, by: usize, news: &Teller) -> String {
+    let mut state = outgoing.state();
+    let mut told = by;
+    loop {
+        let now = state.borrow_and_update().clone();
+        if let Some(reason) = now.failed {
+            return reason;
+        }
+        if now.done > told {
+            told = now.done;
+            let of = now.done + now.waiting;
+            news.tell(Happened::Reached { by: told, of });
+        }
+        if state.changed().await.is_err() {
+            return SayError::Left.to_string();
+        }
+    }
+}
+
 /// Receives it, tells of that, and goes on answering for some seconds who asks for it.
-pub(super) async fn receive(source: FileSource, folder: &Path, transfer: &Transfer, news: &Teller) {
-    match source.fetch(folder, transfer).await {
+pub(super) async fn receive(
+    source: FileSource,
+    folder: &Path,
+    transfer: &Transfer,
+    places: &Semaphore,
+    news: &Teller,
+) {
+    let place = tokio::select! {
+        place = places.acquire() => place.ok(),
+        () = transfer.cancel.cancelled() => None,
+    };
+    let fetched = source.fetch(folder, transfer).await;
+    drop(place);
+    match fetched {
         Ok(fetched) => {
             let saved = saved(source.file(), fetched.path.clone()).await;
             news.tell(Happened::Ended(Ok(saved)));

@@ -1,0 +1,170 @@
+//! Files between programs in pipes, from the sender's start to its end: what comes by itself, once, and what is told when it
+//! does not come. All traffic stays on loopback.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+#[path = "common/group.rs"]
+mod group;
+#[path = "common/process.rs"]
+mod process;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/running.rs"]
+mod running;
+use group::free_group;
+use process::{exit_code, signal};
+use program::crds;
+use running::Running;
+
+/// Far more than anything here takes, for a machine that is busy.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// A reliable room without a server.
+struct Place {
+    home: TempDir,
+    group: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            group: free_group().to_string(),
+        }
+    }
+
+    fn start(&self, name: &str, words: &[&str]) -> Running {
+        let common = ["--interface", "lo", "--name", name, "--group", &self.group];
+        Running::start(crds(self.home.path(), &[words, &common].concat()))
+    }
+
+    fn listen(&self, folder: &Path, words: &[&str]) -> Running {
+        let save = ["listen", "--save", folder.to_str().unwrap()];
+        let listener = self.start("Lis", &[&save, words].concat());
+        listener.wait_for("in room ");
+        listener
+    }
+
+    fn send(&self, file: &Path, words: &[&str]) -> Running {
+        let send = ["send", "--file", file.to_str().unwrap()];
+        self.start("Ana", &[&send, words].concat())
+    }
+
+    fn file(&self, name: &str, bytes: usize) -> PathBuf {
+        let path = self.home.path().join(name);
+        fs::write(&path, name.repeat(bytes / name.len())).unwrap();
+        path
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+}
+
+/// Those that a person sees.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn who_withdraws_a_file_ends_the_waiting_and_what_came_is_there_when_it_is_offered_again() {
+    let place = Place::new();
+    let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));
+    let mut listener = place.listen(&folder, &["--count", "1"]);
+    let mut ana = place.send(&file, &["--rate-max", "4mbit"]);
+    listener.wait_for("receiving plan: ");
+    signal(&ana.child, "INT");
+    assert_eq!(exit_code(&mut ana.child), Some(1));
+    ana.wait_for("interrupted");
+    listener.wait_for("was not saved: it is not offered any more");
+    assert_eq!(exit_code(&mut listener.child), Some(1));
+    assert_eq!(names_in(&folder), Vec::<String>::new());
+    let listener = place.listen(&folder, &[]);
+    let mut ana = place.send(&file, &[]);
+    listener.wait_for("going on with plan");
+    ana.wait_for("1 of 1 have the file");
+    assert_eq!(exit_code(&mut ana.child), Some(0));
+    listener.wait_for("saved/plan: plan (3.0 MB) from Ana");
+    assert_eq!(names_in(&folder), ["plan"]);
+}
+
+#[test]
+fn what_is_there_already_is_told_to_the_sender_and_not_saved_twice() {
+    let place = Place::new();
+    let (folder, file) = (place.folder("saved"), place.file("plan", 100_000));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("plan"), "another").unwrap();
+    for _ in 0..2 {
+        let listener = place.listen(&folder, &[]);
+        for _ in 0..2 {
+            let mut ana = place.send(&file, &[]);
+            ana.wait_for("1 of 1 have the file");
+            assert_eq!(exit_code(&mut ana.child), Some(0));
+        }
+        listener.wait_for("saved/plan (2): plan (100 kB) from Ana");
+        assert_eq!(names_in(&folder), ["plan", "plan (2)"]);
+    }
+    assert_eq!(fs::read(folder.join("plan")).unwrap(), b"another");
+}
+
+#[test]
+fn what_cannot_be_sent_or_saved_is_told_by_the_exit_code_too() {
+    let place = Place::new();
+    let nowhere = place.file("no-folder", 10);
+    let mut listener = place.listen(&nowhere, &["--count", "1"]);
+    let mut ana = place.send(&place.folder("missing"), &[]);
+    ana.wait_for("there is no file");
+    assert_eq!(exit_code(&mut ana.child), Some(1));
+    // And not as one that was not heard of any more.
+    listener.wait_for("Ana left");
+    let _ana = place.send(&place.file("plan", 100_000), &[]);
+    listener.wait_for("was not saved: ");
+    assert_eq!(exit_code(&mut listener.child), Some(1));
+}
+
+#[test]
+fn many_small_files_all_come_by_themselves() {
+    const FILES: usize = 40;
+    let place = Place::new();
+    let serve = ["serve", "--no-web", "--port", "0", "--listen", "127.0.0.1"];
+    let server = Running::start(crds(place.home.path(), &serve));
+    let line = server.wait_for("Chat Room Directory Server listening on port ");
+    let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
+    let address = format!("127.0.0.1:{port}");
+    let enter = |name: &str| {
+        let folder = place.folder(name);
+        let flags = ["--server", &address, "--interface", "lo", "--name", name];
+        let downloads = ["--downloads", folder.to_str().unwrap()];
+        let words = [&flags[..], &downloads].concat();
+        let mut client = Running::start(crds(place.home.path(), &words));
+        client.give("connect");
+        if name == "Ana" {
+            client.give("makeroom lab");
+        }
+        client.give("chat lab");
+        client.wait_for("[in room lab");
+        client
+    };
+    let (mut ana, mel) = (enter("Ana"), enter("Mel"));
+    mel.wait_for("here: Ana");
+    for number in 0..FILES {
+        let file = place.file(&format!("file-{number}"), 100);
+        ana.give(&format!("/send {}", file.display()));
+    }
+    let began = Instant::now();
+    let folder = place.folder("Mel");
+    while !folder.exists() || names_in(&folder).len() < FILES {
+        assert!(began.elapsed() < WAIT, "{:?}", names_in(&folder));
+        thread::sleep(Duration::from_millis(20));
+    }
+}
