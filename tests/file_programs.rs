@@ -132,21 +132,34 @@ fn what_cannot_be_sent_or_saved_is_told_by_the_exit_code_too() {
     assert_eq!(exit_code(&mut listener.child), Some(1));
 }
 
-#[test]
-fn many_small_files_all_come_by_themselves() {
-    const FILES: usize = 40;
-    let place = Place::new();
-    let serve = ["serve", "--no-web", "--port", "0", "--listen", "127.0.0.1"];
-    let server = Running::start(crds(place.home.path(), &serve));
-    let line = server.wait_for("Chat Room Directory Server listening on port ");
-    let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
-    let address = format!("127.0.0.1:{port}");
-    let enter = |name: &str| {
-        let folder = place.folder(name);
-        let flags = ["--server", &address, "--interface", "lo", "--name", name];
-        let downloads = ["--downloads", folder.to_str().unwrap()];
-        let words = [&flags[..], &downloads].concat();
-        let mut client = Running::start(crds(place.home.path(), &words));
+/// People with a server, in its room.
+struct Lab {
+    place: Place,
+    address: String,
+    _server: Running,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let place = Place::new();
+        let serve = ["serve", "--no-web", "--port", "0", "--listen", "127.0.0.1"];
+        let server = Running::start(crds(place.home.path(), &serve));
+        let line = server.wait_for("Chat Room Directory Server listening on port ");
+        let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
+        Self {
+            address: format!("127.0.0.1:{port}"),
+            place,
+            _server: server,
+        }
+    }
+
+    fn enter(&self, name: &str) -> Running {
+        let folder = self.place.folder(name);
+        let folder = folder.to_str().unwrap();
+        let flags = ["--server", &self.address, "--interface", "lo"];
+        let more = ["--name", name, "--rate-max", "4mbit", "--downloads", folder];
+        let words = [&flags[..], &more].concat();
+        let mut client = Running::start(crds(self.place.home.path(), &words));
         client.give("connect");
         if name == "Ana" {
             client.give("makeroom lab");
@@ -154,15 +167,38 @@ fn many_small_files_all_come_by_themselves() {
         client.give("chat lab");
         client.wait_for("[in room lab");
         client
-    };
-    let (mut ana, mel) = (enter("Ana"), enter("Mel"));
+    }
+}
+
+#[test]
+fn who_offers_a_file_again_at_once_has_it_gone_on_with() {
+    let lab = Lab::new();
+    let (mut ana, mel) = (lab.enter("Ana"), lab.enter("Mel"));
+    mel.wait_for("here: Ana");
+    let file = lab.place.file("plan", 3_000_000);
+    let send = format!("/send {}", file.display());
+    ana.give(&send);
+    mel.wait_for("[receiving plan: ");
+    ana.give("/cancel 1");
+    mel.wait_for("[Ana does not offer plan any more]");
+    ana.give(&send);
+    mel.wait_for("/plan (3.0 MB) from Ana]");
+    ana.wait_for("[1 of 1 have plan]");
+    assert_eq!(names_in(&lab.place.folder("Mel")), ["plan"]);
+}
+
+#[test]
+fn many_small_files_all_come_by_themselves() {
+    const FILES: usize = 40;
+    let lab = Lab::new();
+    let (mut ana, mel) = (lab.enter("Ana"), lab.enter("Mel"));
     mel.wait_for("here: Ana");
     for number in 0..FILES {
-        let file = place.file(&format!("file-{number}"), 100);
+        let file = lab.place.file(&format!("file-{number}"), 100);
         ana.give(&format!("/send {}", file.display()));
     }
     let began = Instant::now();
-    let folder = place.folder("Mel");
+    let folder = lab.place.folder("Mel");
     while !folder.exists() || names_in(&folder).len() < FILES {
         assert!(began.elapsed() < WAIT, "{:?}", names_in(&folder));
         thread::sleep(Duration::from_millis(20));

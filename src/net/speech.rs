@@ -1,6 +1,6 @@
 //! How a seat speaks the dialect of its room: what it makes of texts and of datagrams.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub(super) struct Reliable {
     /// Lines of ours, when they were said, and how they begin.
     watched: VecDeque<(MessageId, Instant, String)>,
     /// Files that were offered, and by whom.
-    offers: BTreeSet<(MemberId, FileHash)>,
+    offers: Offers,
     /// Datagrams that are neither of this room nor a stranger's line.
     ignored: u64,
 }
@@ -105,7 +105,7 @@ impl Reliable {
             present: Some((now + GATHER, Vec::new())),
             awaited: Vec::new(),
             watched: VecDeque::new(),
-            offers: BTreeSet::new(),
+            offers: Offers::new(),
             ignored: 0,
         })
     }
@@ -203,8 +203,13 @@ impl Reliable {
         } = told;
         let key = (header.transmitter, offer.file.hash);
         match is_withdrawn {
-            true => (self.offers.remove(&key)).then_some(RoomEvent::Withdrawn { from, offer }),
-            false => note_offer(&mut self.offers, key).then_some(RoomEvent::Offered {
+            // It is told several times: perhaps that was offered again since.
+            true if self.offers.get(&key).is_some_and(|at| *at <= said_at) => {
+                self.offers.remove(&key);
+                Some(RoomEvent::Withdrawn { from, offer })
+            }
+            true => None,
+            false => note_offer(&mut self.offers, key, said_at).then_some(RoomEvent::Offered {
                 from,
                 said_at,
                 offer,
@@ -229,8 +234,10 @@ impl Reliable {
                 _ => None,
             };
             let event = translate(session, event, present, ignored);
-            if let (Some(RoomEvent::Offered { offer, .. }), Some(origin)) = (&event, origin) {
-                note_offer(offers, (origin, offer.file.hash));
+            if let (Some(RoomEvent::Offered { offer, said_at, .. }), Some(origin)) =
+                (&event, origin)
+            {
+                note_offer(offers, (origin, offer.file.hash), *said_at);
             }
             events.extend(event);
         });
@@ -366,12 +373,17 @@ impl Reliable {
     }
 }
 
+/// Who offers which file, since when by that one's clock.
+type Offers = BTreeMap<(MemberId, FileHash), Timestamp>;
+
 /// Whether a file was not known to be offered by this member.
-fn note_offer(offers: &mut BTreeSet<(MemberId, FileHash)>, key: (MemberId, FileHash)) -> bool {
-    if offers.len() >= OFFERS_KNOWN_MAX {
+fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), said_at: Timestamp) -> bool {
+    let known = offers.get(&key).copied();
+    if known.is_none() && offers.len() >= OFFERS_KNOWN_MAX {
         offers.pop_first();
     }
-    offers.insert(key)
+    offers.insert(key, known.map_or(said_at, |known| known.max(said_at)));
+    known.is_none()
 }
 
 /// What a person is told of an event, if anything yet.

@@ -104,7 +104,7 @@ fn save(saver: &mut Saver, event: &RoomEvent) {
             is_again,
             ..
         } => saver.take(from.clone(), offer.clone(), *is_again),
-        RoomEvent::Withdrawn { offer, .. } => saver.withdrawn(offer.file.hash),
+        RoomEvent::Withdrawn { from, offer } => saver.withdrawn(from, offer.file.hash),
         _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! Files that a command saves: those that are offered, and those of the history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +31,11 @@ pub(super) struct Saved {
 
 /// A file that comes from all who offer it.
 struct OnItsWay {
-    offers: u32,
+    offered_by: BTreeSet<String>,
     /// Ends the waiting for it.
     withdrawn: CancellationToken,
+    /// It was offered again since, and by whom.
+    again: Option<(String, Offer)>,
 }
 
 /// Saves files into a folder.
@@ -81,13 +83,17 @@ impl Saver {
             return;
         }
         if let Some(coming) = self.offered.get_mut(&hash) {
-            coming.offers += 1;
+            coming.offered_by.insert(from.clone());
+            if coming.withdrawn.is_cancelled() {
+                coming.again = Some((from, offer));
+            }
             return;
         }
         let withdrawn = CancellationToken::new();
         let coming = OnItsWay {
-            offers: 1,
+            offered_by: BTreeSet::from([from.clone()]),
             withdrawn: withdrawn.clone(),
+            again: None,
         };
         self.offered.insert(hash, coming);
         let (file, place) = (offer.file.clone(), self.place.clone());
@@ -100,10 +106,10 @@ impl Saver {
     }
 
     /// Who offered it does not any more: what is on its way is waited for no longer.
-    pub(super) fn withdrawn(&mut self, hash: FileHash) {
+    pub(super) fn withdrawn(&mut self, from: &str, hash: FileHash) {
         if let Some(coming) = self.offered.get_mut(&hash) {
-            coming.offers = coming.offers.saturating_sub(1);
-            if coming.offers == 0 {
+            coming.offered_by.remove(from);
+            if coming.offered_by.is_empty() {
                 coming.withdrawn.cancel();
             }
         }
@@ -152,12 +158,18 @@ impl Saver {
 
     /// The next file that is done with, one way or the other. May be dropped without losing any.
     pub(super) async fn next(&mut self) -> Option<Saved> {
-        let saved = self.done.recv().await?;
-        self.offered.remove(&saved.file.hash);
-        if saved.result.is_err() {
+        loop {
+            let saved = self.done.recv().await?;
+            let coming = self.offered.remove(&saved.file.hash);
+            if saved.result.is_ok() {
+                return Some(saved);
+            }
             self.past.remove(&saved.file.hash);
+            match coming.and_then(|coming| coming.again) {
+                Some((from, offer)) => self.take(from, offer, false),
+                None => return Some(saved),
+            }
         }
-        Some(saved)
     }
 }
 

@@ -356,8 +356,8 @@ impl Repl {
                     .await?;
             }
             Some(event) => {
-                if let RoomEvent::Withdrawn { offer, .. } = &event {
-                    self.transfers.withdrawn(offer.file.hash);
+                if let RoomEvent::Withdrawn { from, offer } = &event {
+                    self.transfers.withdrawn(from, offer.file.hash);
                 }
                 self.console.teach(|words| words.add_names(&event));
                 match notice(&event) {

@@ -3,7 +3,7 @@
 mod row;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,17 +145,22 @@ impl Transfers {
         let told = format!("{from} offers {}", described(&file));
         let what = What::Receiving {
             room: Some(room),
-            from,
+            from: from.clone(),
             offer: file,
         };
         let way = Way::Room(files, offer);
         match known.and_then(|id| Some((id, self.rows.get_mut(&id)?))) {
             // It comes from both.
             Some((_, row)) if row.is_running() => {
+                row.offered_by.insert(from);
+                if row.is_interrupted {
+                    row.way = way;
+                }
                 (format!("{told}, which is on its way already"), true)
             }
             Some((id, row)) if row.is_interrupted => {
                 row.way = way;
+                row.offered_by.insert(from);
                 let goes_on = self.receive(id, None).is_ok();
                 (format!("{told} again: going on with it"), goes_on)
             }
@@ -206,14 +211,14 @@ impl Transfers {
     }
 
     /// It is no longer to be had from who offered it.
-    pub(super) fn withdrawn(&mut self, hash: FileHash) {
+    pub(super) fn withdrawn(&mut self, from: &str, hash: FileHash) {
         for row in self.rows.values_mut() {
             match (&row.what, &row.state) {
                 (What::Receiving { offer, .. }, _) if offer.hash != hash => {}
                 (What::Receiving { .. }, State::Offered) => row.state = State::Ended("withdrawn"),
                 (What::Receiving { .. }, State::Running(running)) => {
-                    row.offers = row.offers.saturating_sub(1);
-                    if row.offers == 0 {
+                    row.offered_by.remove(from);
+                    if row.offered_by.is_empty() {
                         running.transfer.withdrawn.cancel();
                         row.is_interrupted = true;
                     }
@@ -279,7 +284,6 @@ impl Transfers {
             (Way::Server, None) => return Err("not connected: `connect` first".to_owned()),
         };
         row.is_interrupted = false;
-        row.offers = row.offers.max(1);
         let transfer = Transfer::default();
         let meter = Some(Meter::new(offer.size_bytes));
         row.state = State::Running(Running {
@@ -298,6 +302,7 @@ impl Transfers {
     /// Ends a transfer; what was received so far is removed.
     pub(super) fn cancel(&mut self, id: u32) -> Result<(), String> {
         let row = self.rows.get_mut(&id).ok_or_else(|| no_such(id))?;
+        row.is_interrupted = false;
         match &row.state {
             State::Running(Running { transfer, .. }) | State::Shared(transfer, _) => {
                 transfer.cancel.cancel();
@@ -351,6 +356,15 @@ impl Transfers {
     /// Notes what happened to a transfer; what a person is told of it, if anything.
     pub(super) fn note(&mut self, news: News) -> Option<Told> {
         let row = self.rows.get_mut(&news.id)?;
+        // It was offered again before the waiting for it had ended.
+        if let Happened::Ended(Err(_)) = news.what
+            && row.is_interrupted
+            && !row.offered_by.is_empty()
+        {
+            row.state = State::Offered;
+            let error = self.receive(news.id, None).err()?;
+            return Some(Told::Failure(error));
+        }
         match (news.what, &mut row.state) {
             (Happened::Begun(size_bytes), State::Running(running)) => {
                 running.meter = Some(Meter::new(size_bytes));
@@ -362,7 +376,10 @@ impl Transfers {
             }
             (Happened::Reached { by, of }, State::Running(Running { transfer, .. }))
             | (Happened::Reached { by, of }, State::Shared(transfer, _)) => {
-                let who = format!("({by} of {of} have it)");
+                let who = match of {
+                    0 => String::new(),
+                    _ => format!(" ({by} of {of} have it)"),
+                };
                 row.state = State::Shared(transfer.clone(), who);
                 let name = row.what.name();
                 Some(Told::Notice(match of {
@@ -384,12 +401,16 @@ impl Transfers {
             }
         }
         self.last_id += 1;
+        let offered_by = match &what {
+            What::Receiving { from, .. } => BTreeSet::from([from.clone()]),
+            What::Sending { .. } => BTreeSet::new(),
+        };
         let row = Row {
             what,
             state,
             way,
             is_text_shown: false,
-            offers: 1,
+            offered_by,
             is_interrupted: false,
         };
         self.rows.insert(self.last_id, row);

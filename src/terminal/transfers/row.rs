@@ -1,5 +1,6 @@
 //! One transfer: what it is, and how it stands.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Told;
@@ -18,8 +19,8 @@ pub(super) struct Row {
     pub(super) way: Way,
     /// What a short text says was shown already, with the history.
     pub(super) is_text_shown: bool,
-    /// How many offer it, while it is on its way.
-    pub(super) offers: u32,
+    /// Who offers it, while it is on its way.
+    pub(super) offered_by: BTreeSet<String>,
     /// It was withdrawn on its way: when it is offered again it goes on.
     pub(super) is_interrupted: bool,
 }
@@ -152,7 +153,7 @@ impl Row {
             State::Running(running) => running
                 .far(Duration::ZERO)
                 .unwrap_or_else(|| "preparing".to_owned()),
-            State::Shared(_, who) => format!("offered to who comes {who}"),
+            State::Shared(_, who) => format!("offered to who comes{who}"),
             State::Ended(how) => (*how).to_owned(),
         };
         format!("{id}  {what}  {state}")
