@@ -243,7 +243,6 @@ impl RoomFiles {
         let incoming = incoming.await??;
         let ended = tokio::select! {
             ended = self.watch(&incoming, transfer) => ended,
-            () = transfer.withdrawn.cancelled() => Ok(None),
             () = transfer.cancel.cancelled() => Err(TransferError::Cancelled.into()),
         };
         match ended {
@@ -283,7 +282,9 @@ impl RoomFiles {
                     is_stalled,
                 } => {
                     transfer.progress.send_replace(have_bytes);
-                    if is_stalled && self.server.is_some() {
+                    // Others may send it still, as the server does: as long as it comes on it is received.
+                    let is_withdrawn = transfer.withdrawn.is_cancelled();
+                    if is_stalled && (self.server.is_some() || is_withdrawn) {
                         return Ok(None);
                     }
                     // Nobody would be heard of who offers it again.
@@ -292,7 +293,12 @@ impl RoomFiles {
                     }
                 }
             }
-            if state.changed().await.is_err() {
+            let is_waiting = !transfer.withdrawn.is_cancelled();
+            let changed = tokio::select! {
+                changed = state.changed() => changed,
+                () = transfer.withdrawn.cancelled(), if is_waiting => Ok(()),
+            };
+            if changed.is_err() {
                 return Err(SayError::Left.into());
             }
         }
