@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::connection::find_here;
 use super::{Files, RequestError, Transfer, TransferError};
-use crate::chat::FileOffer;
 use crate::control::RefusalCode;
-use crate::files::{FileError, PartFile, SourceFile, find_same};
+use crate::files::{FileError, PartFile, SourceFile};
 use crate::multicast::content::Offer;
 use crate::multicast::file::Layout;
 use crate::multicast::session::Delivered;
@@ -193,8 +193,7 @@ impl RoomFiles {
         folder: &Path,
         transfer: &Transfer,
     ) -> Result<Fetched, RoomFileError> {
-        if let Some(path) = find(folder, &offer.file).await? {
-            transfer.progress.send_replace(offer.file.size_bytes);
+        if let Some(path) = find_here(&offer.file, folder, transfer).await {
             let (offer, there) = (offer.clone(), path.clone());
             let incoming = self.ask(|answer| RoomCommand::ConfirmFile(offer, there, answer));
             // Where that cannot be told it is here all the same.
@@ -213,7 +212,8 @@ impl RoomFiles {
                     patience,
                     ..transfer.clone()
                 };
-                match server.download(&offer.file, folder, &transfer).await {
+                let fetched = server.download_missing(&offer.file, folder, &transfer);
+                match fetched.await {
                     Ok(path) => return Ok(Fetched::at(path)),
                     // It may come by multicast still.
                     Err(error) if !is_relayed && is_not_there(&error) => {}
@@ -335,13 +335,6 @@ fn is_not_there(error: &TransferError) -> bool {
         TransferError::Request(RequestError::Lost(_) | RequestError::Gone(_)) => true,
         _ => false,
     }
-}
-
-/// Where this file is already.
-async fn find(folder: &Path, file: &FileOffer) -> Result<Option<PathBuf>, RoomFileError> {
-    let (folder, file) = (folder.to_owned(), file.clone());
-    let found = spawn_blocking(move || find_same(&folder, &file)).await;
-    found.map_err(ended_early)
 }
 
 async fn open_part(offer: &Offer, folder: &Path) -> Result<PartFile, RoomFileError> {

@@ -200,7 +200,7 @@ impl Editor {
         self.screen.enter(Stage::Idle);
     }
 
-    /// Shows these in place of the status lines before. They are passed over while nobody types, or the screen takes none.
+    /// Shows these in place of the status lines before, when somebody types; not where too much waits for the screen.
     pub(super) fn show_status(&self, lines: Vec<String>) {
         let _ = self.lines.try_send(Shown::Status(lines));
     }

@@ -46,7 +46,7 @@ pub struct Transfer {
     pub patience: Duration,
     /// Ends it. What was received so far is removed.
     pub cancel: CancellationToken,
-    /// Who offered it does not any more: it is waited for no longer, and what was received stays.
+    /// Who offered it does not any more: when nothing comes any more it is waited for no longer, and what was received stays.
     pub withdrawn: CancellationToken,
     /// How many bytes have been done.
     pub progress: watch::Sender<u64>,
@@ -101,6 +101,19 @@ impl Connection {
             commands: self.commands.downgrade(),
         }
     }
+}
+
+/// Where this very file is already: all of it is done then.
+pub(in crate::client) async fn find_here(
+    offer: &FileOffer,
+    folder: &Path,
+    transfer: &Transfer,
+) -> Option<PathBuf> {
+    let (wanted, folder) = (offer.clone(), folder.to_owned());
+    let found = spawn_blocking(move || find_same(&folder, &wanted)).await;
+    let path = joined(found)?;
+    transfer.progress.send_replace(offer.size_bytes);
+    Some(path)
 }
 
 pub(super) type Answer = oneshot::Receiver<Result<Reply, RequestError>>;
@@ -235,8 +248,8 @@ impl Files {
         .await
     }
 
-    /// Fetches a file that the server has, or will have, into `folder`, unless it is there already, and tells where it is there. What an earlier
-    /// attempt has received is kept; what this one has is there for the next unless it is cancelled.
+    /// Fetches a file that the server has, or will have, into `folder`, unless it is there already, and tells where it is
+    /// there. What an earlier attempt has received is kept; what this one has is there for the next unless it is cancelled.
     ///
     /// # Errors
     /// See [`TransferError`].
@@ -246,12 +259,19 @@ impl Files {
         folder: &Path,
         transfer: &Transfer,
     ) -> Result<PathBuf, TransferError> {
-        let (wanted, there) = (offer.clone(), folder.to_owned());
-        let found = spawn_blocking(move || find_same(&there, &wanted)).await;
-        if let Some(path) = joined(found) {
-            transfer.progress.send_replace(offer.size_bytes);
-            return Ok(path);
+        match find_here(offer, folder, transfer).await {
+            Some(path) => Ok(path),
+            None => self.download_missing(offer, folder, transfer).await,
         }
+    }
+
+    /// The same of a file that is known not to be there.
+    pub(in crate::client) async fn download_missing(
+        &self,
+        offer: &FileOffer,
+        folder: &Path,
+        transfer: &Transfer,
+    ) -> Result<PathBuf, TransferError> {
         tokio::select! {
             is_there = self.await_there(offer, transfer.patience) => is_there?,
             () = transfer.cancel.cancelled() => return Err(TransferError::Cancelled),

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::chat::{RoomName, ServerAddress, UserName};
 use crate::control::{Event, Refusal};
+pub(super) use files::find_here;
 pub use files::{Files, Transfer, TransferError};
 use link::Link;
 pub use route::Entry;
