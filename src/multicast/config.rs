@@ -267,11 +267,12 @@ pub const LINGER_MAX: Micros = Micros::from_millis(500);
 /// Who leaves takes so long at most to send what still waits.
 pub const LEAVE_WAIT_MAX: Micros = Micros::from_secs(10);
 
-/// A leave is sent this often, this far apart.
-pub const LEAVES: u32 = 3;
+/// A leave is sent this often. Nobody answers it: where one datagram of five is lost, all six are in one of 15,600 cases
+/// (0.2⁶), and all of three were in one of 125.
+pub const LEAVES: u32 = 6;
 
-/// The time between two leaves.
-pub const LEAVE_INTERVAL: Micros = Micros::from_millis(50);
+/// The time between two leaves: all are out within 100 ms.
+pub const LEAVE_INTERVAL: Micros = Micros::from_millis(20);
 
 /// So long the server's seat and we have to hear each other when a room is entered; then the relay is used.
 pub const TRANSPORT_PROBE_WAIT: Micros = Micros::from_secs(2);
