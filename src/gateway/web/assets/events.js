@@ -159,7 +159,7 @@ function happened(event, text, session) {
   const person = state.person(event.name);
   if (person && text === 'joined') person.room ??= conversation.name;
   const at = event.at ? parseTime(event.at) : session.now();
-  state.add(conversation, notice(session, event.name, text, { at, isLobby, key: keyOf(event, isLobby) }));
+  state.add(conversation, notice(session, event.name, text, { at, isLobby, key: keyOf(event, isLobby), isLive: true }));
   if (conversation !== state.current) return;
   state.emit('people');
   session.learnMembers();

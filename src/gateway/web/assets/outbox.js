@@ -38,18 +38,13 @@ function put(conversation, item, queue, file) {
   pump();
 }
 
-/** Not before what is there, whatever the clocks say. */
-function newest(conversation) {
-  return Math.max(session.now(), conversation.items.at(-1)?.at ?? 0);
-}
-
 export function sendText(conversation, text) {
-  const item = makeItem({ text, from: state.me, own: true, state: 'sending', at: newest(conversation), saidAt: Date.now() });
+  const item = makeItem({ text, from: state.me, own: true, state: 'sending', at: session.now(), saidAt: Date.now() });
   put(conversation, item, lines);
 }
 
 export function sendFile(conversation, file) {
-  const fields = { what: 'file', from: state.me, own: true, state: 'sending', at: newest(conversation), saidAt: Date.now() };
+  const fields = { what: 'file', from: state.me, own: true, state: 'sending', at: session.now(), saidAt: Date.now() };
   const preview = /^image\/(png|jpeg|gif|webp)$/.test(file.type) ? URL.createObjectURL(file) : null;
   put(conversation, makeItem({ ...fields, file: { name: file.name, size: file.size }, preview, progress: 0 }), files, file);
 }

@@ -162,7 +162,7 @@ class Session extends EventTarget {
 
   #lost(retryAt) {
     this.token = null;
-    for (const conversation of state.conversations.values()) if (conversation.kind === 'room') conversation.ready = false;
+    for (const conversation of state.conversations.values()) if (conversation.kind === 'room') conversation.interrupt();
     state.isOnline = false;
     state.retryAt = retryAt;
     state.emit('link');
@@ -258,6 +258,8 @@ class Session extends EventTarget {
     conversation.entered = true;
     this.#remember();
     await this.#learnPast(conversation);
+    // Who comes back asks for it again.
+    if (!this.link.isOpen) return;
     conversation.ready = true;
     state.emit('rooms');
     if (state.current === conversation) {
@@ -281,7 +283,7 @@ class Session extends EventTarget {
     for (const other of state.conversations.values()) {
       if (other.kind !== 'room' || other.isLobby || other === conversation) continue;
       other.entered = false;
-      other.ready = false;
+      other.interrupt();
     }
     this.#room = conversation.name;
   }
@@ -300,7 +302,7 @@ class Session extends EventTarget {
   /** I am not in it any more. */
   gone(conversation) {
     conversation.entered = false;
-    conversation.ready = false;
+    conversation.interrupt();
     conversation.left = true;
     if (!conversation.isLobby) this.#room = null;
     this.#remember();
@@ -321,12 +323,10 @@ class Session extends EventTarget {
 
   /** What was said before I came, or since I was last here. */
   async #learnPast(conversation) {
-    const last = conversation.items.findLast((item) => item.state === 'there' && item.number !== null);
-    // Somewhat earlier, as what came live has its time from another seat.
-    const since = last && { since: new Date(last.at - 10_000).toISOString(), limit: PAGE_MAX };
-    const past = await this.#history(conversation, since ?? { limit: PAGE });
+    // Not since a time: the server's clock may have been set back.
+    const past = await this.#history(conversation, { limit: conversation.before === undefined ? PAGE : PAGE_MAX });
     if (!past) return;
-    if (!since || past.before !== undefined) conversation.before = past.before ?? null;
+    conversation.takeNewest(past.items, past.before);
     state.emit('items', { conversation, how: 'reset' });
   }
 
@@ -337,7 +337,9 @@ class Session extends EventTarget {
     const { before } = conversation;
     const past = await this.#history(conversation, before === FROM_THE_END ? { limit: PAGE_MAX } : { before, limit });
     conversation.asking = false;
-    if (!past) return false;
+    // Or meanwhile what this was to stand above has made way.
+    if (!past || conversation.before !== before) return false;
+    for (const item of past.items) conversation.take(item);
     conversation.before = past.before ?? null;
     state.emit('items', { conversation, how: 'reset' });
     return true;
@@ -347,8 +349,7 @@ class Session extends EventTarget {
     try {
       const past = await this.request('history', { room: conversation.name, ...which });
       if (past.now) this.#clockAhead = parseTime(past.now) - Date.now();
-      for (const entry of past.entries) conversation.take(fromHistory(entry, conversation));
-      return past;
+      return { items: past.entries.map((entry) => fromHistory(entry, conversation)), before: past.before };
     } catch {
       // A room without a history has only what is said from now on.
       if (conversation.before === undefined) conversation.before = null;
