@@ -429,8 +429,11 @@ fn people_send_each_other_files() {
     // It is there already, and said once more.
     let lines = || bob.output.lines.lock().unwrap();
     wait_until(|| lines().iter().any(|line| line.starts_with("Ana: first")));
+    fs::write(folders[0].path().join("empty"), "").unwrap();
+    ana.give("/send empty");
+    bob.wait_for("[saved downloads/empty (0 bytes) from Ana]");
     let downloads = bob_folder.join("downloads");
-    assert_eq!(names_in(&downloads), ["large.bin", "my notes.txt"]);
+    assert_eq!(names_in(&downloads), ["empty", "large.bin", "my notes.txt"]);
     ana.give("/send nowhere.txt");
     ana.wait_for("there is no file");
     ana.give("/send @Zoe my notes.txt");

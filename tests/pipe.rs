@@ -241,19 +241,36 @@ fn listen_prints_an_object_a_line() {
 }
 
 #[test]
-fn listen_ends_after_a_time_and_on_ctrl_c() {
+fn listen_ends_after_a_time_and_on_a_signal() {
     let lab = Lab::new();
     let end = lab.run(&["listen", "lab1", "--for", "0.2"], "");
     assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""));
-    let mut listener = lab.listen(&["lab1"]);
-    // So much that it is hardly ever idle when the signal comes.
-    let ana = foreign::sender();
-    for number in 0..500 {
-        foreign::send(&ana, lab.group, &format!("Ana: hi {number}"));
+    for name in ["INT", "TERM"] {
+        let mut listener = lab.listen(&["lab1"]);
+        // So much that it is hardly ever idle when the signal comes.
+        let ana = foreign::sender();
+        for number in 0..500 {
+            foreign::send(&ana, lab.group, &format!("Ana: hi {number}"));
+        }
+        listener.wait_for("Ana: hi 0");
+        signal(&listener.child, name);
+        assert_eq!(exit_code(&mut listener.child), Some(0));
     }
-    listener.wait_for("Ana: hi 0");
-    signal(&listener.child, "INT");
-    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
+#[test]
+fn a_script_that_is_ended_has_left_its_room() {
+    let lab = Lab::new();
+    let made = lab.run(&[], "connect\nmakeroom tea\n");
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let listener = lab.listen(&["tea"]);
+    let mut mel = lab.client();
+    mel.give("chat tea");
+    mel.wait_for("[in room tea (");
+    listener.wait_for("Mel joined");
+    signal(&mel.child, "TERM");
+    assert_eq!(exit_code(&mut mel.child), Some(1));
+    listener.wait_for("Mel left");
 }
 
 #[test]
@@ -390,10 +407,7 @@ fn a_client_that_was_killed_and_started_again_keeps_its_name() {
     let lab = Lab::new();
     let made = lab.run(&[], "connect\nmakeroom tea\n");
     assert_eq!(made.code, Some(0), "{}", made.stderr);
-    let common = ["--server", &lab.address, "--interface", "lo"];
-    let listen = [&["listen", "tea"], &common[..]].concat();
-    let listener = Running::start(crds(lab.home.path(), &listen));
-    listener.wait_for("crds: in room tea (");
+    let listener = lab.listen(&["tea"]);
     let enter = || {
         let mut mel = lab.client();
         mel.give("chat tea");
@@ -502,7 +516,7 @@ impl Lab {
         let common = ["--server", &self.address, "--interface", "lo"];
         let arguments = [&["listen"], arguments, &common].concat();
         let listener = Running::start(crds(self.home.path(), &arguments));
-        listener.wait_for("crds: in room lab1 (");
+        listener.wait_for("crds: in room ");
         listener
     }
 }

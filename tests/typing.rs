@@ -2,6 +2,7 @@
 //! that says and hears; and while files come. All traffic stays on loopback.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::process::Command;
@@ -10,12 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use crds::chat::RoomAddress;
+use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 
 #[path = "common/foreign.rs"]
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/program.rs"]
 mod program;
 #[path = "common/pty.rs"]
@@ -238,6 +242,28 @@ fn tab_completes_commands_rooms_and_names() {
 }
 
 #[test]
+fn tab_completes_the_path_of_a_file() {
+    let lab = Lab::new();
+    let own = lab.home.path().join("own");
+    std::fs::create_dir_all(own.join("pictures")).unwrap();
+    std::fs::write(own.join("pictures/the lab (1).txt"), "Look at this.").unwrap();
+    let ana = lab.enter("Ana");
+    let mel = lab.enter_with("Mel", &[("HOME", own.to_str().unwrap())]);
+    for (typed, completed) in [
+        ("/sen", "/send "),
+        ("@a", "/send @Ana "),
+        ("~/pi", "/send @Ana ~/pictures/"),
+        ("t", r"/send @Ana ~/pictures/the\ lab\ \(1).txt"),
+    ] {
+        mel.type_text(typed);
+        mel.type_text(TAB);
+        mel.wait_for_prompt(&format!("[lab1] Mel> {completed}"));
+    }
+    mel.type_text(ENTER);
+    ana.wait_for_text("(private) Mel: Look at this.");
+}
+
+#[test]
 fn the_history_of_the_last_run_comes_back() {
     let chat = Chat::new();
     let first = start_client(chat.home.path(), &chat.server);
@@ -314,25 +340,9 @@ fn messages_bear_the_time_unless_it_is_not_wanted() {
 
 #[test]
 fn a_bar_stands_above_what_is_being_typed_and_is_gone_when_the_file_is_there() {
-    let home = tempfile::tempdir().unwrap();
-    let (_server, address) = start_server(home.path(), &[]);
-    let enter = |name: &str| {
-        let downloads = home.path().join(name);
-        let downloads = downloads.to_str().unwrap();
-        let flags = ["--interface", "lo", "--server", &address, "--name", name];
-        let more = ["--downloads", downloads, "--rate-max", "4mbit"];
-        let client = Terminal::start(crds(home.path(), &[&flags[..], &more].concat()), 24, 100);
-        client.answer(MAIN, "connect");
-        let connected = format!("crds {address}> ");
-        if name == "Ana" {
-            client.answer(&connected, "makeroom lab1");
-        }
-        client.answer(&connected, "chat lab1");
-        client.wait_for_prompt(&format!("[lab1] {name}> "));
-        client
-    };
-    let (ana, mel) = (enter("Ana"), enter("Mel"));
-    let path = home.path().join("notes.bin");
+    let lab = Lab::new();
+    let (ana, mel) = (lab.enter("Ana"), lab.enter("Mel"));
+    let path = lab.home.path().join("notes.bin");
     std::fs::write(&path, vec![0xff; 3_000_000]).unwrap();
     ana.answer("[lab1] Ana> ", &format!("/send {}", path.display()));
     let has_above = |bar: &'static str, typed: &'static str| {
@@ -424,6 +434,26 @@ fn ctrl_c_says_how_to_leave_and_ends_nothing() {
 }
 
 #[test]
+fn whose_window_is_closed_has_left() {
+    let lab = Lab::new();
+    let ana = lab.enter("Ana");
+    for signal in ["HUP", "TERM"] {
+        let mut mel = lab.enter("Mel");
+        ana.wait_for_text("[Mel joined]");
+        mel.type_text("half a l");
+        mel.wait_for_prompt("[lab1] Mel> half a l");
+        process::signal(&mel.child, signal);
+        assert_eq!(process::exit_code(&mut mel.child), Some(0));
+        ana.wait_for_text("[Mel left]");
+        // As it was before the program came.
+        let modes = tcgetattr(&*mel.keyboard).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+        ana.answer("[lab1] Ana> ", "/clear");
+        ana.wait_for_prompt("[lab1] Ana> ");
+    }
+}
+
+#[test]
 fn when_the_server_dies_it_is_told_and_the_talk_goes_on() {
     let chat = Chat::new();
     let mel = start_client(chat.home.path(), &chat.server);
@@ -466,6 +496,50 @@ fn a_room_deleted_under_one_is_told_and_the_talk_goes_on() {
     mel.wait_for_text("[room lab1 was deleted by Ana");
     chat.say("Bob: who was that?");
     mel.wait_for_text("Bob: who was that?");
+}
+
+/// A server, on which who enters first makes the reliable room `lab1`.
+struct Lab {
+    home: TempDir,
+    _server: Terminal,
+    address: String,
+    is_made: Cell<bool>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let (server, address) = start_server(home.path(), &[]);
+        Self {
+            home,
+            _server: server,
+            address,
+            is_made: Cell::default(),
+        }
+    }
+
+    fn enter(&self, name: &str) -> Terminal {
+        self.enter_with(name, &[])
+    }
+
+    fn enter_with(&self, name: &str, environment: &[(&str, &str)]) -> Terminal {
+        let downloads = self.home.path().join(name);
+        let downloads = downloads.to_str().unwrap();
+        let flags = ["--interface", "lo", "--server", &self.address];
+        let more = ["--name", name, "--downloads", downloads];
+        let rate = ["--rate-max", "4mbit"];
+        let mut command = crds(self.home.path(), &[&flags[..], &more, &rate].concat());
+        command.envs(environment.iter().copied());
+        let client = Terminal::start(command, 24, 100);
+        client.answer(MAIN, "connect");
+        let connected = format!("crds {}> ", self.address);
+        if !self.is_made.replace(true) {
+            client.answer(&connected, "makeroom lab1");
+        }
+        client.answer(&connected, "chat lab1");
+        client.wait_for_prompt(&format!("[lab1] {name}> "));
+        client
+    }
 }
 
 /// A server with the room `lab1`, and a foreign program in that room.

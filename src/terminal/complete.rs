@@ -1,9 +1,17 @@
 //! What Tab offers.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::command::{COMMANDS, Completes};
-use crate::chat::{GroupName, RoomName, UserName, printable};
+use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::Validator;
+use rustyline::{Context, Helper};
+
+use super::command::{COMMANDS, Command, Completes};
+use crate::chat::{GroupName, RoomName, UserName, is_printable, printable};
 use crate::client::RoomEvent;
 
 /// Names that are remembered of a room: enough for any class, bounded against a flood.
@@ -139,15 +147,11 @@ impl Vocabulary {
             return starting(word, here.map(|c| c.name), slash, " ");
         }
         let first = before.split_whitespace().next().unwrap_or_default();
-        let command = first.strip_prefix('/').unwrap_or(first);
-        let command = COMMANDS
-            .iter()
-            .find(|c| c.name.eq_ignore_ascii_case(command));
         let is_first_argument = first.len() == before.len();
-        match command.map(|c| c.completes) {
+        match self.command(first).map(|c| c.completes) {
             Some(Completes::Group) => self.of_group(before, word),
             _ if !is_first_argument => Vec::new(),
-            Some(Completes::Names) => {
+            Some(Completes::Names | Completes::NamesAndPaths) => {
                 let head = if word.starts_with('@') { "@" } else { "" };
                 starting(word, self.people(), head, " ")
             }
@@ -162,6 +166,28 @@ impl Vocabulary {
             }
             Some(Completes::Nothing) | None => Vec::new(),
         }
+    }
+
+    /// Whether a path stands before the cursor, or may begin there.
+    fn is_in_path(&self, before_cursor: &str) -> bool {
+        let line = before_cursor.trim_start();
+        let Some((first, rest)) = line.split_once(char::is_whitespace) else {
+            return false;
+        };
+        let takes_path = |command: &Command| command.completes == Completes::NamesAndPaths;
+        let rest = rest.trim_start();
+        self.command(first).is_some_and(takes_path)
+            && (!rest.starts_with('@') || rest.contains(char::is_whitespace))
+    }
+
+    /// The command that a line with this first word is, here.
+    fn command(&self, first: &str) -> Option<&'static Command> {
+        let name = match first.strip_prefix('/') {
+            Some(name) => name,
+            None if self.in_room => return None,
+            None => first,
+        };
+        COMMANDS.iter().find(|c| c.name.eq_ignore_ascii_case(name))
     }
 
     /// Everybody who can be spoken to alone, and whom else one reads.
@@ -194,6 +220,56 @@ fn starting<'a>(
         .map(|word| format!("{head}{word}{tail}"))
         .filter(|word| word.to_lowercase().starts_with(&typed))
         .collect()
+}
+
+/// Completion for the editor: words that are known here, and the names of files.
+pub(super) struct Words {
+    vocabulary: Arc<Mutex<Vocabulary>>,
+    files: FilenameCompleter,
+}
+
+impl Words {
+    pub(super) fn new(vocabulary: Arc<Mutex<Vocabulary>>) -> Self {
+        Self {
+            vocabulary,
+            files: FilenameCompleter::new(),
+        }
+    }
+}
+
+impl Helper for Words {}
+impl Hinter for Words {
+    type Hint = String;
+}
+impl Highlighter for Words {}
+impl Validator for Words {}
+
+impl Completer for Words {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> Result<(usize, Vec<Pair>), ReadlineError> {
+        let before_cursor = &line[..position];
+        // The words stay usable whatever happened to their last user.
+        let vocabulary = self.vocabulary.lock();
+        let vocabulary = vocabulary.unwrap_or_else(PoisonError::into_inner);
+        if vocabulary.is_in_path(before_cursor) {
+            let (start, mut paths) = self.files.complete_path(line, position)?;
+            // What would move the cursor is not shown.
+            paths.retain(|path| path.replacement.chars().all(is_printable));
+            return Ok((start, paths));
+        }
+        let (start, words) = vocabulary.complete(before_cursor);
+        let pairs = words.into_iter().map(|word| Pair {
+            display: word.trim_end_matches([' ', ':']).to_owned(),
+            replacement: word,
+        });
+        Ok((start, pairs.collect()))
+    }
 }
 
 #[cfg(test)]
@@ -255,9 +331,24 @@ mod tests {
         assert_eq!(v.complete("@jo").1, [""; 0]);
     }
 
+    #[test]
+    fn a_path_stands_where_send_takes_one() {
+        let mut v = vocabulary(true);
+        for line in ["/send ", "/send a b", " /SEND ~/pic", "/send @Mel no"] {
+            assert!(v.is_in_path(line), "{line}");
+        }
+        for line in ["/send", "/send @Me", "/msg Mel no", "send no", "I send no"] {
+            assert!(!v.is_in_path(line), "{line}");
+        }
+        assert_eq!(v.complete("/send @m").1, ["@Mel "]);
+        v.set_in_room(false);
+        assert!(v.is_in_path("send no"));
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(text in any::<String>(), in_room: bool) {
+            vocabulary(in_room).is_in_path(&text);
             let (start, _) = vocabulary(in_room).complete(&text);
             prop_assert!(text.is_char_boundary(start));
         }

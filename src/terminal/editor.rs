@@ -18,21 +18,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustyline::completion::{Completer, Pair};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
 use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Event, EventContext,
-    EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, Prompt, RepeatCount,
+    Cmd, CompletionType, ConditionalEventHandler, Config, Event, EventContext, EventHandler,
+    ExternalPrinter, KeyCode, KeyEvent, Modifiers, Prompt, RepeatCount,
 };
 use tokio::sync::mpsc;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::complete::Vocabulary;
+use super::complete::{Vocabulary, Words};
 use super::console::{Input, as_input};
 
 /// Lines kept from earlier runs.
@@ -49,6 +46,9 @@ const LINES_WAITING_MAX: usize = 4096;
 /// that takes, and not felt.
 const PRINTING_WAIT: Duration = Duration::from_millis(50);
 
+/// Ends that what is pasted is marked, and the line.
+const PASTE_AS_TYPED: &str = "\x1b[?2004l\r\n";
+
 /// What the editor is asked to read.
 struct Question {
     prompt: String,
@@ -61,6 +61,8 @@ pub(super) struct Editor {
     prompts: Sender<Question>,
     lines: SyncSender<Shown>,
     screen: Arc<SharedScreen>,
+    /// How the terminal was found.
+    modes: Option<Termios>,
 }
 
 /// What is shown while somebody types.
@@ -150,6 +152,7 @@ impl Editor {
         vocabulary: Arc<Mutex<Vocabulary>>,
         history: Option<PathBuf>,
     ) -> io::Result<(Self, mpsc::Receiver<Input>)> {
+        let modes = tcgetattr(io::stdin()).ok();
         let screen = Arc::new(SharedScreen {
             state: Mutex::new(ScreenState {
                 stage: Stage::Idle,
@@ -182,6 +185,7 @@ impl Editor {
             prompts,
             lines,
             screen,
+            modes,
         };
         Ok((editor, inputs_out))
     }
@@ -233,6 +237,20 @@ impl Editor {
     /// Only between an answer and the next question.
     pub(super) fn clear(&self) -> io::Result<()> {
         write_screen("\x1b[H\x1b[2J")
+    }
+}
+
+impl Drop for Editor {
+    /// Whoever ends while somebody types leaves the terminal as it was found: the thread that reads cannot any more.
+    fn drop(&mut self) {
+        if self.screen.lock().stage == Stage::Idle {
+            return;
+        }
+        if let Some(modes) = &self.modes {
+            // There may be none any more.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+            let _ = write_screen(PASTE_AS_TYPED);
+        }
     }
 }
 
@@ -296,7 +314,7 @@ fn above(rows: usize) -> String {
 
 /// Status lines as they are printed: each on one row, and no more than leave place for the talk.
 fn as_rows(status: &[String]) -> Vec<String> {
-    let size = rustix::termios::tcgetwinsize(io::stdout());
+    let size = tcgetwinsize(io::stdout());
     let (columns, rows_max) = size.map_or((COLUMNS_DEFAULT, 1), |size| {
         (usize::from(size.ws_col), usize::from(size.ws_row) / 4)
     });
@@ -332,7 +350,7 @@ fn line_editor(
         .history_ignore_dups(true)?
         .build();
     let mut editor = LineEditor::with_config(config)?;
-    editor.set_helper(Some(Words(vocabulary)));
+    editor.set_helper(Some(Words::new(vocabulary)));
     let keys = [
         (KeyEvent(KeyCode::Enter, Modifiers::NONE), Key::Enter),
         (KeyEvent::ctrl('J'), Key::Enter),
@@ -449,35 +467,6 @@ impl ConditionalEventHandler for KeyHandler {
         };
         self.screen.end_editing(end);
         command
-    }
-}
-
-/// Completion for the editor.
-struct Words(Arc<Mutex<Vocabulary>>);
-
-impl Helper for Words {}
-impl Hinter for Words {
-    type Hint = String;
-}
-impl Highlighter for Words {}
-impl Validator for Words {}
-
-impl Completer for Words {
-    type Candidate = Pair;
-
-    fn complete(
-        &self,
-        line: &str,
-        position: usize,
-        _: &Context<'_>,
-    ) -> Result<(usize, Vec<Pair>), ReadlineError> {
-        let vocabulary = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, words) = vocabulary.complete(&line[..position]);
-        let pairs = words.into_iter().map(|word| Pair {
-            display: word.trim_end_matches([' ', ':']).to_owned(),
-            replacement: word,
-        });
-        Ok((start, pairs.collect()))
     }
 }
 

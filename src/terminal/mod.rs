@@ -16,6 +16,7 @@ mod relay;
 mod render;
 mod repl;
 mod report;
+mod signals;
 mod transfers;
 
 pub use console::Console;

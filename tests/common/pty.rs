@@ -22,8 +22,8 @@ pub const LEAVE: &str = "\x1d";
 
 /// Ends its program when dropped.
 pub struct Terminal {
-    child: Child,
-    keyboard: Arc<Pty>,
+    pub child: Child,
+    pub keyboard: Arc<Pty>,
     view: Arc<View>,
     /// How often the terminal rang.
     #[allow(dead_code, reason = "not every test listens")]

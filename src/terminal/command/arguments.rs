@@ -1,5 +1,7 @@
 //! What stands behind a command, read into values.
 
+use rustyline::completion::unescape;
+
 use super::{Mistake, Parsed};
 use crate::chat::{Dialect, MessageText, NewRoom, RoomAddress, UserName};
 
@@ -124,14 +126,19 @@ pub(super) fn whisper(text: &str) -> Result<Parsed, Mistake> {
     }
 }
 
-/// `[@NAME] PATH`; the path may have spaces, and quotation marks around it.
+/// `[@NAME] PATH`; the path may have spaces, and quotation marks around it or backslashes in it, as Tab writes them and a
+/// shell reads them.
 pub(super) fn send(text: &str) -> Result<Parsed, Mistake> {
     let (to, path) = match head(text) {
         (to, path) if to.starts_with('@') => (Some(name(to)?), path),
         _ => (None, text),
     };
     let unquoted = |mark| path.strip_prefix(mark)?.strip_suffix(mark);
-    match unquoted('"').or_else(|| unquoted('\'')).unwrap_or(path) {
+    let path = match unquoted('\'') {
+        Some(path) => path.into(),
+        None => unescape(unquoted('"').unwrap_or(path), Some('\\')),
+    };
+    match &*path {
         "" => Err(Mistake::Count),
         path => Ok(Parsed::Send {
             to,
@@ -160,6 +167,17 @@ pub(super) fn group(text: &str) -> Result<Parsed, Mistake> {
         "send" => Ok(Parsed::GroupSend(Arguments::new(rest).rest()?)),
         "leave" => Ok(Parsed::GroupLeave(Arguments::new(rest).one()?)),
         "delete" => Ok(Parsed::GroupDelete(Arguments::new(rest).one()?)),
+        _ => Err(Mistake::Count),
+    }
+}
+
+/// The number of a transfer.
+pub(super) fn transfer(given: &Arguments<'_>) -> Result<u32, Mistake> {
+    match given.words() {
+        [number] => number.parse().map_err(|_| {
+            let text = "which one? Write its number: `transfers` lists them";
+            Mistake::Argument(text.to_owned())
+        }),
         _ => Err(Mistake::Count),
     }
 }

@@ -91,6 +91,8 @@ pub(super) enum Completes {
     Commands,
     /// Who is online or in the room.
     Names,
+    /// Behind an `@` the same, otherwise files.
+    NamesAndPaths,
     /// What one does with a group, then groups or names.
     Group,
 }
@@ -248,6 +250,21 @@ mod tests {
             plain,
             parse("makeroom --plain r 239.1.1.1 5", false).unwrap()
         );
+    }
+
+    #[test]
+    fn a_path_is_read_as_a_shell_reads_it() {
+        let path = |typed: &str| match parse(&format!("send {typed}"), false) {
+            Ok(Parsed::Send { to: None, path }) => path.to_str().unwrap().to_owned(),
+            other => panic!("{typed}: {other:?}"),
+        };
+        assert_eq!(path("my notes.txt"), "my notes.txt");
+        assert_eq!(path(r"my\ notes\(1\).txt "), "my notes(1).txt");
+        assert_eq!(path(r#""my \"notes\".txt""#), r#"my "notes".txt"#);
+        assert_eq!(path(r"'my\notes.txt'"), r"my\notes.txt");
+        assert!(parse("send \"\"", false).is_err());
+        let number = parse("receive notes.txt", false).unwrap_err();
+        assert!(number.contains("`transfers` lists them"), "{number}");
     }
 
     proptest! {

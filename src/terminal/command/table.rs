@@ -1,6 +1,8 @@
 //! The table itself.
 
-use super::arguments::{argument, group, history, ignore, make_room, send, topic, whisper};
+use super::arguments::{
+    argument, group, history, ignore, make_room, send, topic, transfer, whisper,
+};
 use super::{Command, Completes, Mistake, Parsed, Place, find, unknown};
 
 pub(in crate::terminal) const COMMANDS: &[Command] = &[
@@ -222,9 +224,9 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
     Command {
         name: "send",
         arguments: "[@NAME] PATH",
-        summary: "send a file to one person, or to all in the lobby",
+        summary: "send a file to one person, or to all in the room",
         place: Place::Both,
-        completes: Completes::Names,
+        completes: Completes::NamesAndPaths,
         parse: |given| send(given.text()),
     },
     Command {
@@ -233,7 +235,7 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
         summary: "fetch a file that was offered",
         place: Place::Both,
         completes: Completes::Nothing,
-        parse: |given| Ok(Parsed::Receive(given.one()?)),
+        parse: |given| Ok(Parsed::Receive(transfer(given)?)),
     },
     Command {
         name: "transfers",
@@ -249,7 +251,7 @@ pub(in crate::terminal) const COMMANDS: &[Command] = &[
         summary: "end a transfer, or decline a file",
         place: Place::Both,
         completes: Completes::Nothing,
-        parse: |given| Ok(Parsed::Cancel(given.one()?)),
+        parse: |given| Ok(Parsed::Cancel(transfer(given)?)),
     },
     Command {
         name: "clear",

@@ -17,6 +17,7 @@ use crate::terminal::bars::above;
 use crate::terminal::lines::tell;
 use crate::terminal::progress::described;
 use crate::terminal::render::notice;
+use crate::terminal::signals::Ending;
 use crate::terminal::{Settings, Style};
 
 /// `crds listen`: prints what is said until it is enough.
@@ -37,6 +38,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         mut overlap,
         ..
     } = join(&place, args.since, &settings).await?;
+    let mut ending = Ending::of_command()?;
     let mut output = Listener {
         label,
         is_json: args.json,
@@ -55,9 +57,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             None => std::future::pending().await,
         }
     };
-    // Made once: a signal that came while nobody waited for it would be lost.
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(end, interrupted);
+    tokio::pin!(end);
     while !output.has_enough() {
         let event = tokio::select! {
             event = room.next_event() => event,
@@ -66,7 +66,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
                 continue;
             }
             () = &mut end => break,
-            _ = &mut interrupted => break,
+            () = ending.come() => break,
         };
         let Some(event) = event else { break };
         if let Some(saver) = &mut saver {

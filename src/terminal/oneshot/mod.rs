@@ -20,6 +20,7 @@ use super::Settings;
 use super::lines::{read_line, tell};
 use super::relay::ask_for_relay;
 use super::render::{directory, notice};
+use super::signals::Ending;
 use crate::chat::{
     BitRate, Dialect, HistoryEntry, HistoryQuery, MemberLimit, MessageTextError, OneLine,
     RoomAddress, RoomName, Since, UserName,
@@ -66,7 +67,7 @@ pub enum OneshotError {
     /// The file was not sent.
     #[error(transparent)]
     SendFile(#[from] SendFileError),
-    /// Ctrl-C.
+    /// Ctrl-C, or SIGTERM.
     #[error("interrupted")]
     Interrupted,
     /// Standard input or output failed.
@@ -149,10 +150,11 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
     // What nobody reads would hold the room up.
     tokio::spawn(tell_of_room(room.take_events()));
     let server = connection.as_ref().map(Connection::files);
+    let mut ending = Ending::of_command()?;
     // Whatever comes of it, the others are told that we leave.
     let done = tokio::select! {
         done = say_all(&room, dialect, words, args.file.as_deref(), server) => done,
-        _ = tokio::signal::ctrl_c() => Err(OneshotError::Interrupted),
+        () = ending.come() => Err(OneshotError::Interrupted),
     };
     room.leave().await;
     if let Some(connection) = connection {

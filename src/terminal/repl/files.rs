@@ -1,4 +1,4 @@
-//! Files: sent to one person or to the lobby, fetched, listed.
+//! Files: sent to one person or to a room, fetched, listed.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ impl Repl {
         to: Option<UserName>,
         path: PathBuf,
     ) -> Result<Vec<String>, Failure> {
+        let path = from_home(path);
         let to = match (to, &self.seat) {
             (Some(name), _) => FileFor::Person(name),
             (None, Some(Seat::Lobby)) => FileFor::Room(RoomName::lobby()),
@@ -140,4 +141,11 @@ impl Repl {
         }
         Ok(())
     }
+}
+
+/// `~` as a shell reads it: one's own folder.
+fn from_home(path: PathBuf) -> PathBuf {
+    let there = path.strip_prefix("~").ok();
+    let there = there.and_then(|rest| Some(std::env::home_dir()?.join(rest)));
+    there.unwrap_or(path)
 }

@@ -23,6 +23,7 @@ use super::downloads::tidy;
 use super::mode::Mode;
 use super::progress;
 use super::render::Style;
+use super::signals::Ending;
 use super::transfers::Transfers;
 use failure::Failure;
 use in_room::{Seat, next_in_room};
@@ -91,6 +92,10 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
         whispered_by: None,
         failed: false,
     };
+    let mut ending = match repl.console.is_terminal() {
+        true => Ending::of_terminal()?,
+        false => Ending::of_command()?,
+    };
     if repl.console.is_terminal() {
         repl.print(concat!(
             "crds ",
@@ -98,28 +103,14 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
             ": `connect` to a server, `help` for the commands"
         ))?;
     }
-    let result = loop {
-        match repl.step().await {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => break Ok(()),
-            // Nobody reads any more: not a failure of what was asked.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
-            Err(error) => break Err(error),
+    let result = tokio::select! {
+        result = repl.steps() => result,
+        () = ending.come() => {
+            repl.failed = true;
+            Ok(())
         }
     };
-    let is_script = !repl.console.is_terminal();
-    if is_script && result.is_ok() {
-        repl.finish_transfers().await?;
-    }
-    let seat = repl.seat.take();
-    repl.leaving.extend(seat.and_then(Seat::leave));
-    for room in repl.leaving {
-        // What was said last may still be on its way, perhaps over the connection.
-        let _ = room.await;
-    }
-    if let Some(connection) = repl.connection.take() {
-        connection.bye().await;
-    }
+    repl.end().await;
     result.map(|()| !repl.failed)
 }
 
@@ -181,6 +172,36 @@ impl Repl {
                 Mode::Connected(connection.server().clone())
             }
             _ => Mode::Main,
+        }
+    }
+
+    /// All that is read; of a script also its files to their end.
+    async fn steps(&mut self) -> io::Result<()> {
+        loop {
+            match self.step().await {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                // Nobody reads any more: not a failure of what was asked.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) => return Err(error),
+            }
+        }
+        match self.console.is_terminal() {
+            true => Ok(()),
+            false => self.finish_transfers().await,
+        }
+    }
+
+    /// Leaves the room and the server.
+    async fn end(&mut self) {
+        let seat = self.seat.take();
+        self.leaving.extend(seat.and_then(Seat::leave));
+        for room in self.leaving.drain(..) {
+            // What was said last may still be on its way, perhaps over the connection.
+            let _ = room.await;
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.bye().await;
         }
     }
 

@@ -261,8 +261,9 @@ impl Transfers {
             None => "sends you",
         };
         let told = format!("{from} {sends} {}", described(offer));
-        let size = ByteSize(offer.size_bytes);
-        let is_small = size <= self.auto_accept && size > ByteSize(0) && running < RUNNING_MAX;
+        // With a limit of nothing an empty file does not come either.
+        let is_small = self.auto_accept > ByteSize(0) && offer.size_bytes <= self.auto_accept.0;
+        let is_small = is_small && running < RUNNING_MAX;
         match is_small && self.receive(id, files).is_ok() {
             true => (told, true),
             false => (format!("{told}: /receive {id}"), false),

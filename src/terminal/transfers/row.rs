@@ -162,7 +162,8 @@ impl Row {
 
 fn whom(to: &FileFor) -> String {
     match to {
-        FileFor::Room(room) => format!("the {room}"),
+        FileFor::Room(room) if room.is_lobby() => "the lobby".to_owned(),
+        FileFor::Room(room) => format!("room {room}"),
         FileFor::Person(name) => name.to_string(),
     }
 }

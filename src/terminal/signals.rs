@@ -1,0 +1,42 @@
+//! Signals that end the program. It ends in order: the others are told that we leave.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Waits for one of some signals, from when it is made.
+pub(super) struct Ending(Vec<Signal>);
+
+impl Ending {
+    /// Of a command, or of a script: Ctrl-C and SIGTERM. SIGHUP is left as it was found: `nohup` has it ignored.
+    ///
+    /// # Errors
+    /// The system does not let a signal be waited for; so for the other.
+    pub(super) fn of_command() -> io::Result<Self> {
+        Self::of(&[SignalKind::interrupt(), SignalKind::terminate()])
+    }
+
+    /// Of who types at a terminal: SIGTERM, and SIGHUP, which comes when its window is closed. Ctrl-C is a key there.
+    pub(super) fn of_terminal() -> io::Result<Self> {
+        Self::of(&[SignalKind::terminate(), SignalKind::hangup()])
+    }
+
+    fn of(kinds: &[SignalKind]) -> io::Result<Self> {
+        let signals = kinds.iter().map(|kind| signal(*kind));
+        signals.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Until one has come. May be dropped and called again without losing any.
+    pub(super) async fn come(&mut self) {
+        poll_fn(|context| {
+            let mut signals = self.0.iter_mut();
+            match signals.any(|signal| signal.poll_recv(context).is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
