@@ -16,12 +16,22 @@ pub(super) const DRAW: Duration = Duration::from_secs(1);
 /// Where there is no bar, a line tells it this often.
 pub(super) const TELL: Duration = Duration::from_secs(3);
 
+/// What has not moved for so long stands still.
+const STILL: Duration = Duration::from_secs(5);
+
+/// What stands still for so long is told, once: longer than it takes to go on by another way.
+const STUCK: Duration = Duration::from_secs(10);
+
 /// How far, how fast and how long still.
 #[derive(Debug)]
 pub(super) struct Meter {
     size_bytes: u64,
     /// What was there at first, and when that was still all.
     first: Option<(u64, Instant)>,
+    /// What was there last, and since when.
+    last: (u64, Instant),
+    /// It was told that it is stuck.
+    is_told: bool,
     started: Instant,
 }
 
@@ -30,10 +40,13 @@ const BAR_COLUMNS: usize = 16;
 
 impl Meter {
     pub(super) fn new(size_bytes: u64) -> Self {
+        let started = Instant::now();
         Self {
             size_bytes,
             first: None,
-            started: Instant::now(),
+            last: (0, started),
+            is_told: false,
+            started,
         }
     }
 
@@ -45,10 +58,33 @@ impl Meter {
     /// So much is there; what it was at first, and when. What was there before did not come now, and until somebody takes a
     /// file nothing moves.
     fn note(&mut self, bytes: u64) -> (u64, Instant) {
+        if bytes != self.last.0 {
+            if self.stands_still() {
+                self.first = None;
+            }
+            self.last = (bytes, Instant::now());
+            self.is_told = false;
+        }
         match self.first {
             Some(first) if bytes > first.0 => first,
             _ => *self.first.insert((bytes, Instant::now())),
         }
+    }
+
+    /// Whether nothing has moved for some time; there is nothing new to tell then.
+    pub(super) fn stands_still(&self) -> bool {
+        self.still() >= STILL
+    }
+
+    fn still(&self) -> Duration {
+        self.last.1.elapsed()
+    }
+
+    /// So much is there: whether it is to be told that it has stood still for long.
+    pub(super) fn is_stuck(&mut self, bytes: u64) -> bool {
+        self.note(bytes);
+        let is_stuck = self.still() >= STUCK && bytes < self.size_bytes;
+        is_stuck && !std::mem::replace(&mut self.is_told, true)
     }
 
     /// `[========>       ]`.
@@ -63,7 +99,7 @@ impl Meter {
         format!("[{done:BAR_COLUMNS$}]")
     }
 
-    /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`.
+    /// `54 %, 54 MB of 100 MB, 9 MB/s, 5 s left`; or `54 %, 54 MB of 100 MB, standing still for 7 s`.
     pub(super) fn line(&mut self, bytes: u64) -> String {
         let (first_bytes, first_at) = self.note(bytes);
         let percent = match self.size_bytes {
@@ -77,6 +113,9 @@ impl Meter {
             ByteSize(bytes),
             ByteSize(self.size_bytes)
         );
+        if self.stands_still() && bytes < self.size_bytes {
+            return format!("{so_far}, standing still for {} s", self.still().as_secs());
+        }
         match speed >= 1.0 {
             false => so_far,
             true => {
@@ -116,12 +155,17 @@ impl FileProgress {
         }
     }
 
+    /// Whether it is to be told that nothing moves for long.
+    pub(super) fn is_stuck(&mut self, bytes: u64) -> bool {
+        self.meter.is_stuck(bytes)
+    }
+
     /// So much is there; `who` tells of the others.
     pub(super) fn set(&mut self, bytes: u64, who: &str) {
         self.meter.note(bytes);
         if let Some(bar) = &self.bar {
             bar.set(bytes, who);
-        } else if self.told.elapsed() >= TELL {
+        } else if self.told.elapsed() >= TELL && !self.meter.stands_still() {
             self.told = Instant::now();
             let line = format!("{}: {} {who}", self.what, self.meter.line(bytes));
             tell(line.trim_end());
@@ -129,7 +173,42 @@ impl FileProgress {
     }
 }
 
+/// What a person is told of a file of which nothing comes for long: what it waits for.
+pub(super) fn stuck(file: &FileOffer, is_server: bool) -> String {
+    let goes_on = match is_server {
+        true => "it goes on when the server does",
+        false => "it goes on when it is offered again",
+    };
+    format!("{}: nothing comes any more; {goes_on}", described(file))
+}
+
 /// A file as a person is told of it: `notes.txt (12 kB)`.
 pub(super) fn described(file: &FileOffer) -> String {
     format!("{} ({})", file.name, ByteSize(file.size_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_still_is_told_once_until_it_moves() {
+        let mut meter = Meter::new(100);
+        assert!(!meter.is_stuck(30));
+        let passes = |meter: &mut Meter, time| meter.last.1 -= time;
+        passes(&mut meter, STILL);
+        assert_eq!(
+            meter.line(30),
+            "30 %, 30 bytes of 100 bytes, standing still for 5 s"
+        );
+        assert!(!meter.is_stuck(30));
+        passes(&mut meter, STUCK);
+        assert!(meter.is_stuck(30));
+        assert!(!meter.is_stuck(30));
+        assert_eq!(meter.line(40), "40 %, 40 bytes of 100 bytes");
+        passes(&mut meter, STUCK);
+        assert!(meter.is_stuck(40));
+        passes(&mut meter, STUCK);
+        assert!(!meter.is_stuck(100));
+    }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::{ByteSize, FileHash, FileOffer, Happening, HistoryEntry};
 use crate::client::{Fetched, FileSource, Files, Offer, RoomFileError, RoomFiles, Transfer};
 use crate::terminal::downloads::tidy;
 use crate::terminal::lines::tell;
-use crate::terminal::progress::{FileProgress, described};
+use crate::terminal::progress::{FileProgress, TELL, described, stuck};
 
 /// Files that are received at a time; others wait.
 const RUNNING_MAX: usize = 8;
@@ -197,9 +197,16 @@ impl Place {
         tokio::pin!(fetching);
         let mut progress = FileProgress::new("receiving", source.file());
         let mut done = transfer.progress.subscribe();
+        let mut look = interval(TELL);
         let mut is_begun = false;
         loop {
             tokio::select! {
+                _ = look.tick() => {
+                    let bytes = *done.borrow();
+                    if progress.is_stuck(bytes) {
+                        tell(&stuck(source.file(), matches!(source, FileSource::Server(..))));
+                    }
+                }
                 fetched = &mut fetching => return fetched,
                 Ok(()) = done.changed() => {
                     let bytes = *done.borrow_and_update();

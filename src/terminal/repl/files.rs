@@ -94,6 +94,8 @@ impl Repl {
 
     /// How far the files are that are on their way: as bars on a terminal, in a pipe a line each.
     pub(super) fn tell_progress(&mut self) -> io::Result<()> {
+        let stuck = self.transfers.stuck();
+        stuck.iter().try_for_each(|line| self.notice(line))?;
         if self.console.is_terminal() {
             self.draw_progress();
             return Ok(());

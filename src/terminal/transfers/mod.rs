@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::progress::{Meter, described};
+use super::progress::{Meter, described, stuck};
 use crate::chat::{ByteSize, FileHash, FileName, FileOffer, RoomName};
 use crate::client::{FileFor, FileSource, Files, Offer, RoomFiles, Transfer};
 use row::{Row, Running, State, Way, What};
@@ -286,10 +286,9 @@ impl Transfers {
         };
         row.is_interrupted = false;
         let transfer = Transfer::default();
-        let meter = Some(Meter::new(offer.size_bytes));
         row.state = State::Running(Running {
             transfer: transfer.clone(),
-            meter,
+            meter: None,
             who: String::new(),
         });
         let (folder, news) = (self.folder.clone(), self.teller(id));
@@ -325,7 +324,7 @@ impl Transfers {
         self.rows.values().any(Row::is_running)
     }
 
-    /// How far those are that have been on their way for so long, a line for each, with a bar or without.
+    /// How far those are that have been on their way for so long, a line for each: with a bar, or without and only if it moves.
     pub(super) fn progress(&mut self, time: Duration, has_bar: bool) -> Vec<String> {
         let mut lines = Vec::new();
         for row in self.rows.values_mut() {
@@ -336,6 +335,7 @@ impl Transfers {
             let name = row.what.name().clone();
             if let State::Running(running) = &mut row.state
                 && let Some(far) = running.far(time)
+                && (has_bar || running.moves())
             {
                 let bar = running.bar().filter(|_| has_bar);
                 let bar = bar.map_or_else(|| ":".to_owned(), |bar| format!(" {bar}"));
@@ -343,6 +343,21 @@ impl Transfers {
             }
         }
         lines
+    }
+
+    /// What a person is told of those of which nothing has come for long, once.
+    pub(super) fn stuck(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        for (id, row) in &mut self.rows {
+            if let (What::Receiving { offer, .. }, State::Running(running)) =
+                (&row.what, &mut row.state)
+                && running.is_stuck()
+            {
+                let stuck = stuck(offer, matches!(row.way, Way::Server));
+                told.push(format!("{stuck}; /cancel {id} ends that"));
+            }
+        }
+        told
     }
 
     /// The next thing that happens. May be dropped without losing any.

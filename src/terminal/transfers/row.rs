@@ -59,7 +59,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) transfer: Transfer,
-    /// None before it is known how long it is.
+    /// None before it goes: it is hashed, or others come first.
     pub(super) meter: Option<Meter>,
     /// How many have it, where it is sent to several.
     pub(super) who: String,
@@ -123,6 +123,21 @@ impl Running {
         })
     }
 
+    /// Whether something has moved of late.
+    pub(super) fn moves(&self) -> bool {
+        self.meter
+            .as_ref()
+            .is_some_and(|meter| !meter.stands_still())
+    }
+
+    /// Whether it is to be told that nothing has come for long.
+    pub(super) fn is_stuck(&mut self) -> bool {
+        let done = *self.transfer.progress.borrow();
+        self.meter
+            .as_mut()
+            .is_some_and(|meter| meter.is_stuck(done))
+    }
+
     /// The same as a bar.
     pub(super) fn bar(&self) -> Option<String> {
         let done = *self.transfer.progress.borrow();
@@ -152,7 +167,7 @@ impl Row {
             State::Offered => format!("offered: /receive {id}"),
             State::Running(running) => running
                 .far(Duration::ZERO)
-                .unwrap_or_else(|| "preparing".to_owned()),
+                .unwrap_or_else(|| "not begun yet".to_owned()),
             State::Shared(_, who) => format!("offered to who comes{who}"),
             State::Ended(how) => (*how).to_owned(),
         };

@@ -24,7 +24,7 @@ pub(in crate::terminal) struct News {
 
 #[derive(Debug)]
 pub(super) enum Happened {
-    /// It is hashed, and goes out.
+    /// It goes out, or comes; its size in bytes.
     Begun(u64),
     /// So many have it.
     Who(String),
@@ -150,6 +150,7 @@ pub(super) async fn receive(
         place = places.acquire() => place.ok(),
         () = transfer.cancel.cancelled() => None,
     };
+    news.tell(Happened::Begun(source.file().size_bytes));
     let fetched = source.fetch(folder, transfer).await;
     drop(place);
     match fetched {
