@@ -10,6 +10,7 @@ mod editor;
 mod former_seat;
 mod lines;
 mod mode;
+mod offerers;
 pub mod oneshot;
 mod progress;
 mod relay;

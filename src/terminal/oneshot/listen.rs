@@ -104,8 +104,7 @@ fn save(saver: &mut Saver, event: &RoomEvent) {
             is_again,
             ..
         } => saver.take(from.clone(), offer.clone(), *is_again),
-        RoomEvent::Withdrawn { from, offer } => saver.withdrawn(from, offer.file.hash),
-        _ => {}
+        event => saver.note(event),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Files that a command saves: those that are offered, and those of the history.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,12 @@ use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::{ByteSize, FileHash, FileOffer, Happening, HistoryEntry};
-use crate::client::{Fetched, FileSource, Files, Offer, RoomFileError, RoomFiles, Transfer};
+use crate::client::{
+    Fetched, FileSource, Files, Offer, RoomEvent, RoomFileError, RoomFiles, Transfer,
+};
 use crate::terminal::downloads::tidy;
 use crate::terminal::lines::tell;
+use crate::terminal::offerers::Offerers;
 use crate::terminal::progress::{FileProgress, TELL, described, stuck};
 
 /// Files that are received at a time; others wait.
@@ -31,7 +34,7 @@ pub(super) struct Saved {
 
 /// A file that comes from all who offer it.
 struct OnItsWay {
-    offered_by: BTreeSet<String>,
+    offered_by: Offerers,
     /// Ends the waiting for it.
     withdrawn: CancellationToken,
     /// It was offered again since, and by whom.
@@ -83,18 +86,19 @@ impl Saver {
             return;
         }
         if let Some(coming) = self.offered.get_mut(&hash) {
-            coming.offered_by.insert(from.clone());
+            coming.offered_by.add(from.clone());
             if coming.withdrawn.is_cancelled() {
                 coming.again = Some((from, offer));
             }
             return;
         }
         let withdrawn = CancellationToken::new();
-        let coming = OnItsWay {
-            offered_by: BTreeSet::from([from.clone()]),
+        let mut coming = OnItsWay {
+            offered_by: Offerers::default(),
             withdrawn: withdrawn.clone(),
             again: None,
         };
+        coming.offered_by.add(from.clone());
         self.offered.insert(hash, coming);
         let (file, place) = (offer.file.clone(), self.place.clone());
         let source = FileSource::Room(self.files.clone(), offer);
@@ -105,11 +109,10 @@ impl Saver {
         );
     }
 
-    /// Who offered it does not any more: what is on its way is waited for no longer.
-    pub(super) fn withdrawn(&mut self, from: &str, hash: FileHash) {
-        if let Some(coming) = self.offered.get_mut(&hash) {
-            coming.offered_by.remove(from);
-            if coming.offered_by.is_empty() {
+    /// Something happens in the room: what nobody offers any more is waited for no longer.
+    pub(super) fn note(&mut self, event: &RoomEvent) {
+        for (hash, coming) in &mut self.offered {
+            if coming.offered_by.note(event, *hash) {
                 coming.withdrawn.cancel();
             }
         }

@@ -356,9 +356,7 @@ impl Repl {
                     .await?;
             }
             Some(event) => {
-                if let RoomEvent::Withdrawn { from, offer } = &event {
-                    self.transfers.withdrawn(from, offer.file.hash);
-                }
+                self.transfers.note_room(&event);
                 self.console.teach(|words| words.add_names(&event));
                 match notice(&event) {
                     Some(text) if !self.is_about_ignored(&event) => self.notice(&text)?,

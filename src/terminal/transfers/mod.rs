@@ -3,16 +3,17 @@
 mod row;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
+use super::offerers::Offerers;
 use super::progress::{Meter, described, stuck};
 use crate::chat::{ByteSize, FileHash, FileName, FileOffer, RoomName};
-use crate::client::{FileFor, FileSource, Files, Offer, RoomFiles, Transfer};
+use crate::client::{FileFor, FileSource, Files, Offer, RoomEvent, RoomFiles, Transfer};
 use row::{Row, Running, State, Way, What};
 pub(super) use work::News;
 use work::{Happened, Teller, receive, send, share};
@@ -152,7 +153,7 @@ impl Transfers {
         match known.and_then(|id| Some((id, self.rows.get_mut(&id)?))) {
             // It comes from both.
             Some((_, row)) if row.is_running() => {
-                row.offered_by.insert(from);
+                row.offered_by.add(from);
                 if row.is_interrupted {
                     row.way = way;
                 }
@@ -160,7 +161,7 @@ impl Transfers {
             }
             Some((id, row)) if row.is_interrupted => {
                 row.way = way;
-                row.offered_by.insert(from);
+                row.offered_by.add(from);
                 let goes_on = self.receive(id, None).is_ok();
                 (format!("{told} again: going on with it"), goes_on)
             }
@@ -210,20 +211,22 @@ impl Transfers {
         found.map(|(id, _)| *id)
     }
 
-    /// It is no longer to be had from who offered it.
-    pub(super) fn withdrawn(&mut self, from: &str, hash: FileHash) {
+    /// Something happens in the room that we are in: it may be that nobody offers a file any more.
+    pub(super) fn note_room(&mut self, event: &RoomEvent) {
         for row in self.rows.values_mut() {
-            match (&row.what, &row.state) {
-                (What::Receiving { offer, .. }, _) if offer.hash != hash => {}
-                (What::Receiving { .. }, State::Offered) => row.state = State::Ended("withdrawn"),
-                (What::Receiving { .. }, State::Running(running)) => {
-                    row.offered_by.remove(from);
-                    if row.offered_by.is_empty() {
-                        running.transfer.withdrawn.cancel();
-                        row.is_interrupted = true;
-                    }
+            let What::Receiving { offer, .. } = &row.what else {
+                continue;
+            };
+            if !row.offered_by.note(event, offer.hash) {
+                continue;
+            }
+            match &row.state {
+                State::Offered => row.state = State::Ended("withdrawn"),
+                State::Running(running) => {
+                    running.transfer.withdrawn.cancel();
+                    row.is_interrupted = true;
                 }
-                _ => {}
+                State::Shared(..) | State::Ended(_) => {}
             }
         }
     }
@@ -417,10 +420,10 @@ impl Transfers {
             }
         }
         self.last_id += 1;
-        let offered_by = match &what {
-            What::Receiving { from, .. } => BTreeSet::from([from.clone()]),
-            What::Sending { .. } => BTreeSet::new(),
-        };
+        let mut offered_by = Offerers::default();
+        if let What::Receiving { from, .. } = &what {
+            offered_by.add(from.clone());
+        }
         let row = Row {
             what,
             state,

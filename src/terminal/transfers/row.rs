@@ -1,12 +1,12 @@
 //! One transfer: what it is, and how it stands.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Told;
 use super::work::Done;
 use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
 use crate::client::{FileFor, Offer, RoomFiles, Transfer};
+use crate::terminal::offerers::Offerers;
 use crate::terminal::progress::Meter;
 
 /// How a transfer has ended that went wrong.
@@ -19,8 +19,8 @@ pub(super) struct Row {
     pub(super) way: Way,
     /// What a short text says was shown already, with the history.
     pub(super) is_text_shown: bool,
-    /// Who offers it, while it is on its way.
-    pub(super) offered_by: BTreeSet<String>,
+    /// Who offers it.
+    pub(super) offered_by: Offerers,
     /// It was withdrawn on its way: when it is offered again it goes on.
     pub(super) is_interrupted: bool,
 }
