@@ -68,28 +68,37 @@ pub(super) struct KeepTask {
 }
 
 impl KeepTask {
-    /// Until the file is kept, or does not come.
-    pub(super) async fn run(&self) -> Result<(), NotKept> {
+    /// Until the file is kept, or does not come. What comes out can go on answering who asks; none if it was here already.
+    pub(super) async fn run(&self) -> Result<Option<Incoming>, NotKept> {
         let Some(incoming) = self.receive().await? else {
-            return Ok(());
+            return Ok(None);
         };
         let received = tokio::select! {
             received = self.watch(&incoming) => received,
             () = self.withdrawn.cancelled() => Err(NotKept::Gone),
         };
-        if received.is_ok() {
-            let (file, from) = (self.heard.described(), self.heard.from());
-            self.log.say(format_args!("keeps {file} of {from}"));
-            let mut state = incoming.state();
-            let ends = async { while state.changed().await.is_ok() {} };
-            tokio::select! {
-                _ = timeout(LINGER, ends) => {}
-                () = self.withdrawn.cancelled() => {}
+        match received {
+            Ok(()) => {
+                let (file, from) = (self.heard.described(), self.heard.from());
+                self.log.say(format_args!("keeps {file} of {from}"));
+                Ok(Some(incoming))
+            }
+            Err(error) => {
+                end(incoming).await;
+                Err(error)
             }
         }
-        // Its thread brings the part back before it ends.
-        let _ = spawn_blocking(move || incoming.end()).await;
-        received
+    }
+
+    /// Goes on answering for some seconds who asks whether it is here.
+    pub(super) async fn linger(&self, incoming: Incoming) {
+        let mut state = incoming.state();
+        let ends = async { while state.changed().await.is_ok() {} };
+        tokio::select! {
+            _ = timeout(LINGER, ends) => {}
+            () = self.withdrawn.cancelled() => {}
+        }
+        end(incoming).await;
     }
 
     /// None if it is here already.
@@ -144,6 +153,11 @@ impl KeepTask {
             }
         }
     }
+}
+
+/// Waits for its thread, which brings the part back before it ends.
+async fn end(incoming: Incoming) {
+    let _ = spawn_blocking(move || incoming.end()).await;
 }
 
 /// A part that the files' thread has given out, for the thread that receives it.

@@ -25,6 +25,9 @@ const KEPT_AT_ONCE_MAX_ROOM: usize = 4;
 /// The same of all seats. Each takes a thread, and at worst, if somebody sends some of each block on purpose, 23 MB.
 const KEPT_AT_ONCE_MAX: usize = 8;
 
+/// Files that are here, of which all seats go on telling at a time who asks. Each takes a thread.
+const LINGERING_MAX: usize = 24;
+
 /// Files that the seat in one room sends at a time, and all seats. Each takes a thread and 12 MB.
 const SENT_AT_ONCE_MAX_ROOM: usize = 4;
 const SENT_AT_ONCE_MAX: usize = 16;
@@ -47,12 +50,13 @@ const TRANSFER_FILES: usize = 6;
 
 /// What all have open.
 pub(in crate::server) const TRANSFER_FILES_MAX: usize =
-    (KEPT_AT_ONCE_MAX + SENT_AT_ONCE_MAX) * TRANSFER_FILES;
+    (KEPT_AT_ONCE_MAX + LINGERING_MAX + SENT_AT_ONCE_MAX) * TRANSFER_FILES;
 
 /// How many files may travel at a time, in all rooms together.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     keeping: Arc<Semaphore>,
+    lingering: Arc<Semaphore>,
     sending: Arc<Semaphore>,
 }
 
@@ -60,6 +64,7 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             keeping: Arc::new(Semaphore::new(KEPT_AT_ONCE_MAX)),
+            lingering: Arc::new(Semaphore::new(LINGERING_MAX)),
             sending: Arc::new(Semaphore::new(SENT_AT_ONCE_MAX)),
         }
     }
@@ -249,11 +254,20 @@ impl RoomFiles {
         };
         let ends = self.ends.clone();
         // It is never aborted: it brings back the part that it was given.
+        let places = Arc::clone(&self.places.lingering);
         tokio::spawn(async move {
-            let kept = task.run().await;
+            let (kept, lingering) = match task.run().await {
+                Ok(lingering) => (Ok(()), lingering),
+                Err(error) => (Err(error), None),
+            };
             drop(place);
+            let heard = Box::new(task.heard.clone());
             // Who has left does not want to know.
-            let _ = ends.send(Ended::Keeping(Box::new(task.heard), kept)).await;
+            let _ = ends.send(Ended::Keeping(heard, kept)).await;
+            // Without a place it is told when it has come, and when this ends.
+            if let (Some(incoming), Ok(_place)) = (lingering, places.try_acquire_owned()) {
+                task.linger(incoming).await;
+            }
         });
     }
 
