@@ -575,6 +575,10 @@ async fn listening_since_some_time_saves_the_files_of_then_once() {
             let mut listener = client(&folder, &server, "Lis", &words);
             listener.wait_for("plan.bin: plan.bin (100 kB) from Ana");
             assert_eq!(exit_code(&mut listener.child), Some(0));
+            // With the history, not once more by who offers it still.
+            let lines = lines_of(&listener);
+            let offers = lines.iter().filter(|line| line.contains("offers plan.bin"));
+            assert_eq!(offers.count(), 1, "{lines:#?}");
             let names: Vec<_> = fs::read_dir(&saved).unwrap().collect();
             assert_eq!(names.len(), 1, "{names:?}");
             assert_eq!(fs::read(saved.join("plan.bin")).unwrap(), [7; 100_000]);

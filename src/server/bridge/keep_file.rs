@@ -11,7 +11,7 @@ use super::room_files::HeardOffer;
 use super::talk_log::FileLog;
 use crate::chat::FileOffer;
 use crate::control::Refusal;
-use crate::files::{FileError, PartFile};
+use crate::files::PartFile;
 use crate::multicast::file::Layout;
 use crate::net::transfer::{self, Incoming, Keeper, Received, ReceivingOptions};
 use crate::server::files::Files;
@@ -44,9 +44,6 @@ impl From<KeepError> for NotKept {
             KeepError::NotWhole { .. } => Self::Gone,
             KeepError::TooLarge(_) => Self::Refused(error.to_string()),
             // Where the server keeps its files is no secret from its own log.
-            KeepError::File(FileError::WrongHash(_)) => {
-                Self::Refused("what came is not what its hash says".to_owned())
-            }
             error => Self::Later(error.to_string()),
         }
     }
@@ -135,6 +132,7 @@ impl KeepTask {
             let now = state.borrow_and_update().clone();
             stalled_since = match now {
                 Received::Whole(_) => return Ok(()),
+                // Also if what came is not what its hash says: it may be another who sent some of it.
                 Received::Failed(reason) => return Err(NotKept::Later(reason)),
                 Received::Part {
                     is_stalled: true, ..

@@ -1,5 +1,6 @@
 //! `crds listen`: what is said in a room, a line a message; before it what was said, if that is asked for.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
@@ -8,8 +9,8 @@ use serde_json::{Value, json};
 use super::saver::{Saved, Saver};
 use super::{Joined, OneshotError, Place, join};
 use crate::chat::{
-    FileOffer, Happening, HistoryEntry, HistoryQuery, RecordRange, RoomName, is_printable,
-    printable,
+    FileHash, FileOffer, Happening, HistoryEntry, HistoryQuery, RecordRange, RoomName,
+    is_printable, printable,
 };
 use crate::cli::ListenArgs;
 use crate::client::{Connection, RoomEvent};
@@ -45,6 +46,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         style: settings.style,
         left: args.count,
         not_saved: 0,
+        told_offers: BTreeSet::new(),
     };
     let server = connection.as_ref().map(Connection::files);
     let files = room.files(server.clone());
@@ -140,6 +142,8 @@ struct Listener {
     left: Option<u64>,
     /// Files that were to be saved and were not.
     not_saved: usize,
+    /// Files of the history.
+    told_offers: BTreeSet<FileHash>,
 }
 
 impl Listener {
@@ -152,6 +156,15 @@ impl Listener {
     }
 
     fn tell(&mut self, event: &RoomEvent) -> io::Result<()> {
+        if let RoomEvent::Offered {
+            offer,
+            is_again: true,
+            ..
+        } = event
+            && self.told_offers.contains(&offer.file.hash)
+        {
+            return Ok(());
+        }
         if matches!(event, RoomEvent::Message(_) | RoomEvent::Stranger(_)) {
             self.count();
         }
@@ -187,8 +200,10 @@ impl Listener {
             if self.has_enough() {
                 break;
             }
-            if matches!(entry.what, Happening::Text(_)) {
-                self.count();
+            match &entry.what {
+                Happening::Text(_) => self.count(),
+                Happening::File(file) => _ = self.told_offers.insert(file.hash),
+                _ => {}
             }
             let line = match self.is_json {
                 true => Some(past_json_line(&self.label, entry, is_late)),
