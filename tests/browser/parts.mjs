@@ -138,15 +138,18 @@ class PlainRoom {
     for (let i = first; i <= last; i++) this.say(`line ${i}`);
   }
 
-  /** `early` is said when the page is in the room and has not asked for its past yet. */
-  async enter(early) {
+  /** `early` is said when the page is in the room and has not asked for its past yet, which may be refused. */
+  async enter(early, isRefused = false) {
     const answers = {
       enter: () => {
         this.talk.entered = true;
         if (early) this.say(early);
         return {};
       },
-      history: (which) => this.#page(which),
+      history: (which) => {
+        if (isRefused) throw new Error('too fast');
+        return this.#page(which);
+      },
     };
     this.session.link = { isOpen: true, request: async (what, fields) => answers[what](fields) };
     await this.session.join(this.talk);
@@ -231,6 +234,23 @@ export async function who_was_away_for_long_misses_nothing_in_the_middle() {
   assert.deepEqual(room.shown, room.said.slice(-room.shown.length));
   await room.scrollUp();
   assert.deepEqual(room.shown, room.said);
+}
+
+export async function who_did_not_get_what_it_missed_gets_it_the_next_time() {
+  for (const more of [5, 1000]) {
+    const room = await PlainRoom.open(`refused ${more}`);
+    room.sayMany(1, 10);
+    await room.enter();
+    room.leave();
+    room.sayMany(11, 700);
+    await room.enter('line 701', true);
+    room.leave();
+    room.sayMany(702, 701 + more);
+    await room.enter();
+    assert.deepEqual(room.shown, room.said.slice(-room.shown.length));
+    await room.scrollUp();
+    assert.deepEqual(room.shown, room.said);
+  }
 }
 
 export async function what_came_live_goes_on_with_all_that_was_missed() {

@@ -35,8 +35,12 @@ export class Conversation {
   /** Whether I am in it, and its past is there: what I say goes out. */
   entered = false;
   ready = false;
-  /** The id of the first item after it was last interrupted: among those before nothing is missing. */
+  /** Nothing is missing since its newest page came. */
+  #isWhole = false;
+  /** The id of the first item after it was last whole: among those before nothing is missing. */
   #firstAfter = 0;
+  /** The id of the first item after it was last interrupted. */
+  #interruptedAt = 0;
   /** Where reading stopped when it was last opened. */
   newFrom = null;
 
@@ -63,7 +67,9 @@ export class Conversation {
 
   /** What is said from now on may be missed, until the newest page of the history is there. */
   interrupt() {
-    if (this.ready) this.#firstAfter = nextId;
+    this.#interruptedAt = nextId;
+    if (this.#isWhole) this.#firstAfter = nextId;
+    this.#isWhole = false;
     this.ready = false;
   }
 
@@ -76,6 +82,7 @@ export class Conversation {
     }
     // What is older than where they meet comes on scrolling up.
     for (const item of page.slice(Math.max(meeting, 0))) this.take(item);
+    this.#isWhole = true;
   }
 
   find(key) {
@@ -116,7 +123,7 @@ export class Conversation {
   /** What is here does not reach to the newest page. If there is more between them, it comes with that again on scrolling up. */
   #detach(isMoreBetween) {
     // What came live since then has no number yet, and stands in that page.
-    const isOld = ({ id, number }) => id < this.#firstAfter || number !== null;
+    const isOld = ({ id, number }) => id < this.#interruptedAt || number !== null;
     const old = this.items.filter((item) => item.state === 'there' && isOld(item));
     if (isMoreBetween) this.#forget(old);
     // Nothing else has it any more, so it stays; a history that began anew counts otherwise.
