@@ -106,7 +106,7 @@ fn who_is_gone_in_the_middle_is_told_and_waited_for() {
     let ana = place.send(&file, &["--rate-max", "4mbit"]);
     listener.wait_for("receiving plan: ");
     signal(&ana.child, "KILL");
-    listener.wait_for("plan (3.0 MB): nothing comes any more; it goes on when it is offered again");
+    listener.wait_for("plan (3.0 MB): nothing comes; it goes on when somebody sends it");
     assert_eq!(names_in(&folder), Vec::<String>::new());
     let mut ana = place.send(&file, &[]);
     assert_eq!(exit_code(&mut ana.child), Some(0));

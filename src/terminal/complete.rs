@@ -1,9 +1,9 @@
 //! What Tab offers.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::completion::{Completer, FilenameCompleter, Pair, longest_common_prefix};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -235,6 +235,27 @@ impl Words {
             files: FilenameCompleter::new(),
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Vocabulary> {
+        // The words stay usable whatever happened to their last user.
+        self.vocabulary
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Of many paths only what they have in common: before it lists more than a screen holds the editor asks, and takes no other key.
+fn offered(mut paths: Vec<Pair>) -> Vec<Pair> {
+    // What would move the cursor is not shown.
+    paths.retain(|path| path.replacement.chars().all(is_printable));
+    if paths.len() <= CANDIDATES_MAX {
+        return paths;
+    }
+    let common = longest_common_prefix(&paths).unwrap_or_default().to_owned();
+    vec![Pair {
+        display: common.clone(),
+        replacement: common,
+    }]
 }
 
 impl Helper for Words {}
@@ -254,16 +275,12 @@ impl Completer for Words {
         _: &Context<'_>,
     ) -> Result<(usize, Vec<Pair>), ReadlineError> {
         let before_cursor = &line[..position];
-        // The words stay usable whatever happened to their last user.
-        let vocabulary = self.vocabulary.lock();
-        let vocabulary = vocabulary.unwrap_or_else(PoisonError::into_inner);
-        if vocabulary.is_in_path(before_cursor) {
-            let (start, mut paths) = self.files.complete_path(line, position)?;
-            // What would move the cursor is not shown.
-            paths.retain(|path| path.replacement.chars().all(is_printable));
-            return Ok((start, paths));
+        if self.lock().is_in_path(before_cursor) {
+            // Not under the lock: a folder may be far away.
+            let (start, paths) = self.files.complete_path(line, position)?;
+            return Ok((start, offered(paths)));
         }
-        let (start, words) = vocabulary.complete(before_cursor);
+        let (start, words) = self.lock().complete(before_cursor);
         let pairs = words.into_iter().map(|word| Pair {
             display: word.trim_end_matches([' ', ':']).to_owned(),
             replacement: word,
@@ -343,6 +360,22 @@ mod tests {
         assert_eq!(v.complete("/send @m").1, ["@Mel "]);
         v.set_in_room(false);
         assert!(v.is_in_path("send no"));
+    }
+
+    #[test]
+    fn of_many_paths_only_what_they_begin_with_is_offered() {
+        let paths = |count: usize| {
+            let paths = (0..count).map(|number| format!("photo{number}.jpg"));
+            let pairs = paths.map(|path| Pair {
+                display: path.clone(),
+                replacement: path,
+            });
+            offered(pairs.collect())
+        };
+        assert_eq!(paths(CANDIDATES_MAX).len(), CANDIDATES_MAX);
+        let many = paths(CANDIDATES_MAX + 1);
+        assert_eq!(many.len(), 1);
+        assert_eq!(many[0].replacement, "photo");
     }
 
     proptest! {

@@ -18,7 +18,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{
@@ -243,7 +244,7 @@ impl Editor {
 impl Drop for Editor {
     /// Whoever ends while somebody types leaves the terminal as it was found: the thread that reads cannot any more.
     fn drop(&mut self) {
-        if self.screen.lock().stage == Stage::Idle {
+        if self.screen.lock().stage == Stage::Idle || !is_in_foreground() {
             return;
         }
         if let Some(modes) = &self.modes {
@@ -252,6 +253,11 @@ impl Drop for Editor {
             let _ = write_screen(PASTE_AS_TYPED);
         }
     }
+}
+
+/// Whether the terminal is ours: a shell that has suspended us has it for itself.
+fn is_in_foreground() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
 /// What waits next; when nothing does, how many lines had to be dropped.

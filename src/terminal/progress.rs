@@ -177,9 +177,9 @@ impl FileProgress {
 pub(super) fn stuck(file: &FileOffer, is_server: bool) -> String {
     let goes_on = match is_server {
         true => "it goes on when the server does",
-        false => "it goes on when it is offered again",
+        false => "it goes on when somebody sends it",
     };
-    format!("{}: nothing comes any more; {goes_on}", described(file))
+    format!("{}: nothing comes; {goes_on}", described(file))
 }
 
 /// A file as a person is told of it: `notes.txt (12 kB)`.

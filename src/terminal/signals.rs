@@ -39,4 +39,12 @@ impl Ending {
         })
         .await;
     }
+
+    /// Does this to its end, unless another comes: who sends it twice does not want to wait.
+    pub(super) async fn unless_again(&mut self, done: impl Future<Output = ()>) {
+        tokio::select! {
+            () = done => {}
+            () = self.come() => {}
+        }
+    }
 }

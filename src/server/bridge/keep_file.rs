@@ -132,7 +132,7 @@ impl KeepTask {
             let now = state.borrow_and_update().clone();
             stalled_since = match now {
                 Received::Whole(_) => return Ok(()),
-                // Also if what came is not what its hash says: it may be another who sent some of it.
+                // What came may not be what its hash says, because another sent some of it.
                 Received::Failed(reason) => return Err(NotKept::Later(reason)),
                 Received::Part {
                     is_stalled: true, ..

@@ -126,14 +126,18 @@ pub(super) fn whisper(text: &str) -> Result<Parsed, Mistake> {
     }
 }
 
-/// `[@NAME] PATH`; the path may have spaces, and quotation marks around it or backslashes in it, as Tab writes them and a
-/// shell reads them.
+/// `[@NAME] PATH`; the path may have spaces, a quotation mark before it and another behind it, or backslashes in it, as Tab
+/// writes them and much as a shell reads them.
 pub(super) fn send(text: &str) -> Result<Parsed, Mistake> {
     let (to, path) = match head(text) {
         (to, path) if to.starts_with('@') => (Some(name(to)?), path),
         _ => (None, text),
     };
-    let unquoted = |mark| path.strip_prefix(mark)?.strip_suffix(mark);
+    // Tab leaves it open.
+    let unquoted = |mark| {
+        let inner: &str = path.strip_prefix(mark)?;
+        Some(inner.strip_suffix(mark).unwrap_or(inner))
+    };
     let path = match unquoted('\'') {
         Some(path) => path.into(),
         None => unescape(unquoted('"').unwrap_or(path), Some('\\')),

@@ -262,6 +262,7 @@ mod tests {
         assert_eq!(path(r"my\ notes\(1\).txt "), "my notes(1).txt");
         assert_eq!(path(r#""my \"notes\".txt""#), r#"my "notes".txt"#);
         assert_eq!(path(r"'my\notes.txt'"), r"my\notes.txt");
+        assert_eq!(path("\"my notes.txt"), "my notes.txt");
         assert!(parse("send \"\"", false).is_err());
         let number = parse("receive notes.txt", false).unwrap_err();
         assert!(number.contains("`transfers` lists them"), "{number}");

@@ -87,10 +87,13 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             output.tell_past(&late, true, &mut saver)?;
         }
     }
-    room.leave().await;
-    if let Some(connection) = connection {
-        connection.bye().await;
-    }
+    let leaving = async {
+        room.leave().await;
+        if let Some(connection) = connection {
+            connection.bye().await;
+        }
+    };
+    ending.unless_again(leaving).await;
     match output.not_saved {
         0 => Ok(()),
         files => Err(OneshotError::NotSaved(files)),
@@ -142,7 +145,7 @@ struct Listener {
     left: Option<u64>,
     /// Files that were to be saved and were not.
     not_saved: usize,
-    /// Files of the history.
+    /// Files of the history, of which it was not told again that they are offered still.
     told_offers: BTreeSet<FileHash>,
 }
 
@@ -161,7 +164,7 @@ impl Listener {
             is_again: true,
             ..
         } = event
-            && self.told_offers.contains(&offer.file.hash)
+            && self.told_offers.remove(&offer.file.hash)
         {
             return Ok(());
         }

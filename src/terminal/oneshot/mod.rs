@@ -156,10 +156,13 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         done = say_all(&room, dialect, words, args.file.as_deref(), server) => done,
         () = ending.come() => Err(OneshotError::Interrupted),
     };
-    room.leave().await;
-    if let Some(connection) = connection {
-        connection.bye().await;
-    }
+    let leaving = async {
+        room.leave().await;
+        if let Some(connection) = connection {
+            connection.bye().await;
+        }
+    };
+    ending.unless_again(leaving).await;
     done
 }
 

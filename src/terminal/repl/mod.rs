@@ -110,7 +110,7 @@ pub async fn run(console: Console, settings: Settings) -> io::Result<bool> {
             Ok(())
         }
     };
-    repl.end().await;
+    ending.unless_again(repl.end()).await;
     result.map(|()| !repl.failed)
 }
 

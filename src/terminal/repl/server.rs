@@ -71,16 +71,19 @@ impl Repl {
     }
 
     pub(super) async fn bye(&mut self) -> Result<Vec<String>, Failure> {
-        let connection = self.connection.take().ok_or("not connected")?;
+        let connection = self.connection.as_ref().ok_or("not connected")?;
+        let closed = format!("Connection to {} closed.", connection.server());
+        while let Some(room) = self.leaving.last_mut() {
+            // Its last words may go over the connection. More is not waited for while somebody looks.
+            let _ = timeout(LAST_WORDS_WAIT, room).await;
+            self.leaving.pop();
+        }
         self.is_lost = false;
         self.is_online = false;
         self.console.teach(|words| words.forget_online());
-        let closed = format!("Connection to {} closed.", connection.server());
-        for room in std::mem::take(&mut self.leaving) {
-            // Its last words may go over the connection. More is not waited for while somebody looks.
-            let _ = timeout(LAST_WORDS_WAIT, room).await;
+        if let Some(connection) = self.connection.take() {
+            connection.bye().await;
         }
-        connection.bye().await;
         Ok(vec![closed])
     }
 

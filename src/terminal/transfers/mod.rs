@@ -168,6 +168,7 @@ impl Transfers {
             // As in the history it goes by the same number; it may be here already.
             Some((id, row)) if is_shown => {
                 row.way = way;
+                row.offered_by.add(from);
                 // The server did not have it.
                 if matches!(row.state, State::Ended(row::FAILED)) {
                     row.state = State::Offered;
@@ -421,7 +422,7 @@ impl Transfers {
         }
         self.last_id += 1;
         let mut offered_by = Offerers::default();
-        if let What::Receiving { from, .. } = &what {
+        if let (What::Receiving { from, .. }, Way::Room(..)) = (&what, &way) {
             offered_by.add(from.clone());
         }
         let row = Row {

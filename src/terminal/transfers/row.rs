@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) way: Way,
     /// What a short text says was shown already, with the history.
     pub(super) is_text_shown: bool,
-    /// Who offers it.
+    /// Who offers it in the room; nobody where the server has it from the history, or for us alone.
     pub(super) offered_by: Offerers,
     /// It was withdrawn on its way: when it is offered again it goes on.
     pub(super) is_interrupted: bool,
