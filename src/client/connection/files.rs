@@ -272,10 +272,10 @@ impl Files {
         folder: &Path,
         transfer: &Transfer,
     ) -> Result<PathBuf, TransferError> {
-        tokio::select! {
-            is_there = self.await_there(offer, transfer.patience) => is_there?,
+        let first = tokio::select! {
+            first = self.await_first(offer, transfer.patience) => first?,
             () = transfer.cancel.cancelled() => return Err(TransferError::Cancelled),
-        }
+        };
         let (wanted, folder) = (offer.clone(), folder.to_owned());
         let opened = spawn_blocking(move || PartFile::open(&folder, &wanted, FILE_PIECE_BYTES));
         let part = joined(opened.await)?;
@@ -285,7 +285,7 @@ impl Files {
         let missing: VecDeque<u64> = missing.collect();
         let (pieces, saving) = save_pieces(part);
         let fetched = tokio::select! {
-            fetched = self.fetch(offer, missing, pieces, transfer) => fetched,
+            fetched = self.fetch(offer, first, missing, pieces, transfer) => fetched,
             () = transfer.cancel.cancelled() => Err(TransferError::Cancelled),
         };
         let (part, saved) = joined(saving.await);
@@ -303,21 +303,21 @@ impl Files {
         }
     }
 
-    /// Waits until the server has some of it: before that no part is made here, nor one that is there cut anew.
-    async fn await_there(
+    /// Waits for the first piece, none of an empty file: before the server has some of it no part is made here, nor one that is
+    /// there cut anew.
+    async fn await_first(
         &self,
         offer: &FileOffer,
         patience: Duration,
-    ) -> Result<(), TransferError> {
-        let mut standstill = Standstill::new(patience);
-        // Of an empty file nothing has to come.
+    ) -> Result<Option<Bytes>, TransferError> {
         if offer.size_bytes == 0 {
-            return Ok(());
+            return Ok(None);
         }
+        let mut standstill = Standstill::new(patience);
         loop {
             let asked = async { answered(self.get(offer.hash, 0).await?).await };
             match asked.await {
-                Ok(_) => return Ok(()),
+                Ok(reply) => return piece_of(offer, 0, reply).map(Some),
                 Err(error) if self.is_closed() => return Err(error.into()),
                 Err(error) => standstill.wait_after(error.into()).await?,
             }
@@ -327,6 +327,7 @@ impl Files {
     async fn fetch(
         &self,
         offer: &FileOffer,
+        mut first: Option<Bytes>,
         mut missing: VecDeque<u64>,
         pieces: mpsc::Sender<(u64, Bytes)>,
         transfer: &Transfer,
@@ -334,7 +335,14 @@ impl Files {
         let mut standstill = Standstill::new(transfer.patience);
         let mut waiting: VecDeque<(u64, Answer)> = VecDeque::new();
         loop {
-            match self.fetch_next(offer, &mut missing, &mut waiting).await {
+            let next = match first.take() {
+                Some(bytes) if missing.front() == Some(&0) => {
+                    missing.pop_front();
+                    Ok(Some((0, bytes)))
+                }
+                _ => self.fetch_next(offer, &mut missing, &mut waiting).await,
+            };
+            match next {
                 Ok(Some((piece, bytes))) => {
                     standstill.goes_on();
                     let bytes_more = bytes.len() as u64;
@@ -374,15 +382,7 @@ impl Files {
         };
         let (piece, answered) = (*piece, answered(answer).await?);
         waiting.pop_front();
-        let Reply::FilePiece { size_bytes, bytes } = answered else {
-            return Err(unexpected().into());
-        };
-        let rest = offer.size_bytes - piece * u64::from(FILE_PIECE_BYTES);
-        let is_whole = bytes.len() as u64 == rest.min(FILE_PIECE_BYTES.into());
-        match size_bytes == offer.size_bytes && is_whole {
-            true => Ok(Some((piece, bytes))),
-            false => Err(TransferError::Another),
-        }
+        piece_of(offer, piece, answered).map(|bytes| Some((piece, bytes)))
     }
 
     pub(super) async fn get(&self, hash: FileHash, piece: u64) -> Result<Answer, RequestError> {
@@ -406,6 +406,19 @@ impl Files {
         };
         commands.send(command).await.map_err(|_| closed())?;
         Ok(answered)
+    }
+}
+
+/// What the server has sent of it, as long as it must be there.
+fn piece_of(offer: &FileOffer, piece: u64, answered: Reply) -> Result<Bytes, TransferError> {
+    let Reply::FilePiece { size_bytes, bytes } = answered else {
+        return Err(unexpected().into());
+    };
+    let rest = offer.size_bytes - piece * u64::from(FILE_PIECE_BYTES);
+    let is_whole = bytes.len() as u64 == rest.min(FILE_PIECE_BYTES.into());
+    match size_bytes == offer.size_bytes && is_whole {
+        true => Ok(bytes),
+        false => Err(TransferError::Another),
     }
 }
 
