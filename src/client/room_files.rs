@@ -67,8 +67,7 @@ impl Fetched {
     /// Goes on answering who asks whether it is here, until that ends by itself after some seconds.
     pub async fn linger(self) {
         if let Some(incoming) = self.incoming {
-            let mut state = incoming.state();
-            while state.changed().await.is_ok() {}
+            incoming.ended().await;
         }
     }
 }
@@ -252,9 +251,9 @@ impl RoomFiles {
                     incoming: Some(incoming),
                 }));
             }
-            Ok(None) => end(incoming).await,
+            Ok(None) => incoming.end().await,
             Err(error) => {
-                end(incoming).await;
+                incoming.end().await;
                 if error.is_cancelled() {
                     let (folder, file) = (folder.to_owned(), offer.file.clone());
                     let removed = spawn_blocking(move || PartFile::remove(&folder, &file));
@@ -342,12 +341,6 @@ async fn open_part(offer: &Offer, folder: &Path) -> Result<PartFile, RoomFileErr
     let block_bytes = u32::try_from(Layout::of(offer).block_bytes()).unwrap_or(u32::MAX);
     let opened = spawn_blocking(move || PartFile::open(&folder, &file, block_bytes)).await;
     Ok(opened.map_err(ended_early)??)
-}
-
-/// Waits until nobody has the part file any more.
-async fn end(incoming: Incoming) {
-    // A thread that has panicked has nothing to say.
-    let _ = spawn_blocking(move || incoming.end()).await;
 }
 
 fn ended_early(error: tokio::task::JoinError) -> RoomFileError {

@@ -10,7 +10,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use super::command::{COMMANDS, Command, Completes};
+use super::command::{COMMANDS, Command, Completes, find};
 use crate::chat::{GroupName, RoomName, UserName, is_printable, printable};
 use crate::client::RoomEvent;
 
@@ -182,12 +182,8 @@ impl Vocabulary {
 
     /// The command that a line with this first word is, here.
     fn command(&self, first: &str) -> Option<&'static Command> {
-        let name = match first.strip_prefix('/') {
-            Some(name) => name,
-            None if self.in_room => return None,
-            None => first,
-        };
-        COMMANDS.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+        let is_command = !self.in_room || first.starts_with('/');
+        find(first).filter(|_| is_command)
     }
 
     /// Everybody who can be spoken to alone, and whom else one reads.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::give_way;
-use super::stop::{Stop, Stopped, Woken, stop};
+use super::stop::{Stop, Stopped, Woken, finish, stop};
 use crate::chat::RoomAddress;
 use crate::files::{FileError, PartFile};
 use crate::multicast::content::Offer;
@@ -117,12 +117,17 @@ impl Incoming {
         self.state.clone()
     }
 
+    /// Waits until it ends by itself: when all is there, and nobody has asked for some seconds.
+    pub async fn ended(&self) {
+        let mut state = self.state();
+        while state.changed().await.is_ok() {}
+    }
+
     /// Ends it, and waits until nobody has the part file any more; some milliseconds.
-    pub fn end(mut self) {
+    pub async fn end(mut self) {
         let thread = self.thread.take();
         drop(self);
-        // It has nothing to say when it has panicked.
-        let _ = thread.map(JoinHandle::join);
+        finish(thread).await;
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::block_reader::{BlockReader, ReadError};
 use super::give_way;
-use super::stop::{Stop, Stopped, Woken, stop};
+use super::stop::{Stop, Stopped, Woken, finish, stop};
 use crate::chat::RoomAddress;
 use crate::files::SourceFile;
 use crate::multicast::content::Offer;
@@ -89,11 +89,10 @@ impl Outgoing {
     }
 
     /// Ends it, and waits until those who get it are told; some milliseconds.
-    pub fn end(mut self) {
+    pub async fn end(mut self) {
         let thread = self.thread.take();
         drop(self);
-        // It has nothing to say when it has panicked.
-        let _ = thread.map(JoinHandle::join);
+        finish(thread).await;
     }
 }
 

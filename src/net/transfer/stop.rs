@@ -2,8 +2,10 @@
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::task::spawn_blocking;
 
 use crate::time::Micros;
 
@@ -22,6 +24,12 @@ pub(super) struct Stopped {
 pub(super) fn stop() -> io::Result<(Stop, Stopped)> {
     let (reader, writer) = io::pipe()?;
     Ok((Stop { _writer: writer }, Stopped { reader }))
+}
+
+/// Waits for a thread that was told to end.
+pub(super) async fn finish(thread: Option<JoinHandle<()>>) {
+    // Neither has it anything to say when it has panicked, nor is there anything to do where it cannot be waited for.
+    let _ = spawn_blocking(move || thread.map(JoinHandle::join)).await;
 }
 
 /// What a thread was woken for.

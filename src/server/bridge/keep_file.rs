@@ -81,7 +81,8 @@ impl KeepTask {
                 Ok(Some(incoming))
             }
             Err(error) => {
-                end(incoming).await;
+                // Its thread brings the part back before it ends.
+                incoming.end().await;
                 Err(error)
             }
         }
@@ -89,13 +90,11 @@ impl KeepTask {
 
     /// Goes on answering for some seconds who asks whether it is here.
     pub(super) async fn linger(&self, incoming: Incoming) {
-        let mut state = incoming.state();
-        let ends = async { while state.changed().await.is_ok() {} };
         tokio::select! {
-            _ = timeout(LINGER, ends) => {}
+            _ = timeout(LINGER, incoming.ended()) => {}
             () = self.withdrawn.cancelled() => {}
         }
-        end(incoming).await;
+        incoming.end().await;
     }
 
     /// None if it is here already.
@@ -151,11 +150,6 @@ impl KeepTask {
             }
         }
     }
-}
-
-/// Waits for its thread, which brings the part back before it ends.
-async fn end(incoming: Incoming) {
-    let _ = spawn_blocking(move || incoming.end()).await;
 }
 
 /// A part that the files' thread has given out, for the thread that receives it.

@@ -253,8 +253,8 @@ impl RoomFiles {
             withdrawn,
         };
         let ends = self.ends.clone();
-        // It is never aborted: it brings back the part that it was given.
         let places = Arc::clone(&self.places.lingering);
+        // It is never aborted: it brings back the part that it was given.
         tokio::spawn(async move {
             let (kept, lingering) = match task.run().await {
                 Ok(lingering) => (Ok(()), lingering),

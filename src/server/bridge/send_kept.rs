@@ -50,7 +50,7 @@ impl SendTask {
                 "{file} of {from} is not sent any more: {reason}"
             ));
         }
-        let _ = spawn_blocking(move || outgoing.end()).await;
+        outgoing.end().await;
     }
 
     async fn start(&self) -> Result<Outgoing, String> {

@@ -195,7 +195,8 @@ pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
 /// Columns of `help` for how a command is written.
 const USAGE_COLUMNS_MAX: usize = 48;
 
-fn find(name: &str) -> Option<&'static Command> {
+/// With or without a slash before it, whatever the case.
+pub(super) fn find(name: &str) -> Option<&'static Command> {
     let name = name.strip_prefix('/').unwrap_or(name);
     COMMANDS.iter().find(|c| c.name.eq_ignore_ascii_case(name))
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::saver::{Saved, Saver};
-use super::{Joined, OneshotError, Place, join};
+use super::{Joined, OneshotError, Place, join, leave};
 use crate::chat::{
     FileHash, FileOffer, Happening, HistoryEntry, HistoryQuery, RecordRange, RoomName,
     is_printable, printable,
@@ -87,13 +87,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
             output.tell_past(&late, true, &mut saver)?;
         }
     }
-    let leaving = async {
-        room.leave().await;
-        if let Some(connection) = connection {
-            connection.bye().await;
-        }
-    };
-    ending.unless_again(leaving).await;
+    ending.unless_again(leave(room, connection)).await;
     match output.not_saved {
         0 => Ok(()),
         files => Err(OneshotError::NotSaved(files)),

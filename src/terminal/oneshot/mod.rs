@@ -156,13 +156,7 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
         done = say_all(&room, dialect, words, args.file.as_deref(), server) => done,
         () = ending.come() => Err(OneshotError::Interrupted),
     };
-    let leaving = async {
-        room.leave().await;
-        if let Some(connection) = connection {
-            connection.bye().await;
-        }
-    };
-    ending.unless_again(leaving).await;
+    ending.unless_again(leave(room, connection)).await;
     done
 }
 
@@ -363,6 +357,14 @@ async fn join(
                 overlap,
             })
         }
+    }
+}
+
+/// Leaves the room, then the server.
+async fn leave(room: Room, connection: Option<Connection>) {
+    room.leave().await;
+    if let Some(connection) = connection {
+        connection.bye().await;
     }
 }
 

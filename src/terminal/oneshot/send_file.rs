@@ -61,8 +61,7 @@ pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), Send
     let delivered = delivered.await;
     drop(progress);
     let is_kept = outgoing.state().borrow().is_kept;
-    // It has gone by itself if that cannot be waited for.
-    let _ = spawn_blocking(move || outgoing.end()).await;
+    outgoing.end().await;
     let Delivered { by, of } = delivered?;
     let kept = if is_kept { "; the server keeps it" } else { "" };
     tell(&format!("{by} of {of} have the file{kept}"));

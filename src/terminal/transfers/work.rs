@@ -113,8 +113,7 @@ pub(super) async fn share(
         },
         () = transfer.cancel.cancelled() => "cancelled".to_owned(),
     };
-    // It has gone by itself if that cannot be waited for.
-    let _ = spawn_blocking(move || outgoing.end()).await;
+    outgoing.end().await;
     Err(ended)
 }
 
