@@ -140,3 +140,25 @@ export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
   await ana.seesOnce('back');
   for (const person of [ana, mel]) person.isWell();
 }
+
+export async function a_click_arrives_where_the_list_changes_meanwhile({ browser, url }) {
+  const [ana, mel] = await Promise.all(['Ana', 'Mel'].map((name) => Person.in(browser, url, name)));
+  await makeRoom(ana, 'pressed');
+  const room = mel.page.locator('crds-rooms').getByRole('link', { name: /pressed.*1 there/ });
+  await room.hover();
+  await mel.page.mouse.down();
+  // One goes out of it meanwhile, and another room is made.
+  await ana.page.getByRole('button', { name: 'Leave pressed' }).click();
+  await makeRoom(ana, 'released');
+  await mel.page.locator('crds-rooms').getByRole('link', { name: /released.*1 there/ }).waitFor();
+  await mel.page.locator('crds-rooms').getByRole('link', { name: /pressed$/ }).waitFor();
+  await mel.page.mouse.up();
+  await mel.page.locator('crds-head h1', { hasText: 'pressed' }).waitFor();
+  // Who moves by the keyboard stays where the focus was.
+  await room.focus();
+  await ana.goTo('room', 'pressed');
+  await ana.page.getByRole('button', { name: 'Join it' }).click();
+  await mel.page.locator('crds-rooms').getByRole('link', { name: /pressed.*2 there/ }).waitFor();
+  assert.match(await mel.page.evaluate(() => document.activeElement.textContent), /pressed/);
+  for (const person of [ana, mel]) person.isWell();
+}

@@ -65,6 +65,41 @@ export function iconButton(name, label, onclick, props = {}) {
   return h('button.icon-button', { type: 'button', 'aria-label': label, title: label, onclick, ...props }, icon(name));
 }
 
+/**
+ * Makes the items of a list these, each known by where it leads. What is there already stays, with what is new in it: so it
+ * keeps the focus, and a click that was begun on it arrives. Listeners are not taken over.
+ */
+export function fill(list, items) {
+  const key = (item) => item.querySelector('a')?.getAttribute('href') ?? item.textContent;
+  const there = new Map([...list.children].map((item) => [key(item), item]));
+  const kept = items.map((item) => {
+    const before = there.get(key(item));
+    if (!before) return item;
+    there.delete(key(item));
+    settle(before, item);
+    return before;
+  });
+  for (const gone of there.values()) gone.remove();
+  kept.forEach((item, at) => list.children[at] === item || list.insertBefore(item, list.children[at] ?? null));
+}
+
+/** Makes an element like another of its kind. */
+function settle(before, now) {
+  if (before.isEqualNode(now)) return;
+  for (const { name, value } of now.attributes) before.setAttribute(name, value);
+  // What an element of ours has in it, and on it, is its own matter.
+  if (before.localName.includes('-')) return;
+  for (const { name } of [...before.attributes]) if (!now.hasAttribute(name)) before.removeAttribute(name);
+  const [there, wanted] = [[...before.childNodes], [...now.childNodes]];
+  wanted.forEach((child, at) => {
+    const old = there[at];
+    if (old?.nodeName !== child.nodeName) old ? old.replaceWith(child) : before.append(child);
+    else if (old.nodeType === Node.TEXT_NODE) old.data = child.data;
+    else settle(old, child);
+  });
+  for (const gone of there.slice(wanted.length)) gone.remove();
+}
+
 /** Calls `change` once, in the next frame, however often it was asked for. */
 export function perFrame(change) {
   let asked = false;

@@ -1,7 +1,7 @@
 // <crds-people>: who is here, by which way, and who is elsewhere.
 
 import { avatar, coloredName } from './avatar.js';
-import { h, icon, iconButton, perFrame } from './dom.js';
+import { fill, h, icon, iconButton, perFrame } from './dom.js';
 import { addressOf } from './route.js';
 import { session } from './session.js';
 import { state } from './state.js';
@@ -50,8 +50,8 @@ class People extends HTMLElement {
     this.hereTitle.textContent = `Here · ${here.length}`;
     this.elsewhereTitle.textContent = `Elsewhere · ${elsewhere.length}`;
     this.elsewhereTitle.hidden = elsewhere.length === 0;
-    this.here.replaceChildren(...here.map((person) => entry(person)));
-    this.elsewhere.replaceChildren(...elsewhere.map((person) => entry({ ...person, via: undefined }, where(person))));
+    fill(this.here, here.map((person) => entry(person)));
+    fill(this.elsewhere, elsewhere.map((person) => entry({ ...person, via: undefined }, where(person))));
   }
 
   #whoIsHere() {

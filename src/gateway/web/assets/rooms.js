@@ -2,7 +2,7 @@
 
 import { avatar } from './avatar.js';
 import { conversationId } from './conversation.js';
-import { h, icon, iconButton, perFrame } from './dom.js';
+import { fill, h, icon, iconButton, perFrame } from './dom.js';
 import { addressOf } from './route.js';
 import { session } from './session.js';
 import { state } from './state.js';
@@ -41,7 +41,8 @@ class Rooms extends HTMLElement {
     const order = (a, b) => (b.name === 'lobby') - (a.name === 'lobby') || a.name.localeCompare(b.name);
     const shown = rooms.filter(({ name }) => nameKey(name).includes(wanted)).sort(order);
     fill(this.rooms, shown.map((room) => entry('room', room.name, icon('room'), room)));
-    fill(this.groups, [...state.groups.values()].map(({ name }) => entry('group', name, icon('group'))), 'Only those you choose hear a group.');
+    const groups = [...state.groups.values()].map(({ name }) => entry('group', name, icon('group')));
+    fill(this.groups, groups.length ? groups : [h('li.quiet.hint', {}, 'Only those you choose hear a group.')]);
     const talks = [...state.conversations.values()].filter((talk) => talk.kind === 'person' && (talk.items.length > 0 || talk === state.current));
     this.peoplePart.hidden = talks.length === 0;
     fill(this.people, talks.map(({ name }) => entry('person', name, person(name))));
@@ -61,13 +62,6 @@ class Rooms extends HTMLElement {
 function section(title, list, ...more) {
   const [button, ...rest] = more;
   return h('section', { 'aria-label': title }, h('div.section-head', {}, h('h2', {}, title), button), ...rest, list);
-}
-
-/** Keeps the focus on the entry that has it. */
-function fill(list, entries, ifEmpty) {
-  const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
-  list.replaceChildren(...(entries.length || !ifEmpty ? entries : [h('li.quiet.hint', {}, ifEmpty)]));
-  if (focused) [...list.querySelectorAll('a')].find((link) => link.getAttribute('href') === focused)?.focus();
 }
 
 function person(name) {
