@@ -80,6 +80,13 @@ impl Lab {
         self.server = None;
     }
 
+    /// It keeps its connections, and does nothing.
+    fn hang_server(&self) {
+        let server = self.server.as_ref().unwrap();
+        let pid = rustix::process::Pid::from_child(&server.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    }
+
     fn start_server_again(&mut self) {
         let (_, port) = self.address.rsplit_once(':').unwrap();
         let arguments = ["serve", "--no-web", "--port", port, "--listen", "127.0.0.1"];
@@ -305,6 +312,29 @@ fn where_the_server_is_full_a_name_still_serves_in_rooms() {
     lou.wait_for_line("[Welcome Lou!]");
     mel.answer("[lab1] Mel> ", "@names");
     mel.wait_for_line("[Connected users: Lou]");
+}
+
+#[test]
+fn a_server_that_hangs_holds_up_nobody_in_a_room() {
+    let lab = Lab::new();
+    let ann = lab.online("Ann");
+    let mel = lab.online("Mel");
+    lab.answer(&ann, "makeroom lab1");
+    lab.answer(&ann, "chat lab1");
+    lab.answer(&mel, "chat lab1");
+    mel.answer("[lab1] Mel> ", "good morning");
+    ann.wait_for_text("Mel: good morning");
+    lab.hang_server();
+    mel.type_text(LEAVE);
+    ann.answer("[lab1] Ann> ", "/who");
+    // Some seconds later the server counts as gone, and the prompt would be another.
+    mel.wait_for_line("[left room lab1]");
+    mel.wait_for_prompt(&lab.prompt());
+    ann.wait_for_text("NAME ");
+    ann.answer("[lab1] Ann> ", "I see you");
+    ann.wait_for_text("Ann: I see you");
+    let seen = ann.lines().join("\n");
+    assert!(!seen.contains("server is gone"), "{seen}");
 }
 
 #[test]

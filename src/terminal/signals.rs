@@ -40,8 +40,11 @@ impl Ending {
         .await;
     }
 
-    /// Does this to its end, unless another comes: who sends it twice does not want to wait.
+    /// Does this last thing to its end, unless another comes: who sends it twice does not want to wait. Nor does who types Ctrl-C
+    /// then, which is no key any more.
     pub(super) async fn unless_again(&mut self, done: impl Future<Output = ()>) {
+        // Where the system does not let it be waited for, it ends the program by itself.
+        self.0.extend(signal(SignalKind::interrupt()));
         tokio::select! {
             () = done => {}
             () = self.come() => {}

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::past::latest;
 use super::{Failure, Repl};
@@ -18,6 +20,9 @@ use crate::terminal::former_seat::FormerSeat;
 use crate::terminal::relay::ask_for_relay;
 use crate::terminal::render::notice;
 use crate::terminal::report::{stats_lines, who_lines};
+
+/// How long a server is waited for where a room can do without it. Some milliseconds are usual.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where lines are said.
 pub(super) enum Seat {
@@ -312,11 +317,11 @@ impl Repl {
             self.transfers.leave(&name);
             self.leaving.retain(|room| !room.is_finished());
             self.leaving.extend(seat.leave());
+            self.notice(&format!("left room {name}"))?;
             if let Some(connection) = &self.connection {
                 // If it is lost, it is not known there that we were here.
-                let _ = connection.leave(name.clone()).await;
+                let _ = timeout(PATIENCE, connection.leave(name)).await;
             }
-            self.notice(&format!("left room {name}"))?;
         }
         self.console.teach(|words| words.set_in_room(false));
         Ok(())

@@ -1,5 +1,8 @@
 //! Talk over the server: to one person, to a group, about whom one follows.
 
+use tokio::time::timeout;
+
+use super::in_room::PATIENCE;
 use super::{Failure, Repl, Seat};
 use crate::chat::{Followed, GroupName, MessageText, OneLine, UserName};
 use crate::terminal::command::Parsed;
@@ -67,12 +70,13 @@ impl Repl {
         Ok(self.noticed(line))
     }
 
-    /// Who has a picture; nobody where no server tells.
+    /// Who has a picture; nobody where no server tells at once.
     pub(super) async fn with_avatar(&mut self) -> Vec<UserName> {
         let Ok(connection) = self.connected() else {
             return Vec::new();
         };
-        let online = connection.report().await.unwrap_or_default();
+        let told = timeout(PATIENCE, connection.report()).await;
+        let online = told.ok().and_then(Result::ok).unwrap_or_default();
         let with = online.into_iter().filter(|one| one.avatar.is_some());
         with.map(|one| one.name).collect()
     }
