@@ -13,9 +13,10 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::pin::pin;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::command::{self, AtLine, Parsed};
 use super::console::{Console, Input};
@@ -26,7 +27,7 @@ use super::render::Style;
 use super::signals::Ending;
 use super::transfers::Transfers;
 use failure::Failure;
-use in_room::{Seat, next_in_room};
+use in_room::{PATIENCE, Seat, next_in_room};
 use server::next_from_server;
 
 use crate::chat::{
@@ -201,7 +202,14 @@ impl Repl {
             let _ = room.await;
         }
         if let Some(connection) = self.connection.take() {
-            connection.bye().await;
+            let mut bye = pin!(connection.bye());
+            if timeout(PATIENCE, &mut bye).await.is_err() {
+                if self.console.is_terminal() {
+                    // Who reads no more need not know.
+                    let _ = self.notice("the server does not answer: Ctrl-C ends this at once");
+                }
+                bye.await;
+            }
         }
     }
 
