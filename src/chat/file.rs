@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::is_printable;
 
-/// What a file is called, safe to be created in a folder: no path, not hidden, not a device, nothing that a
+/// What a file is called, safe to be created in a folder: no path, not hidden, not a device, no flag of a command, nothing that a
 /// terminal would obey. At most 200 bytes of UTF-8 in NFC. Any text gives one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -47,6 +47,9 @@ impl FileName {
             Self(NAMELESS.to_owned())
         } else if is_device(&name) {
             Self(format!("_{name}"))
+        } else if let Some(rest) = name.strip_prefix('-') {
+            // In its folder `rm *` would take it for a flag.
+            Self(format!("_{rest}"))
         } else {
             Self(name)
         }
@@ -181,6 +184,9 @@ mod tests {
             ("lpt¹.log", "_lpt¹.log"),
             ("com12", "com12"),
             ("Console.txt", "Console.txt"),
+            ("-rf", "_rf"),
+            ("--", "_-"),
+            ("a-b", "a-b"),
         ] {
             assert_eq!(FileName::of(given).as_str(), name, "{given:?}");
         }
@@ -214,7 +220,7 @@ mod tests {
             let name = FileName::of(&given);
             let text = name.as_str();
             prop_assert!((1..=FileName::BYTES_MAX).contains(&text.len()));
-            prop_assert!(!text.starts_with('.') && !text.contains(['/', '\\']));
+            prop_assert!(!text.starts_with(['.', '-']) && !text.contains(['/', '\\']));
             prop_assert!(text.chars().all(is_printable));
             prop_assert_eq!(&FileName::of(text), &name);
         }

@@ -17,8 +17,11 @@ pub enum FileError {
     /// There is no such file.
     #[error("there is no file {0}")]
     NotFound(PathBuf),
-    /// A folder, a device, a pipe.
-    #[error("{0} is no file that could be sent")]
+    /// A folder goes as one file.
+    #[error("{0} is a folder: pack it into one file first, with `zip` or `tar`")]
+    Folder(PathBuf),
+    /// A device, a pipe, something that the system makes as it is read.
+    #[error("{0} has no length of its own: write what comes of it into a file, and send that")]
     NoRegularFile(PathBuf),
     /// So many programs save this file into the same folder at once that there is no part file left for this one.
     #[error(

@@ -101,7 +101,12 @@ fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
     let file = options.read(true).custom_flags(no_wait).open(path);
     let file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    match metadata.is_file() {
+    if metadata.is_dir() {
+        return Err(FileError::Folder(path.to_owned()));
+    }
+    // What the kernel makes as it is read, as in /proc, has no length before.
+    let is_made = metadata.len() == 0 && file.read_at(&mut [0], 0).is_ok_and(|read| read > 0);
+    match metadata.is_file() && !is_made {
         true => Ok((file, metadata)),
         false => Err(FileError::NoRegularFile(path.to_owned())),
     }
@@ -158,8 +163,14 @@ mod tests {
         let path = folder.path().join("notes.txt");
         let error = SourceFile::open(&path).unwrap_err();
         assert!(matches!(error, FileError::NotFound(_)), "{error}");
-        for none in [folder.path(), Path::new("/dev/null")] {
-            let error = SourceFile::open(none).unwrap_err();
+        let error = SourceFile::open(folder.path()).unwrap_err();
+        assert!(matches!(error, FileError::Folder(_)), "{error}");
+        let mut none = vec!["/dev/null"];
+        if cfg!(target_os = "linux") {
+            none.push("/proc/self/status");
+        }
+        for none in none {
+            let error = SourceFile::open(Path::new(none)).unwrap_err();
             assert!(matches!(error, FileError::NoRegularFile(_)), "{error}");
         }
         std::fs::write(&path, "long enough").unwrap();
