@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use jiff::ToSpan;
+use jiff::{SignedDuration, ToSpan};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -146,6 +146,35 @@ fn positions_are_known_after_a_restart_and_only_rise() {
     let expected = [position(3, 1), position(4, 21)];
     assert_eq!(history.positions(ROOM, None), expected);
     assert_eq!(history.positions(OTHER, None), []);
+}
+
+#[test]
+fn of_too_many_positions_those_heard_last_are_kept() {
+    let (folder, history) = opened(None);
+    let begin = Timestamp::now();
+    let extra = 10;
+    for number in 1..=POSITIONS_MAX as u64 + extra {
+        let at = begin + SignedDuration::from_millis(number as i64);
+        let position = Position {
+            origin: SessionId(number),
+            next: 1,
+        };
+        history.note_position(ROOM, position, at);
+        history.note_position(OTHER, position, at);
+    }
+    let known = history.positions(ROOM, None);
+    assert_eq!(known.len(), POSITIONS_MAX);
+    assert_eq!(known[0].origin, SessionId(extra + 1));
+    drop(history);
+    // What is too much is let go when it is opened next, at the latest.
+    let history = open(&folder, None);
+    history.flush();
+    assert_eq!(history.positions(ROOM, None), known);
+    drop(history);
+    let file = Connection::open(folder.path().join("history.sqlite")).unwrap();
+    let count = "SELECT count(*) FROM position";
+    let kept: i64 = file.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 2 * POSITIONS_MAX as i64);
 }
 
 #[test]

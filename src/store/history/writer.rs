@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
-use super::oldest;
 use super::queue::{IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
 use super::talk::Talks;
+use super::{POSITIONS_MAX, oldest};
 use crate::chat::{HistoryLimit, Position, RoomId, SessionId, Talk};
 
 /// Of origins that were not heard for so long nobody has anything any more.
@@ -431,12 +431,22 @@ fn index(
     Ok(())
 }
 
+/// Lets go the positions that are too old, and of each room those that are too many.
 fn forget_positions(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), rusqlite::Error> {
     let oldest = now.checked_sub(POSITION_AGE_MAX).unwrap_or(Timestamp::MIN);
     // How far the lobby's lines are counted does not age.
     transaction.execute(
         "DELETE FROM position WHERE heard_at < ?1 AND origin <> 0",
         [oldest.as_millisecond()],
+    )?;
+    transaction.execute(
+        "DELETE FROM position WHERE (room, origin) IN (
+             SELECT room, origin FROM (
+                 SELECT room, origin, row_number() OVER (PARTITION BY room ORDER BY heard_at DESC) AS place
+                 FROM position WHERE origin <> 0
+             ) WHERE place > ?1
+         )",
+        [POSITIONS_MAX as i64],
     )?;
     Ok(())
 }
