@@ -8,6 +8,7 @@ mod console;
 mod downloads;
 mod editor;
 mod former_seat;
+mod joining;
 mod lines;
 mod mode;
 mod offerers;

@@ -17,6 +17,7 @@ pub use listen::listen;
 use send_file::{SendFileError, send_file};
 
 use super::Settings;
+use super::joining::join_with_past;
 use super::lines::{read_line, tell};
 use super::relay::ask_for_relay;
 use super::render::{directory, notice};
@@ -27,8 +28,8 @@ use crate::chat::{
 };
 use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Files, Interface, InterfaceError, KnownPast, OpenError,
-    Overlap, RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
+    ConnectError, Connection, Delivered, Files, Interface, InterfaceError, OpenError, Overlap,
+    RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -272,92 +273,94 @@ async fn join(
     since: Option<Since>,
     settings: &Settings,
 ) -> Result<Joined, OneshotError> {
-    let name = settings.name.clone().unwrap_or_else(default_name);
-    let options = |interface: &Interface, dialect| RoomOptions {
-        interface: interface.clone(),
+    match place {
+        Place::Group(address, dialect) => join_group(*address, *dialect, settings),
+        Place::Room(name) if name.is_lobby() => Err(OneshotError::Lobby),
+        Place::Room(name) => join_room(name, since, settings).await,
+    }
+}
+
+fn join_group(
+    address: RoomAddress,
+    dialect: Dialect,
+    settings: &Settings,
+) -> Result<Joined, OneshotError> {
+    let options = options(dialect, Towards::Group(address), settings)?;
+    let interface = options.interface.clone();
+    let room = Room::join(address, options)?;
+    tell(&format!("in room {address} on {interface}"));
+    Ok(Joined {
+        room,
+        label: address.to_string(),
+        dialect,
+        connection: None,
+        past: Vec::new(),
+        overlap: Overlap::default(),
+    })
+}
+
+async fn join_room(
+    name: &RoomName,
+    since: Option<Since>,
+    settings: &Settings,
+) -> Result<Joined, OneshotError> {
+    let connection = Connection::open(&settings.server, None).await?;
+    let rooms = connection.get_directory().await?;
+    let entry = rooms.into_iter().find(|room| room.name == *name);
+    let entry = entry.ok_or_else(|| OneshotError::NoSuchRoom(name.clone()))?;
+    let towards = Towards::Server(connection.local_address());
+    let mut options = options(entry.dialect, towards, settings)?;
+    let interface = options.interface.clone();
+    let id = new_member()?;
+    options.id = Some(id);
+    // Beside a client of this name that is online.
+    let name = Some(options.name.clone());
+    let choice = settings.transport;
+    let relay = ask_for_relay(&connection, choice, &entry, id, &interface, name).await;
+    options.relay = relay.map_err(RequestError::from)?;
+    let query = HistoryQuery {
+        since,
+        ..HistoryQuery::default()
+    };
+    let ask = async || match since {
+        Some(_) => {
+            let asked = connection.whole_history(entry.name.clone(), query, None);
+            Ok::<_, OneshotError>(Some(asked.await?))
+        }
+        None => Ok(None),
+    };
+    let joined = join_with_past(entry.address, options, ask).await?;
+    tell(&format!(
+        "in room {} ({}) on {interface}",
+        entry.name, entry.address
+    ));
+    joined.room.way_known().await;
+    Ok(Joined {
+        room: joined.room,
+        label: entry.name.to_string(),
+        dialect: entry.dialect,
+        connection: Some(connection),
+        past: joined.past.map_or_else(Vec::new, |page| page.entries),
+        overlap: joined.overlap,
+    })
+}
+
+fn options(
+    dialect: Dialect,
+    towards: Towards,
+    settings: &Settings,
+) -> Result<RoomOptions, InterfaceError> {
+    Ok(RoomOptions {
+        interface: Interface::choose(settings.interface.as_deref(), towards)?,
         ttl: settings.ttl,
-        name: name.clone(),
+        name: settings.name.clone().unwrap_or_else(default_name),
         dialect,
         rate_max: settings.rate_max.map(BitRate::bytes_per_second),
         replaces: None,
         id: None,
         relay: None,
         past: None,
-    };
-    match place {
-        Place::Group(address, dialect) => {
-            let interface = choose(settings, Towards::Group(*address))?;
-            let room = Room::join(*address, options(&interface, *dialect))?;
-            tell(&format!("in room {address} on {interface}"));
-            Ok(Joined {
-                room,
-                label: address.to_string(),
-                dialect: *dialect,
-                connection: None,
-                past: Vec::new(),
-                overlap: Overlap::default(),
-            })
-        }
-        Place::Room(room_name) => {
-            if room_name.is_lobby() {
-                return Err(OneshotError::Lobby);
-            }
-            let connection = Connection::open(&settings.server, None).await?;
-            let rooms = connection.get_directory().await?;
-            let entry = rooms.into_iter().find(|room| room.name == *room_name);
-            let entry = entry.ok_or_else(|| OneshotError::NoSuchRoom(room_name.clone()))?;
-            let interface = choose(settings, Towards::Server(connection.local_address()))?;
-            let mut options = options(&interface, entry.dialect);
-            let id = new_member()?;
-            options.id = Some(id);
-            let choice = settings.transport;
-            // Beside a client of this name that is online.
-            let name = Some(options.name.clone());
-            let relay = ask_for_relay(&connection, choice, &entry, id, &interface, name).await;
-            options.relay = relay.map_err(RequestError::from)?;
-            let query = HistoryQuery {
-                since,
-                ..HistoryQuery::default()
-            };
-            let ask = async || {
-                let asked = connection.whole_history(entry.name.clone(), query.clone(), None);
-                match since {
-                    Some(_) => asked.await.map(Some),
-                    None => Ok(None),
-                }
-            };
-            let (mut past, mut overlap) = (None, Overlap::default());
-            let asked = std::time::Instant::now();
-            if entry.dialect == Dialect::Reliable {
-                // It is joined where its history ends.
-                past = ask().await?;
-                options.past = past.as_ref().map(|page| KnownPast {
-                    positions: page.positions.clone(),
-                    asked,
-                });
-            }
-            let room = Room::join(entry.address, options)?;
-            if entry.dialect == Dialect::Plain {
-                // What is heard meanwhile waits, and is held against the history.
-                past = ask().await?;
-                let page = past.as_ref();
-                overlap = page.map_or(overlap, |page| Overlap::new(page, asked));
-            }
-            tell(&format!(
-                "in room {} ({}) on {interface}",
-                entry.name, entry.address
-            ));
-            room.way_known().await;
-            Ok(Joined {
-                room,
-                label: entry.name.to_string(),
-                dialect: entry.dialect,
-                connection: Some(connection),
-                past: past.map_or_else(Vec::new, |page| page.entries),
-                overlap,
-            })
-        }
-    }
+    })
 }
 
 /// Leaves the room, then the server.
@@ -366,10 +369,6 @@ async fn leave(room: Room, connection: Option<Connection>) {
     if let Some(connection) = connection {
         connection.bye().await;
     }
-}
-
-fn choose(settings: &Settings, towards: Towards) -> Result<Interface, InterfaceError> {
-    Interface::choose(settings.interface.as_deref(), towards)
 }
 
 /// The login name where it can be a name here, else `guest`: these commands ask nothing.

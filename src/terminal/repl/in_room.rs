@@ -14,9 +14,10 @@ use crate::chat::{
     UserName,
 };
 use crate::client::{
-    Interface, KnownPast, Overlap, Room, RoomEvent, RoomOptions, Towards, new_member,
+    Interface, OpenError, Overlap, Room, RoomEvent, RoomOptions, Towards, new_member,
 };
 use crate::terminal::former_seat::FormerSeat;
+use crate::terminal::joining::join_with_past;
 use crate::terminal::relay::ask_for_relay;
 use crate::terminal::render::notice;
 use crate::terminal::report::{stats_lines, who_lines};
@@ -125,11 +126,6 @@ impl Repl {
             None => None,
         };
         let is_reported = relay.is_some();
-        // A reliable room is joined where its history ends.
-        let mut past = match room.dialect {
-            Dialect::Reliable if is_reported => latest(self.connection.as_ref(), &room.name).await,
-            _ => None,
-        };
         let (mut former, replaces) = self.former_seat(room.address).unzip();
         let options = RoomOptions {
             interface: interface.clone(),
@@ -140,24 +136,16 @@ impl Repl {
             replaces: replaces.flatten(),
             id: Some(id),
             relay,
-            past: past.as_ref().map(|(page, asked)| KnownPast {
-                positions: page.positions.clone(),
-                asked: *asked,
-            }),
+            past: None,
         };
-        let joined = Room::join(room.address, options).map_err(|error| error.to_string())?;
+        // Only who told the server that it is here is told what was said.
+        let connection = self.connection.as_ref().filter(|_| is_reported);
+        let ask = async || Ok::<_, OpenError>(latest(connection, &room.name).await);
+        let joined = join_with_past(room.address, options, ask).await;
+        let joined = joined.map_err(|error| error.to_string())?;
         if let (Dialect::Reliable, Some(former)) = (room.dialect, &mut former) {
             // Without it others see a second one of this name for some seconds, if this is killed.
             let _ = former.remember(id);
-        }
-        // What is heard in a plain room meanwhile waits, and is held against the history.
-        let mut overlap = Overlap::default();
-        if room.dialect == Dialect::Plain && is_reported {
-            past = latest(self.connection.as_ref(), &room.name).await;
-            let found = past.as_ref();
-            overlap = found
-                .map(|(page, joined)| Overlap::new(page, *joined))
-                .unwrap_or_default();
         }
         let style = self.settings.style;
         let mut lines = vec![style.notice(&format!(
@@ -169,17 +157,17 @@ impl Repl {
                 .as_ref()
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
-        if let Some((page, _)) = &mut past {
-            lines.extend(self.past_lines(&room.name, page).await);
+        if let Some(mut page) = joined.past {
+            lines.extend(self.past_lines(&room.name, &mut page).await);
         }
         self.seat = Some(Seat::Room(Box::new(RoomSeat {
             entry: room,
             id,
             interface,
             former,
-            room: joined,
+            room: joined.room,
             is_reported,
-            overlap,
+            overlap: joined.overlap,
         })));
         self.console.teach(|words| words.set_in_room(true));
         Ok(lines)

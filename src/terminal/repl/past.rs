@@ -1,7 +1,7 @@
 //! What was said before: shown on entering a room, and when asked for.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -29,18 +29,16 @@ const TEXTS_WAIT: Duration = Duration::from_secs(2);
 /// What counts the lobby's lines.
 const LOBBY_ORIGIN: SessionId = SessionId(0);
 
-/// The end of a room's history, and when it was asked for; none where there is none to be had.
+/// The end of a room's history; none where there is none to be had.
 pub(super) async fn latest(
     connection: Option<&Connection>,
     room: &RoomName,
-) -> Option<(HistoryPage, Instant)> {
-    let asked = Instant::now();
+) -> Option<HistoryPage> {
     let query = HistoryQuery {
         limit: Some(SHOWN_ON_ENTERING),
         ..HistoryQuery::default()
     };
-    let page = connection?.history(room.clone(), query).await.ok()?;
-    Some((page, asked))
+    connection?.history(room.clone(), query).await.ok()
 }
 
 fn is_not_kept(error: &RequestError) -> bool {
@@ -109,7 +107,7 @@ impl Repl {
     /// The lobby's history; what comes after it is told apart by its number.
     pub(super) async fn lobby_past(&mut self) -> Vec<String> {
         self.lobby_next = 0;
-        let Some((mut page, _)) = latest(self.connection.as_ref(), &RoomName::lobby()).await else {
+        let Some(mut page) = latest(self.connection.as_ref(), &RoomName::lobby()).await else {
             return Vec::new();
         };
         self.note_lobby_position(&page);
