@@ -318,12 +318,14 @@ fn where_the_server_is_full_a_name_still_serves_in_rooms() {
 fn a_server_that_hangs_holds_up_nobody_in_a_room() {
     let lab = Lab::new();
     let ann = lab.online("Ann");
-    let mel = lab.online("Mel");
+    let [mel, lou] = ["Mel", "Lou"].map(|name| lab.online(name));
     lab.answer(&ann, "makeroom lab1");
     lab.answer(&ann, "chat lab1");
-    lab.answer(&mel, "chat lab1");
-    mel.answer("[lab1] Mel> ", "good morning");
-    ann.wait_for_text("Mel: good morning");
+    for (client, name) in [(&mel, "Mel"), (&lou, "Lou")] {
+        lab.answer(client, "chat lab1");
+        client.answer(&format!("[lab1] {name}> "), "good morning");
+        ann.wait_for_text(&format!("{name}: good morning"));
+    }
     lab.hang_server();
     mel.type_text(LEAVE);
     ann.answer("[lab1] Ann> ", "/who");
