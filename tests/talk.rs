@@ -337,6 +337,12 @@ fn a_server_that_hangs_holds_up_nobody_in_a_room() {
     ann.wait_for_text("Ann: I see you");
     let seen = ann.lines().join("\n");
     assert!(!seen.contains("server is gone"), "{seen}");
+    // Before that its silence is no reason to talk by its relay.
+    ann.wait_for_text("server is gone");
+    let seen = ann.lines().join("\n");
+    assert!(!seen.contains("using the relay"), "{seen}");
+    ann.answer("[lab1] Ann> ", "still there?");
+    lou.wait_for_text("Ann: still there?");
 }
 
 #[test]

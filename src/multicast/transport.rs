@@ -1,7 +1,8 @@
 //! Whether a member's datagrams go by multicast or through the server's relay.
 //!
 //! Multicast works when it works both ways: what the server sends is heard here, and what we send is heard
-//! there. The silence of a server that is gone says nothing, so without one it is always multicast.
+//! there. The silence of a server that is gone says nothing, so without one it is always multicast. One that hangs is silent too:
+//! so the relay is asked for, and used when the server has answered.
 
 use std::fmt;
 
@@ -56,6 +57,10 @@ pub struct Transport {
     /// It has worked since the relay is there, or the relay was used when it was there last: a way that does not
     /// work is left at once.
     is_tried: bool,
+    /// The relay was asked for, and the server has not answered yet.
+    is_asked: bool,
+    /// It has answered: it relays.
+    is_granted: bool,
     /// How long multicast has to work before it is used again.
     back_wait: Micros,
     /// When it was last gone back to.
@@ -73,6 +78,8 @@ impl Transport {
             is_heard_there: false,
             works: None,
             is_tried: false,
+            is_asked: false,
+            is_granted: false,
             back_wait: TRANSPORT_BACK_WAIT,
             back: None,
         }
@@ -81,6 +88,16 @@ impl Transport {
     /// The way that was decided on last.
     pub fn way(&self) -> Way {
         self.way
+    }
+
+    /// Whether the server is to relay for us: it does, or is asked to.
+    pub fn wants_relay(&self) -> bool {
+        self.is_asked || self.way != Way::Multicast
+    }
+
+    /// The server relays for us now, as it was asked to.
+    pub fn grant(&mut self) {
+        self.is_granted = true;
     }
 
     /// Whether a server is there that would relay.
@@ -99,6 +116,7 @@ impl Transport {
         }
         // What it told was told by the connection before.
         self.is_heard_there = false;
+        self.is_granted = false;
     }
 
     /// A datagram of the server's seat came by multicast.
@@ -111,8 +129,8 @@ impl Transport {
         self.is_heard_there = is_heard;
     }
 
-    /// Decides anew; gives the way if it changes. `interval`: the time between two signs of life of the server's
-    /// seat.
+    /// Decides anew; gives the way if it changes. Look then whether the server is to relay:
+    /// [`Transport::wants_relay`]. `interval`: the time between two signs of life of the server's seat.
     pub fn decide(&mut self, interval: Micros, now: Instant) -> Option<Way> {
         let is_heard_here = self
             .heard
@@ -128,13 +146,23 @@ impl Transport {
             true => Reason::Mute,
             false => Reason::Deaf,
         };
-        let way = self.wanted(reason, now);
+        let way = self.granted(self.wanted(reason, now));
         let is_change = (way == Way::Multicast) != (self.way == Way::Multicast);
         if is_change {
             self.way = way;
             self.note_change(now);
         }
         is_change.then_some(way)
+    }
+
+    /// As long as the server has not answered, what it is asked for is no way.
+    fn granted(&mut self, wanted: Way) -> Way {
+        let is_new =
+            self.way == Way::Multicast && matches!(wanted, Way::Relay(Reason::Deaf | Reason::Mute));
+        self.is_asked = is_new && !self.is_granted;
+        let way = if self.is_asked { self.way } else { wanted };
+        self.is_granted &= way != Way::Multicast;
+        way
     }
 
     /// A return that did not last makes the next one later.
@@ -170,8 +198,8 @@ impl Transport {
 
     /// Whether it is known by now which way works.
     pub fn is_settled(&self) -> bool {
-        let is_asked = self.choice == TransportChoice::Auto && self.relay.is_some();
-        !is_asked || self.works.is_some() || self.way != Way::Multicast
+        let is_open = self.choice == TransportChoice::Auto && self.relay.is_some();
+        !is_open || self.is_tried || self.way != Way::Multicast
     }
 
     /// When to decide anew though nothing happened; none if only what happens can change it.
@@ -183,6 +211,7 @@ impl Transport {
             (Way::Relay(_), Some(since)) => Some(since + self.back_wait),
             (Way::Relay(_), None) => None,
             (Way::Multicast, Some(_)) => self.heard.map(|heard| heard + silence(interval)),
+            (Way::Multicast, None) if self.is_asked => None,
             (Way::Multicast, None) => Some(relay + TRANSPORT_PROBE_WAIT),
         }
     }
@@ -217,6 +246,14 @@ mod tests {
         transport
     }
 
+    /// The relay is asked for at this time, and granted.
+    fn relayed(transport: &mut Transport, millis: u64) -> Option<Way> {
+        assert_eq!(transport.decide(INTERVAL, at(millis)), None);
+        assert!(transport.wants_relay());
+        transport.grant();
+        transport.decide(INTERVAL, at(millis))
+    }
+
     #[test]
     fn what_works_both_ways_stays() {
         heard_until(60_000);
@@ -230,8 +267,9 @@ mod tests {
         transport.heard_by_server(true);
         assert_eq!(transport.decide(INTERVAL, at(1_999)), None);
         assert_eq!(transport.wake(INTERVAL), Some(at(2_000)));
+        assert!(!transport.wants_relay());
         let way = Some(Way::Relay(Reason::Deaf));
-        assert_eq!(transport.decide(INTERVAL, at(2_000)), way);
+        assert_eq!(relayed(&mut transport, 2_000), way);
     }
 
     #[test]
@@ -239,7 +277,26 @@ mod tests {
         let mut transport = heard_until(5_000);
         transport.heard_by_server(false);
         let way = Some(Way::Relay(Reason::Mute));
-        assert_eq!(transport.decide(INTERVAL, at(5_100)), way);
+        assert_eq!(relayed(&mut transport, 5_100), way);
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_asked_and_changes_nothing() {
+        let mut transport = heard_until(5_000);
+        for millis in (8_500..20_000).step_by(500) {
+            assert_eq!(transport.decide(INTERVAL, at(millis)), None);
+            assert!(transport.wants_relay() && transport.is_settled());
+            assert_eq!(transport.wake(INTERVAL), None);
+        }
+        // It goes on: what it answers now is too late.
+        transport.hear_server(at(20_000));
+        assert_eq!(transport.decide(INTERVAL, at(20_000)), None);
+        assert!(!transport.wants_relay());
+        transport.grant();
+        assert_eq!(transport.decide(INTERVAL, at(20_100)), None);
+        // And counts for nothing when it is silent once more.
+        assert_eq!(transport.decide(INTERVAL, at(30_000)), None);
+        assert!(transport.wants_relay());
     }
 
     #[test]
@@ -247,7 +304,8 @@ mod tests {
         let mut transport = heard_until(5_000);
         let deaf = at(5_000) + silence(INTERVAL);
         assert_eq!(transport.wake(INTERVAL), Some(deaf));
-        assert!(transport.decide(INTERVAL, deaf).is_some());
+        assert_eq!(deaf, at(8_500));
+        assert!(relayed(&mut transport, 8_500).is_some());
         transport.hear_server(at(20_000));
         assert_eq!(transport.decide(INTERVAL, at(20_000)), None);
         // One sign of life is not enough.
@@ -273,10 +331,7 @@ mod tests {
         let mut transport = heard_until(5_000);
         let mut now = 10_000;
         for wait in [5_000, 10_000, 20_000, 40_000, 80_000, 80_000] {
-            assert!(matches!(
-                transport.decide(INTERVAL, at(now)),
-                Some(Way::Relay(_))
-            ));
+            assert!(matches!(relayed(&mut transport, now), Some(Way::Relay(_))));
             assert_eq!(works_from(&mut transport, now), now + wait);
             now += wait + 4_000;
         }
@@ -289,14 +344,14 @@ mod tests {
         assert_eq!(transport.decide(INTERVAL, at(60_000)), None);
         // And who was relayed can only go by multicast then.
         let mut transport = heard_until(5_000);
-        assert!(transport.decide(INTERVAL, at(60_000)).is_some());
+        assert!(relayed(&mut transport, 60_000).is_some());
         transport.set_relay(false, at(60_000));
         let way = Some(Way::Multicast);
         assert_eq!(transport.decide(INTERVAL, at(60_000)), way);
         // When it is back, so is the relay.
         transport.set_relay(true, at(70_000));
         let way = Some(Way::Relay(Reason::Deaf));
-        assert_eq!(transport.decide(INTERVAL, at(70_000)), way);
+        assert_eq!(relayed(&mut transport, 70_000), way);
     }
 
     #[test]

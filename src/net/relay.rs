@@ -18,8 +18,8 @@ pub struct RelayLink {
     pub choice: TransportChoice,
     /// The server's own seat in a reliable room is this member.
     pub server: Option<u64>,
-    /// Set to whether it is used.
-    pub is_used: watch::Sender<bool>,
+    /// Set to whether the server is to relay.
+    pub is_wanted: watch::Sender<bool>,
     /// Pieces of datagrams to the server.
     pub outgoing: mpsc::Sender<Bytes>,
     /// What the server tells of this room.
@@ -32,6 +32,8 @@ pub enum FromRelay {
     /// The connection is back, and the server has let us in again. Its own seat in a reliable room is this
     /// member.
     There(Option<u64>),
+    /// The server relays, as it was asked to.
+    Granted,
     /// The connection is gone, and with it the relay.
     Gone,
     /// Whether the server's seat hears us by multicast.
@@ -77,7 +79,7 @@ pub(super) struct Relay {
     incoming: mpsc::Receiver<FromRelay>,
     queue: RelayQueue,
     transport: Transport,
-    is_used: watch::Sender<bool>,
+    is_wanted: watch::Sender<bool>,
     /// The server's own seat in the room.
     server: Option<MemberId>,
     clock: Clock,
@@ -92,7 +94,7 @@ impl Relay {
             incoming: link.incoming,
             queue: RelayQueue::new(link.outgoing),
             transport,
-            is_used: link.is_used,
+            is_wanted: link.is_wanted,
             server: link.server.map(MemberId),
             clock,
         }
@@ -127,6 +129,7 @@ impl Relay {
                 self.server = server.map(MemberId);
                 self.transport.set_relay(true, now);
             }
+            FromRelay::Granted => self.transport.grant(),
             FromRelay::Gone => self.transport.set_relay(false, now),
             FromRelay::Heard(is_heard) => self.transport.heard_by_server(is_heard),
             FromRelay::Datagrams(piece) => return Some(piece),
@@ -144,9 +147,10 @@ impl Relay {
     /// The way to take from now on, if it changes.
     pub(super) fn decide(&mut self, interval: Micros) -> Option<Way> {
         let way = self.transport.decide(interval, self.clock.now());
-        if let Some(way) = way {
-            self.is_used.send_replace(way != Way::Multicast);
-        }
+        let wants_relay = self.transport.wants_relay();
+        let is_change =
+            |is_wanted: &mut bool| std::mem::replace(is_wanted, wants_relay) != wants_relay;
+        self.is_wanted.send_if_modified(is_change);
         way
     }
 

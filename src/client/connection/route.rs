@@ -37,14 +37,14 @@ pub(super) struct Route {
     is_gone: bool,
     incoming: mpsc::Sender<FromRelay>,
     outgoing: mpsc::Receiver<Bytes>,
-    is_used: watch::Receiver<bool>,
+    is_wanted: watch::Receiver<bool>,
 }
 
 /// What a room wants of the connection.
 pub(super) enum Wanted {
     /// This piece of datagrams is for the server.
     Carry(Bytes),
-    /// Datagrams go by another way from now on.
+    /// Datagrams are to go by another way.
     Enter,
     /// Nothing more: the room was left.
     Left,
@@ -55,18 +55,18 @@ impl Route {
     pub(super) fn new(entry: Entry, choice: TransportChoice) -> (Self, RelayLink) {
         let (outgoing, outgoing_out) = mpsc::channel(OUTGOING_PIECES_MAX);
         let (incoming_in, incoming) = mpsc::channel(INCOMING_MAX);
-        let (is_used, is_used_now) = watch::channel(false);
+        let (is_wanted, is_wanted_now) = watch::channel(false);
         let route = Self {
             entry,
             is_gone: false,
             incoming: incoming_in,
             outgoing: outgoing_out,
-            is_used: is_used_now,
+            is_wanted: is_wanted_now,
         };
         let link = RelayLink {
             choice,
             server: None,
-            is_used,
+            is_wanted,
             outgoing,
             incoming,
         };
@@ -77,16 +77,16 @@ impl Route {
         &self.entry.room
     }
 
-    /// Whether the room's datagrams go over the connection.
-    pub(super) fn is_used(&self) -> bool {
-        *self.is_used.borrow()
+    /// Whether the room's datagrams go over the connection, or are to.
+    pub(super) fn is_wanted(&self) -> bool {
+        *self.is_wanted.borrow()
     }
 
     /// The request that tells the server how we are in the room.
     pub(super) fn enter(&self) -> Request {
         Request::Enter {
             room: self.entry.room.clone(),
-            via: match self.is_used() {
+            via: match self.is_wanted() {
                 true => Via::Relay,
                 false => Via::Multicast,
             },
@@ -102,11 +102,14 @@ impl Route {
         self.tell(FromRelay::Gone);
     }
 
-    /// The server has let us in. If it has done so on this connection before, it only knows by which way we
+    /// The server has let us in by this way. If it has done so on this connection before, it only knows by which way we
     /// take part now.
-    pub(super) fn entered(&mut self, server: Option<u64>) {
+    pub(super) fn entered(&mut self, server: Option<u64>, via: Via) {
         if std::mem::take(&mut self.is_gone) {
             self.tell(FromRelay::There(server));
+        }
+        if via == Via::Relay {
+            self.tell(FromRelay::Granted);
         }
     }
 
@@ -127,7 +130,7 @@ impl Route {
     async fn wanted(&mut self) -> Wanted {
         tokio::select! {
             piece = self.outgoing.recv() => piece.map_or(Wanted::Left, Wanted::Carry),
-            changed = self.is_used.changed() => changed.map_or(Wanted::Left, |()| Wanted::Enter),
+            changed = self.is_wanted.changed() => changed.map_or(Wanted::Left, |()| Wanted::Enter),
         }
     }
 }

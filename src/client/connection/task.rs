@@ -185,7 +185,7 @@ impl Task {
         if let (Request::Leave(room), Some(route)) = (&command.request, &self.route)
             && room == route.room()
         {
-            if route.is_used() {
+            if route.is_wanted() {
                 // What the room says last goes over the connection; it is left after that.
                 let _ = command.answer.send(Ok(Reply::Done));
                 return;
@@ -231,10 +231,10 @@ impl Task {
     /// The server has let us in again, or knows by which way we take part now.
     fn entered(&mut self, request: &Request, bridge: Option<SessionId>) {
         self.standing.note(request);
-        if let (Request::Enter { room, .. }, Some(route)) = (request, &mut self.route)
+        if let (Request::Enter { room, via, .. }, Some(route)) = (request, &mut self.route)
             && room == route.room()
         {
-            route.entered(bridge.map(|id| id.0));
+            route.entered(bridge.map(|id| id.0), *via);
         }
     }
 

@@ -371,8 +371,13 @@ async fn a_room_s_datagrams_go_both_ways() {
         .unwrap();
     assert_eq!(&piece, b"two");
 
-    link.is_used.send_replace(true);
-    assert_eq!(server.request().await["via"], "relay");
+    link.is_wanted.send_replace(true);
+    let enter = server.request().await;
+    assert_eq!(enter["via"], "relay");
+    server
+        .send(&json!({"id": enter["id"], "reply": "entered", "bridge": "00000000000000b1"}))
+        .await;
+    assert_eq!(link.incoming.recv().await, Some(FromRelay::Granted));
     drop(server);
     assert_eq!(link.incoming.recv().await, Some(FromRelay::Gone));
 }
