@@ -228,7 +228,7 @@ impl Receiver {
     fn take(&mut self, symbol: &Symbol<'_>) -> Option<Whole> {
         let (block, bytes) = (symbol.block, self.layout.symbol_bytes());
         if !self.open.contains_key(&block) && self.open.len() >= BLOCKS_OPEN_MAX {
-            return None;
+            self.close_last_after(block)?;
         }
         let sources = self.layout.symbols_in(block);
         let spare = &mut self.spare;
@@ -252,9 +252,7 @@ impl Receiver {
             let restored = self.fec.restore(&mut open.bytes, bytes, has, &open.parity);
             restored.is_ok()
         };
-        let symbols = open.parity.into_iter().map(|(_, bytes)| bytes);
-        self.spare_symbols.extend(symbols);
-        self.spare_symbols.truncate(usize::from(PARITY_SYMBOLS));
+        self.recycle_symbols(open.parity);
         // It fails only if the numbers were forged: the block is begun anew.
         if !is_restored {
             return None;
@@ -269,6 +267,22 @@ impl Receiver {
             block,
             bytes: open.bytes,
         })
+    }
+
+    /// Gives up the furthest open block, if it comes after this one: those before are asked for first, and one that nobody
+    /// sends any more of would keep its place.
+    fn close_last_after(&mut self, block: u32) -> Option<()> {
+        let last = self.open.last_entry().filter(|last| *last.key() > block)?;
+        let OpenBlock { bytes, parity, .. } = last.remove();
+        self.recycle(bytes);
+        self.recycle_symbols(parity);
+        Some(())
+    }
+
+    fn recycle_symbols(&mut self, parity: Vec<(u16, Vec<u8>)>) {
+        let symbols = parity.into_iter().map(|(_, bytes)| bytes);
+        self.spare_symbols.extend(symbols);
+        self.spare_symbols.truncate(usize::from(PARITY_SYMBOLS));
     }
 
     fn advance(&mut self) {

@@ -290,6 +290,10 @@ impl Sender {
             }
             let sources = self.layout.symbols_in(*block);
             let symbols = (*symbols).min(sources);
+            // Nobody who lacks a block asks for none of it.
+            if symbols == 0 {
+                continue;
+            }
             // Who came late wants all of it.
             if symbols == sources {
                 sent.next = 0;

@@ -8,7 +8,8 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::chat::{FileHash, FileName, FileOffer};
 use crate::multicast::config::{
-    BLOCK_SYMBOLS, FILE_FLOWS_MAX, FILE_RECEIVERS_MAX, PARITY_SYMBOLS, SYMBOL_BYTES_STEP,
+    BLOCK_SYMBOLS, BLOCKS_OPEN_MAX, FILE_FLOWS_MAX, FILE_RECEIVERS_MAX, PARITY_SYMBOLS,
+    SYMBOL_BYTES_STEP,
 };
 use crate::multicast::content::Offer;
 use crate::multicast::packet::{
@@ -379,6 +380,44 @@ fn what_others_say_of_a_file_costs_nothing() {
     }
     // It is asked now and then what it needs, for the seconds that it is believed.
     assert!(network.sender.symbols_sent() < planned + 50);
+}
+
+#[test]
+fn who_asks_for_none_of_a_block_gets_none() {
+    let mut network = Network::new(2 * BLOCK_BYTES, 1, 0.0, 9);
+    network.run();
+    let planned = network.sender.symbols_sent();
+    let mut need = forged_need(Answer::Wants, 0);
+    need.top = planned as u32;
+    let none = |block| BlockNeed { block, symbols: 0 };
+    need.blocks = vec![none(0), none(1)];
+    network.sender.hear(&forged_header(66), &need, network.now);
+    for _ in 0..1000 {
+        if let Step::Wait(until) = network.sender.poll(network.now) {
+            network.now = until.max(network.now + Micros(1));
+        }
+    }
+    assert!(network.sender.symbols_sent() < planned + 50);
+}
+
+#[test]
+fn blocks_that_nobody_sends_keep_no_others_out() {
+    let (blocks, forged) = (300 + BLOCKS_OPEN_MAX, 300..300 + BLOCKS_OPEN_MAX as u32);
+    let mut network = Network::new(blocks * BLOCK_BYTES, 1, 0.05, 10);
+    let bytes = vec![0; network.layout.symbol_bytes()];
+    for block in forged {
+        let symbol = Symbol {
+            object: object(),
+            block,
+            // It opens the block, and is none of it.
+            symbol: u16::MAX,
+            passed: 0,
+            bytes: &bytes,
+        };
+        let receiver = &mut network.receivers[0].receiver;
+        receiver.hear(&forged_header(1000), &symbol, network.now);
+    }
+    network.run();
 }
 
 #[test]
