@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Shutdown;
 use crate::chat::{FileHash, FileOffer};
@@ -126,20 +126,22 @@ impl Files {
 /// Between two jobs, files that came are hashed for a moment, if there are any.
 fn run(mut store: FileStore, mut jobs: mpsc::Receiver<Job>, runtime: &Handle) {
     let mut is_checking = false;
+    let mut tidy_due = Instant::now() + TIDY_INTERVAL;
     loop {
+        if tidy_due <= Instant::now() {
+            store.tidy();
+            tidy_due = Instant::now() + TIDY_INTERVAL;
+        }
         let next = match is_checking {
             true => match jobs.try_recv() {
                 Ok(job) => Some(job),
                 Err(mpsc::error::TryRecvError::Empty) => None,
                 Err(mpsc::error::TryRecvError::Disconnected) => return,
             },
-            false => match runtime.block_on(async { timeout(TIDY_INTERVAL, jobs.recv()).await }) {
+            false => match runtime.block_on(async { timeout_at(tidy_due, jobs.recv()).await }) {
                 Ok(Some(job)) => Some(job),
                 Ok(None) => return,
-                Err(_) => {
-                    store.tidy();
-                    None
-                }
+                Err(_) => None,
             },
         };
         if let Some(job) = next {

@@ -16,35 +16,17 @@ impl FileStore {
             return Ok(Begun::Kept(kept));
         }
         self.check_size(offer)?;
-        if self.promised_bytes().saturating_add(offer.size_bytes) > self.limits.total_bytes {
-            return Err(KeepError::NoSpace);
+        if let Some(lent @ Part::Lent { .. }) = self.parts.get(&offer.hash) {
+            return Err(lent.not_whole());
         }
-        match self.parts.remove(&offer.hash) {
-            Some(lent @ Part::Lent { .. }) => {
-                let error = lent.not_whole();
-                self.parts.insert(offer.hash, lent);
-                return Err(error);
-            }
-            Some(_) => {}
-            None => self.make_place()?,
-        }
+        let part = self.open_part(offer, block_bytes)?;
         self.checking.retain(|hash| *hash != offer.hash);
-        let part = PartFile::open(&self.folder, offer, block_bytes)?;
         let lent = Part::Lent {
             size_bytes: offer.size_bytes,
             received_bytes: part.progress(),
         };
         self.parts.insert(offer.hash, lent);
         Ok(Begun::Part(Box::new(part)))
-    }
-
-    /// What all that is given out may take in the end.
-    fn promised_bytes(&self) -> u64 {
-        let sizes = self.parts.values().map(|part| match part {
-            Part::Lent { size_bytes, .. } => *size_bytes,
-            _ => 0,
-        });
-        sizes.fold(0, u64::saturating_add)
     }
 
     /// Makes room for what has come of files that are given out. To be called while they grow.

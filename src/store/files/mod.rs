@@ -321,11 +321,32 @@ impl FileStore {
                 self.parts.insert(offer.hash, lent);
                 return Err(error);
             }
-            Some(Part::Here { .. } | Part::Asleep { .. }) => {}
-            None => self.make_place()?,
+            Some(other) => _ = self.parts.insert(offer.hash, other),
+            None => {}
         }
-        let part = PartFile::open(&self.folder, offer, self.piece_bytes)?;
-        Ok(Box::new(part))
+        self.open_part(offer, self.piece_bytes).map(Box::new)
+    }
+
+    /// Opens a part that nobody has, if it and all with which somebody goes on may become whole together.
+    fn open_part(&mut self, offer: &FileOffer, block_bytes: u32) -> Result<PartFile, KeepError> {
+        self.rest();
+        let others = self.parts.iter().filter(|(hash, _)| **hash != offer.hash);
+        let promised = others.map(|(_, part)| part.promised_bytes());
+        if promised.fold(offer.size_bytes, u64::saturating_add) > self.limits.total_bytes {
+            return Err(KeepError::NoSpace);
+        }
+        let before = match self.parts.remove(&offer.hash) {
+            Some(before) => before.asleep(),
+            None => {
+                self.make_place()?;
+                None
+            }
+        };
+        let opened = PartFile::open(&self.folder, offer, block_bytes);
+        if let (Err(_), Some(before)) = (&opened, before) {
+            self.parts.insert(offer.hash, before);
+        }
+        Ok(opened?)
     }
 
     /// Lets the part rest with which nobody went on for longest, if there are too many.
@@ -334,11 +355,7 @@ impl FileStore {
             return Ok(());
         }
         self.rest();
-        let asleep = self.parts.iter().find_map(|(hash, part)| match part {
-            Part::Asleep { .. } => Some(*hash),
-            _ => None,
-        });
-        let hash = asleep.ok_or(KeepError::TooMany)?;
+        let hash = self.first_asleep().ok_or(KeepError::TooMany)?;
         self.discard(hash)
     }
 
@@ -368,13 +385,17 @@ impl FileStore {
     }
 
     /// Makes room for so many bytes within what all files may take: removes what was not used for longest, first
-    /// of what is kept, then of what nobody goes on with.
+    /// of what is kept, then of what nobody goes on with. Nothing, if all of that is not enough.
     fn make_room(&mut self, needed_bytes: u64) -> Result<(), KeepError> {
-        let on_their_way =
-            |parts: &BTreeMap<_, Part>| -> u64 { parts.values().map(Part::taken_bytes).sum() };
+        self.rest();
+        let staying_bytes = self.taken_bytes(false) + self.uploaded_bytes();
+        let needed_bytes = staying_bytes.saturating_add(needed_bytes);
+        if needed_bytes > self.limits.total_bytes {
+            return Err(KeepError::NoSpace);
+        }
         loop {
-            let taken_bytes = self.kept_bytes + on_their_way(&self.parts) + self.uploaded_bytes();
-            if taken_bytes.saturating_add(needed_bytes) <= self.limits.total_bytes {
+            let removable_bytes = self.kept_bytes + self.taken_bytes(true);
+            if needed_bytes + removable_bytes <= self.limits.total_bytes {
                 return Ok(());
             }
             let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
@@ -382,12 +403,21 @@ impl FileStore {
                 self.evict(hash)?;
                 continue;
             }
-            let asleep = self.parts.iter().find_map(|(hash, part)| match part {
-                Part::Asleep { .. } => Some(*hash),
-                _ => None,
-            });
+            let asleep = self.first_asleep();
             self.discard(asleep.ok_or(KeepError::NoSpace)?)?;
         }
+    }
+
+    /// What is on its way takes of the disk, where nobody goes on with it or where somebody does.
+    fn taken_bytes(&self, is_asleep: bool) -> u64 {
+        let parts = self.parts.values();
+        let parts = parts.filter(|part| part.is_asleep() == is_asleep);
+        parts.map(Part::taken_bytes).sum()
+    }
+
+    fn first_asleep(&self) -> Option<FileHash> {
+        let mut parts = self.parts.iter();
+        parts.find_map(|(hash, part)| part.is_asleep().then_some(*hash))
     }
 
     fn evict(&mut self, hash: FileHash) -> Result<(), KeepError> {
@@ -425,7 +455,25 @@ impl FileStore {
             part.discard()?;
             return Ok(kept);
         }
-        self.keep(part.offer().clone(), || part.publish())
+        let offer = part.offer().clone();
+        let kept = self.keep(offer.clone(), || part.publish());
+        if let Err(error) = &kept {
+            self.leave_whole(offer, error);
+        }
+        kept
+    }
+
+    /// All of it is there still, unless it is damaged, and can be kept when what is wrong is put right.
+    fn leave_whole(&mut self, offer: FileOffer, error: &KeepError) {
+        let is_damaged = matches!(error, KeepError::File(FileError::WrongHash(_)));
+        if !is_damaged && !self.kept.contains_key(&offer.hash) {
+            let (hash, received_bytes) = (offer.hash, offer.size_bytes);
+            let asleep = Part::Asleep {
+                offer,
+                received_bytes,
+            };
+            self.parts.insert(hash, asleep);
+        }
     }
 
     /// A file gets its name in the folder, and is kept.
@@ -444,6 +492,11 @@ impl FileStore {
             }
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Whatever had this name was taken out of the folder by somebody.
+        let mut others = self.kept.iter().filter(|(_, other)| other.kept_as == name);
+        if let Some(gone) = others.next().map(|(hash, _)| *hash) {
+            self.forget(gone)?;
+        }
         // Without it the file is found when the server starts again.
         let noted = self.index.kept(offer.hash, &name);
         self.insert(offer.clone(), name.into_owned(), self.last_used);

@@ -28,6 +28,31 @@ pub(super) enum Part {
 }
 
 impl Part {
+    pub(super) fn is_asleep(&self) -> bool {
+        matches!(self, Self::Asleep { .. })
+    }
+
+    /// The same, closed; none where somebody else has it.
+    pub(super) fn asleep(self) -> Option<Self> {
+        match self {
+            Self::Asleep { .. } => Some(self),
+            Self::Here { part, .. } => Some(Self::Asleep {
+                offer: part.offer().clone(),
+                received_bytes: part.received_bytes(),
+            }),
+            Self::Lent { .. } => None,
+        }
+    }
+
+    /// What it may take in the end, as somebody goes on with it.
+    pub(super) fn promised_bytes(&self) -> u64 {
+        match self {
+            Self::Asleep { .. } => 0,
+            Self::Here { part, .. } => part.offer().size_bytes,
+            Self::Lent { size_bytes, .. } => *size_bytes,
+        }
+    }
+
     /// What it takes of the disk.
     pub(super) fn taken_bytes(&self) -> u64 {
         match self {

@@ -197,23 +197,50 @@ fn the_one_longest_not_used_makes_room() {
     assert!(store.find(hash(0)).is_none());
 }
 
+/// Somebody goes on with one, so another that cannot become whole beside it is not begun, and removes nothing.
 #[test]
-fn what_is_on_its_way_counts_too() {
+fn what_is_on_its_way_counts_as_what_it_may_become() {
     let data = tempfile::tempdir().unwrap();
-    let (first, second) = (content(1, 600), content(2, 600));
+    let (old, first, second) = (content(1, 300), content(2, 600), content(3, 600));
     let mut store = open(data.path());
+    put(&mut store, "old.txt", &old).unwrap();
     let (first_offer, second_offer) = (offer("a", &first), offer("b", &second));
-    for at in 0..5 {
-        let piece = at * 100..at * 100 + 100;
+    for at in [0, 100, 200, 300, 400] {
         store
-            .write(&first_offer, piece.start as u64, &first[piece.clone()])
-            .unwrap();
-        store
-            .write(&second_offer, piece.start as u64, &second[piece])
+            .write(&first_offer, at as u64, &first[at..at + 100])
             .unwrap();
     }
-    let error = store.write(&first_offer, 500, &first[500..]).unwrap_err();
-    assert!(matches!(error, KeepError::NoSpace), "{error}");
+    let refused = store
+        .write(&second_offer, 0, &second[..100])
+        .map(|state| state.have_bytes);
+    assert!(matches!(refused, Err(KeepError::NoSpace)), "{refused:?}");
+    assert_eq!(get(&mut store, offer("", &old).hash).unwrap(), old);
+
+    // Nobody has gone on with it for some time: it makes room.
+    let Some(Part::Here { touched, .. }) = store.parts.get_mut(&first_offer.hash) else {
+        panic!("it is on its way");
+    };
+    *touched = touched.checked_sub(PART_REST).unwrap();
+    assert_eq!(put(&mut store, "b", &second).unwrap(), state(600, true));
+    assert!(!store.parts.contains_key(&first_offer.hash));
+}
+
+#[test]
+fn a_name_whose_file_was_taken_out_of_the_folder_serves_another() {
+    let data = tempfile::tempdir().unwrap();
+    let (before, now) = (content(1, 250), content(2, 250));
+    let mut store = open(data.path());
+    put(&mut store, "a.jpg", &before).unwrap();
+    fs::remove_file(data.path().join(FOLDER).join("a.jpg")).unwrap();
+    assert_eq!(put(&mut store, "a.jpg", &now).unwrap(), state(250, true));
+    let check = |store: &mut FileStore| {
+        let [before, now] = [&before, &now].map(|content| get(store, offer("", content).hash));
+        assert!(matches!(before, Err(KeepError::NoSuchFile)), "{before:?}");
+        now.unwrap()
+    };
+    assert_eq!(check(&mut store), now);
+    drop(store);
+    assert_eq!(check(&mut open(data.path())), now);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::part::Part;
-use super::{CATCH_UP_BYTES, FAILED_MAX, FileStore, KeepError, PART_IDLE_MAX, PART_REST};
+use super::{CATCH_UP_BYTES, FAILED_MAX, FileStore, PART_IDLE_MAX, PART_REST};
 use crate::chat::FileHash;
-use crate::files::{FileError, parts_in};
+use crate::files::parts_in;
 
 impl FileStore {
     /// Goes on with the hashes of files that did not come in one go, for some milliseconds. Tells whether there is
@@ -31,17 +31,7 @@ impl FileStore {
         self.checking.pop_front();
         if let Err(error) = done {
             tracing::warn!("A file could not be kept: {error}");
-            // All of it is there still, unless it is damaged, and can be kept when what is wrong is put right.
-            if !matches!(error, KeepError::File(FileError::WrongHash(_))) {
-                let received_bytes = offer.size_bytes;
-                self.parts.insert(
-                    hash,
-                    Part::Asleep {
-                        offer,
-                        received_bytes,
-                    },
-                );
-            }
+            self.leave_whole(offer, &error);
             if self.failed.len() >= FAILED_MAX {
                 self.failed.pop_front();
             }
