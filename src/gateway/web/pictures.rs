@@ -2,6 +2,7 @@
 //! and is read by others' code: so within limits, and on threads of its own that may fail alone.
 
 use std::io::{BufRead, Cursor, Seek};
+use std::sync::Arc;
 use std::thread;
 
 use axum::http::StatusCode;
@@ -52,7 +53,7 @@ pub(super) struct Picture {
 /// Where pictures wait for their turn.
 #[derive(Debug)]
 pub(super) struct Pictures {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// This is no picture that can be read.
@@ -69,7 +70,7 @@ enum PictureError {
 impl Default for Pictures {
     fn default() -> Self {
         Self {
-            turns: Semaphore::new(AT_ONCE_MAX),
+            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
         }
     }
 }
@@ -86,13 +87,15 @@ impl Pictures {
         shape: Shape,
         made: impl FnOnce() -> Option<Picture>,
     ) -> Result<Picture, Refused> {
-        let _turn = self.turns.acquire().await;
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
         if let Some(made) = made() {
             return Ok(made);
         }
         let (answer, answered) = oneshot::channel();
         let thread = thread::Builder::new().name(EXPENDABLE_THREAD.to_owned());
         let started = thread.spawn(move || {
+            // Also where nobody waits for it any more, it takes as much memory.
+            let _turn = turn;
             // Who has gone needs no picture.
             let _ = answer.send(remade(source, content, shape));
         });
