@@ -25,7 +25,7 @@ use crds::chat::{FileOffer, RoomName, ServerAddress};
 use crds::client::{
     Connection, ConnectionEvent, FileFor, RequestError, ServerEvent, Transfer, TransferError,
 };
-use crds::files::{SourceFile, parts_in};
+use crds::files::{PartFile, SourceFile, parts_in};
 use process::{exit_code, signal};
 use program::crds;
 use running::Running;
@@ -360,11 +360,15 @@ async fn a_download_waits_for_what_is_on_its_way_and_can_be_cancelled() {
     let error = error.unwrap_err();
     assert!(error.to_string().contains("65536 of 196608"), "{error}");
 
+    // It had begun to come in another way.
+    let part = PartFile::open(&downloads, source.offer(), PIECE as u32);
+    part.unwrap().write_block(0, &content[..PIECE]).unwrap();
     let cancelled = Transfer::default();
     let (cancel, offer) = (cancelled.cancel.clone(), source.offer().clone());
     let download = files.download(&offer, &downloads, &cancelled);
     let (error, ()) = tokio::join!(download, async { cancel.cancel() });
     assert!(matches!(error, Err(TransferError::Cancelled)));
+    assert_eq!(parts_in(&downloads, PATIENCE).unwrap(), []);
     assert_eq!(names_in(&downloads), [""; 0]);
 
     let transfer = Transfer::default();

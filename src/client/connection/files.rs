@@ -272,11 +272,16 @@ impl Files {
         folder: &Path,
         transfer: &Transfer,
     ) -> Result<PathBuf, TransferError> {
+        let (wanted, folder) = (offer.clone(), folder.to_owned());
         let first = tokio::select! {
             first = self.await_first(offer, transfer.patience) => first?,
-            () = transfer.cancel.cancelled() => return Err(TransferError::Cancelled),
+            () = transfer.cancel.cancelled() => {
+                // It may have begun to come another time, or by another way. Where there is no folder yet nothing has.
+                let removed = spawn_blocking(move || PartFile::remove(&folder, &wanted));
+                let _ = joined(removed.await);
+                return Err(TransferError::Cancelled);
+            }
         };
-        let (wanted, folder) = (offer.clone(), folder.to_owned());
         let opened = spawn_blocking(move || PartFile::open(&folder, &wanted, FILE_PIECE_BYTES));
         let part = joined(opened.await)?;
         let received_bytes = part.received_bytes();
