@@ -30,6 +30,8 @@ pub(super) struct Saved {
     pub(super) from: String,
     pub(super) file: FileOffer,
     pub(super) result: Result<PathBuf, String>,
+    /// It came, or should have come, from the history.
+    is_past: bool,
 }
 
 /// A file that comes from all who offer it.
@@ -102,11 +104,9 @@ impl Saver {
         self.offered.insert(hash, coming);
         let (file, place) = (offer.file.clone(), self.place.clone());
         let source = FileSource::Room(self.files.clone(), offer);
-        self.start(
-            from,
-            file,
-            async move { place.fetch(&source, withdrawn).await },
-        );
+        self.start(from, file, false, async move {
+            place.fetch(&source, withdrawn).await
+        });
     }
 
     /// Something happens in the room: what nobody offers any more is waited for no longer.
@@ -134,7 +134,7 @@ impl Saver {
             self.past.insert(file.hash, offered);
             let source = FileSource::Server(server.clone(), file.clone());
             let (files, place) = (self.files.clone(), self.place.clone());
-            self.start(entry.from.to_string(), file.clone(), async move {
+            self.start(entry.from.to_string(), file.clone(), true, async move {
                 place.fetch_past(&source, files, offered_still).await
             });
         }
@@ -144,15 +144,23 @@ impl Saver {
         &mut self,
         from: String,
         file: FileOffer,
+        is_past: bool,
         fetching: impl Future<Output = Result<Fetched, RoomFileError>> + Send + 'static,
     ) {
         let saved = self.saved.clone();
+        // Those that have ended are done with.
+        while self.running.try_join_next().is_some() {}
         self.running.spawn(async move {
             let (result, lingering) = match fetching.await {
                 Ok(fetched) => (Ok(fetched.path.clone()), Some(fetched)),
                 Err(error) => (Err(error.to_string()), None),
             };
-            let _ = saved.send(Saved { from, file, result });
+            let _ = saved.send(Saved {
+                from,
+                file,
+                result,
+                is_past,
+            });
             if let Some(lingering) = lingering {
                 lingering.linger().await;
             }
@@ -163,11 +171,17 @@ impl Saver {
     pub(super) async fn next(&mut self) -> Option<Saved> {
         loop {
             let saved = self.done.recv().await?;
-            let coming = self.offered.remove(&saved.file.hash);
+            // By the other way it may still be coming.
+            let coming = match saved.is_past {
+                true => None,
+                false => self.offered.remove(&saved.file.hash),
+            };
             if saved.result.is_ok() {
                 return Some(saved);
             }
-            self.past.remove(&saved.file.hash);
+            if saved.is_past {
+                self.past.remove(&saved.file.hash);
+            }
             match coming.and_then(|coming| coming.again) {
                 Some((from, offer)) => self.take(from, offer, false),
                 None => return Some(saved),
