@@ -21,6 +21,9 @@ use crate::store::{Begun, KeepError};
 /// announcement goes on with it.
 const STALLED_MAX: Duration = Duration::from_secs(10);
 
+/// So is one of which something comes, but for so long nothing new: it would keep a place for nothing.
+const NOTHING_NEW_MAX: Duration = Duration::from_secs(120);
+
 /// Who sends it may ask for so long whether it arrived.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -127,8 +130,16 @@ impl KeepTask {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stalled_since: Option<Instant> = None;
+        let mut grown = (0, Instant::now());
         loop {
             let now = state.borrow_and_update().clone();
+            if let Received::Part { have_bytes, .. } = now
+                && have_bytes != grown.0
+            {
+                grown = (have_bytes, Instant::now());
+            }
+            // When all is there its hash is looked at.
+            let is_part = grown.0 < self.heard.offer.file.size_bytes;
             stalled_since = match now {
                 Received::Whole(_) => return Ok(()),
                 // What came may not be what its hash says, because another sent some of it.
@@ -138,7 +149,9 @@ impl KeepTask {
                 } => stalled_since.or_else(|| Some(Instant::now())),
                 Received::Part { .. } => None,
             };
-            if stalled_since.is_some_and(|since| since.elapsed() >= STALLED_MAX) {
+            if stalled_since.is_some_and(|since| since.elapsed() >= STALLED_MAX)
+                || is_part && grown.1.elapsed() >= NOTHING_NEW_MAX
+            {
                 return Err(NotKept::Gone);
             }
             tokio::select! {
