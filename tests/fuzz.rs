@@ -23,7 +23,7 @@ fn no_bytes_shake_the_datagrams() {
         let mut bytes = bytes(seed, 1500);
         bodies::packet(&bytes);
         // As a datagram of every kind.
-        for kind in 0..8 {
+        for kind in 0..10 {
             if let Some(first) = bytes.first_chunk_mut() {
                 *first = [0xff, 1, kind];
             }

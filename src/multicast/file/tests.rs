@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -455,4 +457,77 @@ fn who_only_claims_to_send_or_to_receive_keeps_nobody_out() {
         }
     }
     network.run();
+}
+
+/// Small numbers are those that mean something here; any other may come too.
+fn number() -> impl Strategy<Value = u32> {
+    prop_oneof![0..12u32, 0..5000u32, any::<u32>()]
+}
+
+fn any_need() -> impl Strategy<Value = Need> {
+    let blocks = vec((number(), number()), 0..8);
+    let answer = prop_oneof![Just(Answer::Wants), Just(Answer::Has), Just(Answer::Leaves)];
+    let counts = (number(), number(), number(), number(), number());
+    (counts, any::<(u16, u16)>(), answer, blocks).prop_map(
+        |((top, echo_stamp_us, echo_delay_us, have, first), (loss, buffer_kib), answer, blocks)| {
+            Need {
+                object: object(),
+                to: MemberId(1),
+                top,
+                echo_stamp_us,
+                echo_delay_us,
+                loss: QuantisedShare(loss),
+                buffer_kib,
+                answer,
+                have,
+                first,
+                blocks: blocks
+                    .into_iter()
+                    .map(|(block, symbols)| BlockNeed {
+                        block,
+                        symbols: symbols as u16,
+                    })
+                    .collect(),
+            }
+        },
+    )
+}
+
+fn any_said() -> impl Strategy<Value = (u64, Need)> {
+    (prop_oneof![Just(66), Just(100), Just(101)], any_need())
+}
+
+fn any_sent() -> impl Strategy<Value = (u32, u32, u32)> {
+    (number(), number(), number())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Also what is said in the name of who receives it.
+    #[test]
+    fn whatever_others_say_the_file_arrives(
+        said in vec((any_said(), any_sent()), 0..60),
+        steps in 1..50,
+        seed in any::<u64>(),
+    ) {
+        let mut network = Network::new(6 * BLOCK_BYTES, 2, 0.05, seed);
+        let bytes = vec![0; network.layout.symbol_bytes()];
+        let of_no_block = BLOCK_SYMBOLS + PARITY_SYMBOLS;
+        for ((from, need), (block, symbol, passed)) in said {
+            network.sender.hear(&forged_header(from), &need, network.now);
+            let symbol = Symbol {
+                object: object(),
+                block,
+                symbol: of_no_block.max(symbol as u16),
+                passed,
+                bytes: &bytes,
+            };
+            for getting in &mut network.receivers {
+                getting.receiver.hear(&forged_header(1000), &symbol, network.now);
+            }
+            (0..steps).for_each(|_| network.step());
+        }
+        network.run();
+    }
 }
