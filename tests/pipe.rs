@@ -468,6 +468,61 @@ fn what_is_not_there_is_told_with_what_to_do() {
     }
 }
 
+#[test]
+fn a_script_ends_when_its_room_has_the_file() {
+    let lab = Lab::new();
+    lab.run(&[], "connect\nmakeroom files\n");
+    let (saved, notes) = (lab.home.path().join("saved"), lab.home.path().join("notes"));
+    std::fs::write(&notes, "notes ".repeat(50_000)).unwrap();
+    let mut listener = lab.listen(&["files", "--save", saved.to_str().unwrap(), "--count", "1"]);
+    let send = |path: &str| {
+        let script = format!("connect\nname Mel\nchat files\n/send {path}\n");
+        lab.run(&[], &script)
+    };
+    let end = send(notes.to_str().unwrap());
+    assert_eq!(end.code, Some(0), "{}{}", end.stdout, end.stderr);
+    assert_eq!(exit_code(&mut listener.child), Some(0), "{}", end.stdout);
+    assert_eq!(
+        std::fs::read(saved.join("notes")).unwrap(),
+        std::fs::read(notes).unwrap()
+    );
+    let end = send("none");
+    assert!(
+        end.stderr.contains("there is no file none"),
+        "{}",
+        end.stderr
+    );
+    assert_eq!(end.code, Some(1));
+}
+
+/// It asks the server, which hears of it no sooner.
+#[test]
+fn who_is_relayed_gets_every_file_that_is_offered() {
+    const FILES: usize = 8;
+    let lab = Lab::new();
+    lab.run(&[], "connect\nmakeroom files\n");
+    let (saved, count) = (lab.home.path().join("saved"), FILES.to_string());
+    let save = ["--save", saved.to_str().unwrap(), "--count", &count];
+    let mut listener = lab.listen(&[&["files", "--transport", "relay"], &save[..]].concat());
+    for number in 0..FILES {
+        let name = format!("file-{number}");
+        std::fs::write(lab.home.path().join(&name), name.repeat(1000)).unwrap();
+        let path = lab.home.path().join(&name);
+        let send = [
+            "send",
+            "files",
+            "--name",
+            "Mel",
+            "--file",
+            path.to_str().unwrap(),
+        ];
+        let end = lab.run(&send, "");
+        assert_eq!(end.code, Some(0), "{}", end.stderr);
+        listener.wait_for(&format!("saved/{name}: "));
+    }
+    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
 /// A server with the room `lab1`.
 struct Lab {
     home: TempDir,

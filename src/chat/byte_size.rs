@@ -62,14 +62,14 @@ impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = ["kB", "MB", "GB", "TB"];
         let mut size = self.0 as f64;
-        let mut unit = "bytes";
+        let mut unit = if self.0 == 1 { "byte" } else { "bytes" };
         for step in steps {
             if size < 999.5 {
                 break;
             }
             (size, unit) = (size / 1000.0, step);
         }
-        let digits = usize::from(unit != "bytes" && size < 9.95);
+        let digits = usize::from(self.0 >= 1000 && size < 9.95);
         f.pad(&format!("{size:.digits$} {unit}"))
     }
 }

@@ -156,8 +156,9 @@ impl RoomFiles {
             took = took.max(now.done + now.waiting);
             on_change(&now, took);
             let has_server_answered = now.is_kept || now.is_being_kept || self.server.is_none();
-            let all_answered =
-                started.elapsed() >= ANSWER_WAIT || took >= there && has_server_answered;
+            // Of whom we have not heard yet, because we have just come, may take it too.
+            let have_answered = there > 0 && took >= there && has_server_answered;
+            let all_answered = have_answered || started.elapsed() >= ANSWER_WAIT;
             let is_taken = took > 0 || there == 0 || now.is_kept;
             let all_have_it = now.done == took && is_taken && !now.is_being_kept;
             if all_have_it && all_answered || moved.elapsed() >= SILENCE_MAX {
@@ -209,6 +210,7 @@ impl RoomFiles {
                 };
                 let transfer = Transfer {
                     patience,
+                    is_expected: is_relayed,
                     ..transfer.clone()
                 };
                 let fetched = server.download_missing(&offer.file, folder, &transfer);

@@ -152,7 +152,7 @@ fn run(mut store: FileStore, mut jobs: mpsc::Receiver<Job>, runtime: &Handle) {
 }
 
 fn off() -> Refusal {
-    let text = "this server keeps no files: send it in a room, where it goes from member to member";
+    let text = "this server keeps no files: in a room they go from member to member, to all whom multicast reaches";
     Refusal::new(RefusalCode::FilesOff, text)
 }
 

@@ -35,7 +35,8 @@ export function who_is_meant() {
 }
 
 export function sizes_read_as_in_the_terminal() {
-  assert.deepEqual([13, 1200, 12_000, 3_400_000].map(size), ['13 bytes', '1.2 kB', '12 kB', '3.4 MB']);
+  assert.deepEqual([1, 13, 999, 1000, 1200, 9950].map(size), ['1 byte', '13 bytes', '999 bytes', '1.0 kB', '1.2 kB', '10 kB']);
+  assert.deepEqual([65_536, 999_499, 999_500, 3_400_000].map(size), ['66 kB', '999 kB', '1.0 MB', '3.4 MB']);
 }
 
 export function live_talk_and_history_meet_without_doubles() {

@@ -48,6 +48,9 @@ pub struct Transfer {
     pub cancel: CancellationToken,
     /// Who offered it does not any more: when nothing comes any more it is waited for no longer, and what was received stays.
     pub withdrawn: CancellationToken,
+    /// The server is about to have it, as it heard the offer too: as long as that stands it is waited for, though the server
+    /// does not know of it.
+    pub is_expected: bool,
     /// How many bytes have been done.
     pub progress: watch::Sender<u64>,
 }
@@ -58,6 +61,7 @@ impl Default for Transfer {
             patience: Duration::from_secs(60),
             cancel: CancellationToken::new(),
             withdrawn: CancellationToken::new(),
+            is_expected: false,
             progress: watch::Sender::new(0),
         }
     }
@@ -91,6 +95,10 @@ impl TransferError {
             ),
             _ => false,
         }
+    }
+
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Request(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::NoSuchFile)
     }
 }
 
@@ -143,12 +151,20 @@ impl Standstill {
 
     /// Waits after what is wrong for now; gives it back if it has been so for too long.
     async fn wait_after(&mut self, error: TransferError) -> Result<(), TransferError> {
+        match error.is_for_now() {
+            true => self.wait_more(error).await,
+            false => Err(error),
+        }
+    }
+
+    /// The same, whatever is wrong.
+    async fn wait_more(&mut self, error: TransferError) -> Result<(), TransferError> {
         let why = error.to_string();
         if why != self.why {
             self.since = Instant::now();
             self.why = why;
         }
-        if !error.is_for_now() || self.since.elapsed() >= self.patience {
+        if self.since.elapsed() >= self.patience {
             return Err(error);
         }
         sleep(self.wait).await;
@@ -274,7 +290,7 @@ impl Files {
     ) -> Result<PathBuf, TransferError> {
         let (wanted, folder) = (offer.clone(), folder.to_owned());
         let first = tokio::select! {
-            first = self.await_first(offer, transfer.patience) => first?,
+            first = self.await_first(offer, transfer) => first?,
             () = transfer.cancel.cancelled() => {
                 // It may have begun to come another time, or by another way. Where there is no folder yet nothing has.
                 let removed = spawn_blocking(move || PartFile::remove(&folder, &wanted));
@@ -313,18 +329,23 @@ impl Files {
     async fn await_first(
         &self,
         offer: &FileOffer,
-        patience: Duration,
+        transfer: &Transfer,
     ) -> Result<Option<Bytes>, TransferError> {
         if offer.size_bytes == 0 {
             return Ok(None);
         }
-        let mut standstill = Standstill::new(patience);
+        let mut standstill = Standstill::new(transfer.patience);
         loop {
             let asked = async { answered(self.get(offer.hash, 0).await?).await };
-            match asked.await {
+            let error = match asked.await {
                 Ok(reply) => return piece_of(offer, 0, reply).map(Some),
                 Err(error) if self.is_closed() => return Err(error.into()),
-                Err(error) => standstill.wait_after(error.into()).await?,
+                Err(error) => TransferError::from(error),
+            };
+            let is_expected = transfer.is_expected && !transfer.withdrawn.is_cancelled();
+            match is_expected && error.is_unknown() {
+                true => standstill.wait_more(error).await?,
+                false => standstill.wait_after(error).await?,
             }
         }
     }

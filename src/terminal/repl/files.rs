@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Failure, Repl, Seat};
+use super::{Failure, Repl, Seat, next_happening};
 use crate::chat::{FileOffer, RoomName, UserName};
 use crate::client::{Connection, FileFor, Offer};
 use crate::terminal::progress;
-use crate::terminal::transfers::Told;
+use crate::terminal::transfers::{Told, Transfers};
 
 impl Repl {
     pub(super) fn send_file(
@@ -134,12 +134,20 @@ impl Repl {
         }
     }
 
-    /// A script ends when its files have arrived.
-    pub(super) async fn finish_transfers(&mut self) -> io::Result<()> {
-        while self.transfers.is_running() {
-            let news = self.transfers.next().await;
-            let told = self.transfers.note(news);
-            self.show_transfer(told)?;
+    /// A script ends when its files have arrived: as long as there are such, what happens is told.
+    pub(super) async fn finish_transfers(
+        &mut self,
+        are_left: fn(&Transfers) -> bool,
+    ) -> io::Result<()> {
+        while are_left(&self.transfers) {
+            let happened = next_happening(
+                &mut self.seat,
+                &mut self.transfers,
+                &mut self.progress_due,
+                &mut self.connection,
+            );
+            let happened = happened.await;
+            self.show_happening(happened).await?;
         }
         Ok(())
     }

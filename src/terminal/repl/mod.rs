@@ -25,7 +25,7 @@ use super::mode::Mode;
 use super::progress;
 use super::render::Style;
 use super::signals::Ending;
-use super::transfers::Transfers;
+use super::transfers::{News, Transfers};
 use failure::Failure;
 use in_room::{PATIENCE, Seat, next_in_room};
 use server::next_from_server;
@@ -34,7 +34,7 @@ use crate::chat::{
     BitRate, ByteSize, GroupName, Room as DirectoryRoom, ServerAddress, TransportChoice, UserName,
 };
 use crate::cli::Bell;
-use crate::client::Connection;
+use crate::client::{Connection, ConnectionEvent, RoomEvent};
 
 /// What the client is told when it starts.
 #[derive(Clone, Debug)]
@@ -155,6 +155,31 @@ struct Repl {
     failed: bool,
 }
 
+/// What happens by itself.
+enum Happening {
+    /// In the room; none when it is over.
+    Room(Option<RoomEvent>),
+    Transfer(News),
+    ProgressDue,
+    Server(ConnectionEvent),
+}
+
+/// May be dropped and called again without losing any.
+async fn next_happening(
+    seat: &mut Option<Seat>,
+    transfers: &mut Transfers,
+    progress_due: &mut Interval,
+    connection: &mut Option<Connection>,
+) -> Happening {
+    let is_running = transfers.is_running();
+    tokio::select! {
+        event = next_in_room(seat) => Happening::Room(event),
+        news = transfers.next() => Happening::Transfer(news),
+        _ = progress_due.tick(), if is_running => Happening::ProgressDue,
+        event = next_from_server(connection) => Happening::Server(event),
+    }
+}
+
 /// The first is due when a transfer has taken that long.
 fn progress_due(is_terminal: bool) -> Interval {
     let mut due = interval(match is_terminal {
@@ -189,7 +214,7 @@ impl Repl {
         }
         match self.console.is_terminal() {
             true => Ok(()),
-            false => self.finish_transfers().await,
+            false => self.finish_transfers(Transfers::is_running).await,
         }
     }
 
@@ -218,17 +243,28 @@ impl Repl {
         self.console.ask(&self.mode().prompt(), true);
         tokio::select! {
             input = self.console.answer() => return self.handle(input).await,
-            event = next_in_room(&mut self.seat) => self.show_room_event(event).await?,
-            news = self.transfers.next() => {
+            happened = next_happening(
+                &mut self.seat,
+                &mut self.transfers,
+                &mut self.progress_due,
+                &mut self.connection,
+            ) => self.show_happening(happened).await?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    async fn show_happening(&mut self, happened: Happening) -> io::Result<()> {
+        match happened {
+            Happening::Room(event) => self.show_room_event(event).await,
+            Happening::Transfer(news) => {
                 let told = self.transfers.note(news);
                 // Of what has ended there is none any more.
                 self.draw_progress();
-                self.show_transfer(told)?;
+                self.show_transfer(told)
             }
-            _ = self.progress_due.tick(), if self.transfers.is_running() => self.tell_progress()?,
-            event = next_from_server(&mut self.connection) => self.show_connection_event(event).await?,
+            Happening::ProgressDue => self.tell_progress(),
+            Happening::Server(event) => self.show_connection_event(event).await,
         }
-        Ok(ControlFlow::Continue(()))
     }
 
     async fn handle(&mut self, input: Input) -> io::Result<ControlFlow<()>> {
@@ -240,7 +276,14 @@ impl Repl {
                 return self.obey_at(text.trim_start()).await;
             }
             Input::Line { text, .. } => return self.obey(&text).await,
-            Input::Leave | Input::End if in_room => self.leave().await?,
+            Input::Leave if in_room => self.leave().await?,
+            Input::End if in_room => {
+                if !self.console.is_terminal() {
+                    // What it offers ends with its being there.
+                    self.finish_transfers(Transfers::is_sending).await?;
+                }
+                self.leave().await?;
+            }
             Input::End => return Ok(ControlFlow::Break(())),
             Input::Leave => {}
             Input::Interrupt if in_room => self.notice("Ctrl-] or /leave leaves the room")?,

@@ -323,6 +323,12 @@ impl Transfers {
         rows.map(|(id, row)| row.line(*id)).collect()
     }
 
+    /// Whether any of ours is on its way.
+    pub(super) fn is_sending(&self) -> bool {
+        let mut rows = self.rows.values();
+        rows.any(|row| row.is_running() && matches!(row.what, What::Sending { .. }))
+    }
+
     /// Whether any is on its way.
     pub(super) fn is_running(&self) -> bool {
         self.rows.values().any(Row::is_running)

@@ -95,10 +95,11 @@ export function isOnlyEmoji(text) {
 
 /** A size as people say it: `12 kB`, in the words of the terminal. */
 export function size(bytes) {
-  for (const [unit, factor] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]]) {
-    if (bytes >= factor) return `${bytes / factor < 10 ? (bytes / factor).toFixed(1) : Math.floor(bytes / factor)} ${unit}`;
+  let [number, unit] = [bytes, ''];
+  for (const step of ['kB', 'MB', 'GB', 'TB']) {
+    if (number >= 999.5) [number, unit] = [number / 1000, step];
   }
-  return counted(bytes, 'byte');
+  return unit ? `${number.toFixed(number < 9.95 ? 1 : 0)} ${unit}` : counted(bytes, 'byte');
 }
 
 /** `one line`, `5 lines` */
