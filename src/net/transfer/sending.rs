@@ -30,6 +30,9 @@ const PACKED_BYTES_MAX: usize = 65_000;
 const ANNOUNCE_BUSY: Micros = Micros::from_secs(1);
 const ANNOUNCE_IDLE: Micros = Micros::from_secs(5);
 
+/// Calls for answers in a row, each for several: then something is sent, or it is looked whether this is to end.
+const HEARD_AT_ONCE_MAX: usize = 64;
+
 /// How often progress is told.
 const TELL: Micros = Micros::from_millis(50);
 
@@ -254,9 +257,9 @@ impl Sending {
         }
     }
 
-    /// Takes the answers that are there.
+    /// Takes the answers that are there, and leaves some for later where somebody floods us with them.
     fn hear(&mut self) -> io::Result<()> {
-        loop {
+        for _ in 0..HEARD_AT_ONCE_MAX {
             match self.socket.receive(&mut self.batch) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -269,6 +272,7 @@ impl Sending {
                 }
             }
         }
+        Ok(())
     }
 
     fn announce(&mut self, is_withdrawn: bool) {
