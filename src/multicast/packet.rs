@@ -470,6 +470,11 @@ pub fn carries_file(datagram: &[u8]) -> bool {
     matches!(datagram, [RELIABLE_FIRST_BYTE, VERSION, SYMBOL | NEED, ..])
 }
 
+/// Whether a datagram tells of a file, or that there is one no more.
+pub fn announces_file(datagram: &[u8]) -> bool {
+    matches!(datagram, [RELIABLE_FIRST_BYTE, VERSION, ANNOUNCEMENT, ..])
+}
+
 /// Whether a datagram of ours is a sign of life.
 pub fn is_heartbeat(datagram: &[u8]) -> bool {
     datagram.get(2) == Some(&HEARTBEAT)

@@ -204,17 +204,21 @@ impl Reliable {
         let key = (header.transmitter, offer.file.hash);
         match is_withdrawn {
             // It is told several times: perhaps that was offered again since.
-            true if self.offers.get(&key).is_some_and(|at| *at <= said_at) => {
-                self.offers.remove(&key);
+            true => {
+                let known = self.offers.get_mut(&key);
+                let known = known.filter(|known| !known.is_withdrawn && known.at <= said_at)?;
+                known.is_withdrawn = true;
                 Some(RoomEvent::Withdrawn { from, offer })
             }
-            true => None,
-            false => note_offer(&mut self.offers, key, said_at).then_some(RoomEvent::Offered {
-                from,
-                said_at,
-                offer,
-                is_again: true,
-            }),
+            false => {
+                let noted = note_offer(&mut self.offers, key, said_at);
+                (noted == Noted::New).then_some(RoomEvent::Offered {
+                    from,
+                    said_at,
+                    offer,
+                    is_again: true,
+                })
+            }
         }
     }
 
@@ -236,8 +240,10 @@ impl Reliable {
             let event = translate(session, event, present, ignored);
             if let (Some(RoomEvent::Offered { offer, said_at, .. }), Some(origin)) =
                 (&event, origin)
+                && note_offer(offers, (origin, offer.file.hash), *said_at) == Noted::Withdrawn
             {
-                note_offer(offers, (origin, offer.file.hash), *said_at);
+                // The line came late: it was announced before, and withdrawn.
+                return;
             }
             events.extend(event);
         });
@@ -373,17 +379,52 @@ impl Reliable {
     }
 }
 
-/// Who offers which file, since when by that one's clock.
-type Offers = BTreeMap<(MemberId, FileHash), Timestamp>;
+/// Who has offered which file.
+type Offers = BTreeMap<(MemberId, FileHash), OfferKnown>;
 
-/// Whether a file was not known to be offered by this member.
-fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), said_at: Timestamp) -> bool {
-    let known = offers.get(&key).copied();
-    if known.is_none() && offers.len() >= OFFERS_KNOWN_MAX {
-        offers.pop_first();
-    }
-    offers.insert(key, known.map_or(said_at, |known| known.max(said_at)));
-    known.is_none()
+#[derive(Clone, Copy)]
+struct OfferKnown {
+    /// By the clock of who offers it.
+    at: Timestamp,
+    is_withdrawn: bool,
+}
+
+/// What is new of an offer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// It was not offered, or not any more.
+    New,
+    /// It stands, and was made once more.
+    Again,
+    /// It is this one that stands.
+    Known,
+    /// It is this one that stood, or one before it.
+    Withdrawn,
+}
+
+fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), said_at: Timestamp) -> Noted {
+    let noted = match offers.get(&key) {
+        Some(known) if said_at <= known.at => {
+            return match known.is_withdrawn {
+                true => Noted::Withdrawn,
+                false => Noted::Known,
+            };
+        }
+        Some(known) if !known.is_withdrawn => Noted::Again,
+        Some(_) => Noted::New,
+        None => {
+            if offers.len() >= OFFERS_KNOWN_MAX {
+                offers.pop_first();
+            }
+            Noted::New
+        }
+    };
+    let known = OfferKnown {
+        at: said_at,
+        is_withdrawn: false,
+    };
+    offers.insert(key, known);
+    noted
 }
 
 /// What a person is told of an event, if anything yet.

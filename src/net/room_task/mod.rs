@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use crate::chat::{Dialect, MessageText, RoomAddress, TransportChoice};
 use crate::control::datagrams;
 use crate::multicast::config::IDLE_INTERVAL_MIN;
+use crate::multicast::packet;
 use crate::multicast::plain;
 use crate::multicast::session::Delivered;
 use crate::multicast::transport::Way;
@@ -382,6 +383,10 @@ impl RoomTask {
     }
 
     fn hear_datagram(&mut self, source: SocketAddrV4, bytes: &[u8]) {
+        if packet::announces_file(bytes) {
+            // What came before it is told before it.
+            self.flush();
+        }
         match &mut self.speech {
             Speech::Plain(_) => match plain::decode(bytes, source) {
                 Ok(message) => self.tell(RoomEvent::Message(message)),
