@@ -261,8 +261,7 @@ fn listen_ends_after_a_time_and_on_a_signal() {
 #[test]
 fn a_script_that_is_ended_has_left_its_room() {
     let lab = Lab::new();
-    let made = lab.run(&[], "connect\nmakeroom tea\n");
-    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    lab.make_room("tea");
     let listener = lab.listen(&["tea"]);
     let mut mel = lab.client();
     mel.give("chat tea");
@@ -405,8 +404,7 @@ fn who_comes_and_goes_in_a_reliable_room_is_told_in_json_too() {
 #[test]
 fn a_client_that_was_killed_and_started_again_keeps_its_name() {
     let lab = Lab::new();
-    let made = lab.run(&[], "connect\nmakeroom tea\n");
-    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    lab.make_room("tea");
     let listener = lab.listen(&["tea"]);
     let enter = || {
         let mut mel = lab.client();
@@ -471,7 +469,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
 #[test]
 fn a_script_ends_when_its_room_has_the_file() {
     let lab = Lab::new();
-    lab.run(&[], "connect\nmakeroom files\n");
+    lab.make_room("files");
     let (saved, notes) = (lab.home.path().join("saved"), lab.home.path().join("notes"));
     std::fs::write(&notes, "notes ".repeat(50_000)).unwrap();
     let mut listener = lab.listen(&["files", "--save", saved.to_str().unwrap(), "--count", "1"]);
@@ -500,7 +498,7 @@ fn a_script_ends_when_its_room_has_the_file() {
 fn who_is_relayed_gets_every_file_that_is_offered() {
     const FILES: usize = 8;
     let lab = Lab::new();
-    lab.run(&[], "connect\nmakeroom files\n");
+    lab.make_room("files");
     let (saved, count) = (lab.home.path().join("saved"), FILES.to_string());
     let save = ["--save", saved.to_str().unwrap(), "--count", &count];
     let mut listener = lab.listen(&[&["files", "--transport", "relay"], &save[..]].concat());
@@ -545,12 +543,14 @@ impl Lab {
             _server: server,
         };
         let (address, port) = (lab.group.group(), lab.group.port());
-        let made = lab.run(
-            &[],
-            &format!("connect\nmakeroom lab1 {address} {port} --plain\n"),
-        );
-        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        lab.make_room(&format!("lab1 {address} {port} --plain"));
         lab
+    }
+
+    /// As `makeroom` is told it.
+    fn make_room(&self, room: &str) {
+        let made = self.run(&[], &format!("connect\nmakeroom {room}\n"));
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
     }
 
     /// To its end, with this server, on loopback.

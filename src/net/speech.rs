@@ -394,24 +394,20 @@ struct OfferKnown {
 enum Noted {
     /// It was not offered, or not any more.
     New,
-    /// It stands, and was made once more.
-    Again,
-    /// It is this one that stands.
-    Known,
+    /// It is known, and stands.
+    Standing,
     /// It is this one that stood, or one before it.
     Withdrawn,
 }
 
-fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), said_at: Timestamp) -> Noted {
+fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), mut said_at: Timestamp) -> Noted {
     let noted = match offers.get(&key) {
-        Some(known) if said_at <= known.at => {
-            return match known.is_withdrawn {
-                true => Noted::Withdrawn,
-                false => Noted::Known,
-            };
+        Some(known) if known.is_withdrawn && said_at <= known.at => return Noted::Withdrawn,
+        Some(known) if known.is_withdrawn => Noted::New,
+        Some(known) => {
+            said_at = said_at.max(known.at);
+            Noted::Standing
         }
-        Some(known) if !known.is_withdrawn => Noted::Again,
-        Some(_) => Noted::New,
         None => {
             if offers.len() >= OFFERS_KNOWN_MAX {
                 offers.pop_first();

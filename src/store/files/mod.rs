@@ -316,11 +316,6 @@ impl FileStore {
             Some(Part::Here { part, .. }) if part.offer().size_bytes == offer.size_bytes => {
                 return Ok(part);
             }
-            Some(lent @ Part::Lent { .. }) => {
-                let error = lent.not_whole();
-                self.parts.insert(offer.hash, lent);
-                return Err(error);
-            }
             Some(other) => _ = self.parts.insert(offer.hash, other),
             None => {}
         }
@@ -329,6 +324,9 @@ impl FileStore {
 
     /// Opens a part that nobody has, if it and all with which somebody goes on may become whole together.
     fn open_part(&mut self, offer: &FileOffer, block_bytes: u32) -> Result<PartFile, KeepError> {
+        if let Some(lent @ Part::Lent { .. }) = self.parts.get(&offer.hash) {
+            return Err(lent.not_whole());
+        }
         self.rest();
         let others = self.parts.iter().filter(|(hash, _)| **hash != offer.hash);
         let promised = others.map(|(_, part)| part.promised_bytes());

@@ -32,16 +32,17 @@ impl Part {
         matches!(self, Self::Asleep { .. })
     }
 
-    /// The same, closed; none where somebody else has it.
-    pub(super) fn asleep(self) -> Option<Self> {
-        match self {
-            Self::Asleep { .. } => Some(self),
-            Self::Here { part, .. } => Some(Self::Asleep {
-                offer: part.offer().clone(),
-                received_bytes: part.received_bytes(),
-            }),
-            Self::Lent { .. } => None,
-        }
+    /// What it is when it is closed; none where somebody else has it.
+    pub(super) fn asleep(&self) -> Option<Self> {
+        let offer = match self {
+            Self::Asleep { offer, .. } => offer,
+            Self::Here { part, .. } => part.offer(),
+            Self::Lent { .. } => return None,
+        };
+        Some(Self::Asleep {
+            offer: offer.clone(),
+            received_bytes: self.taken_bytes(),
+        })
     }
 
     /// What it may take in the end, as somebody goes on with it.

@@ -57,17 +57,12 @@ impl FileStore {
 
     pub(super) fn rest(&mut self) {
         for (hash, part) in &mut self.parts {
-            if let Part::Here {
-                part: open,
-                touched,
-            } = part
+            if let Part::Here { touched, .. } = part
                 && touched.elapsed() >= PART_REST
                 && !self.checking.contains(hash)
+                && let Some(asleep) = part.asleep()
             {
-                *part = Part::Asleep {
-                    offer: open.offer().clone(),
-                    received_bytes: open.received_bytes(),
-                };
+                *part = asleep;
             }
         }
     }
