@@ -497,13 +497,21 @@ async fn a_text_that_the_history_shows_is_not_shown_again_when_its_file_comes() 
     ana.give(&format!("/send {}", path.display()));
     mel.wait_for("Ana: short text");
     server.wait_for(|line| line.contains("keeps notes.txt"));
-    let lou = enter("Lou");
+    let mut lou = enter("Lou");
     lou.wait_for(") Ana: short text");
     // Ana still offers it.
     lou.wait_for("notes.txt (10 bytes) from Ana");
     let lines = lines_of(&lou);
     let shown = lines.iter().filter(|line| line.contains("short text"));
     assert_eq!(shown.count(), 1, "{lines:#?}");
+    lou.give("/search short");
+    lou.wait_for("[1 found for: short]");
+    let lines = lines_of(&lou);
+    let found = &lines[lines.len() - 2];
+    assert!(
+        found.contains("notes.txt") && found.contains("[/receive "),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

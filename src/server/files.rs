@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shutdown;
-use crate::chat::{FileHash, FileOffer};
+use crate::chat::{FileHash, FileOffer, MessageText};
 use crate::control::{Refusal, RefusalCode, Reply};
 use crate::files::FileError;
 use crate::store::{FileStore, KeepError};
@@ -81,6 +81,14 @@ impl Files {
         });
         let _ = jobs.blocking_send(job);
         answered.blocking_recv().map_err(|_| stopping())
+    }
+
+    /// What a file says, asked from another thread: `Some(None)` if it is no text, nothing if it is not here.
+    ///
+    /// # Panics
+    /// In a task of the runtime, which must not wait so.
+    pub(super) fn text_and_wait(&self, hash: FileHash) -> Option<Option<MessageText>> {
+        self.ask_and_wait(move |store| store.text(hash)).ok()?
     }
 
     /// Whether files are kept here.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::bridge::Bridge;
+use super::files::Files;
 use crate::chat::{
     Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RoomId, RoomName,
     SessionId,
@@ -99,6 +100,7 @@ pub(super) struct Asker {
 pub(super) async fn answer(
     history: Option<History>,
     bridge: &Bridge,
+    files: &Files,
     asker: Asker,
     request: Request,
 ) -> Result<Reply, Refusal> {
@@ -115,7 +117,11 @@ pub(super) async fn answer(
                 return Err(name_first());
             }
             let room = room.map(|room| find(&history, &room)).transpose()?;
-            let search = move || history.search(room, &words, before, limit, Timestamp::now());
+            let files = files.clone();
+            let search = move || {
+                let read = |hash| files.text_and_wait(hash);
+                history.search(room, &words, before, limit, Timestamp::now(), read)
+            };
             let (found, before) = blocking(search).await?;
             Ok(Reply::Found { found, before })
         }

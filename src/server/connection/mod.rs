@@ -372,7 +372,8 @@ impl Connection {
             client: self.caller.client,
             is_online: self.is_online,
         };
-        past::answer(self.hub.history.clone(), &self.hub.bridge, asker, request).await
+        let history = self.hub.history.clone();
+        past::answer(history, &self.hub.bridge, &self.files, asker, request).await
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), End> {

@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::file::OpenError;
-use crate::chat::{FileHash, FileOffer};
+use crate::chat::{FileHash, FileOffer, MessageText};
 use crate::files::{FileError, PartFile, parts_in, remove_new_files};
 pub use error::KeepError;
 use index::Index;
@@ -210,6 +210,15 @@ impl FileStore {
         }
         self.note_use(hash, offset == 0);
         Ok((size_bytes, bytes))
+    }
+
+    /// What a kept file says: `Some(None)` if it is no text that can be said, nothing if it cannot be read.
+    pub fn text(&self, hash: FileHash) -> Option<Option<MessageText>> {
+        let kept = self.find(hash)?;
+        match kept.offer.size_bytes <= MessageText::BYTES_MAX as u64 {
+            true => fs::read(kept.path).ok().map(MessageText::of_file),
+            false => Some(None),
+        }
     }
 
     /// Looks whether a file of this length is kept.

@@ -21,8 +21,8 @@ use self::talk::Talks;
 use self::writer::Writer;
 use super::file::OpenError;
 use crate::chat::{
-    Found, Happening, HistoryEntry, HistoryLimit, HistoryQuery, Position, RecordId, RoomId,
-    RoomName, SearchWords, SessionId, Talk,
+    FileHash, Found, Happening, HistoryEntry, HistoryLimit, HistoryQuery, MessageText, Position,
+    RecordId, RoomId, RoomName, SearchWords, SessionId, Talk,
 };
 
 /// The lobby among the rooms of the directory, which begin with 1.
@@ -33,6 +33,9 @@ pub const PAGE_ENTRIES_MAX: u32 = 500;
 
 /// A page ends when its texts have this many bytes: it is one line to a client, and should not hold up others.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Files that are read before a search; of more, the newest.
+const FILES_READ_MAX: u32 = 256;
 
 /// Origins of one room whose positions are known; of more, those heard last. Each run of a client is one.
 const POSITIONS_MAX: usize = 1024;
@@ -269,8 +272,9 @@ impl History {
         Ok(lock(&self.inner.reader).page(room, query, since, now)?)
     }
 
-    /// What holds all of these words, in a room or in any, before this place. In order; of what fits, the newest.
-    /// Blocks.
+    /// What holds all of these words, in a room or in any, before this place. In order; of what fits, the newest. Files
+    /// hold the words of their names and of the texts that they are: `read` gives the text, `Some(None)` for what is no
+    /// text, and nothing for a file that is not there. Blocks.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -281,8 +285,16 @@ impl History {
         before: Option<u64>,
         limit: Option<u32>,
         now: Timestamp,
+        read: impl Fn(FileHash) -> Option<Option<MessageText>>,
     ) -> Result<(Vec<Found>, Option<u64>), ReadError> {
         self.inner.queue.push(Item::Index);
+        self.inner.queue.flush();
+        let unread = lock(&self.inner.searcher).unread_files(FILES_READ_MAX)?;
+        for (number, hash) in unread {
+            if let Some(text) = read(hash) {
+                self.inner.queue.push(Item::FileText(number, text));
+            }
+        }
         self.inner.queue.flush();
         let (found, before) = lock(&self.inner.searcher).search(room, words, before, limit)?;
         let rooms = self.rooms();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::NewEntry;
-use crate::chat::{Happening, HistoryLimit, Position, RoomId};
+use crate::chat::{Happening, HistoryLimit, MessageText, Position, RoomId};
 
 /// How long the first of what is written together waits for more. With the writing itself, which takes its time, it
 /// stays below 50 ms.
@@ -35,6 +35,8 @@ pub(super) enum Item {
     Drop(RoomId),
     /// Somebody searches: all words are to be indexed.
     Index,
+    /// What the file of this entry says; none if that is no text.
+    FileText(u64, Option<MessageText>),
 }
 
 impl Item {
@@ -44,6 +46,7 @@ impl Item {
                 Happening::Text(text) => text.as_str().len(),
                 _ => 0,
             },
+            Self::FileText(_, text) => text.as_ref().map_or(0, |text| text.as_str().len()),
             _ => 0,
         };
         ITEM_BYTES + text
@@ -91,7 +94,7 @@ impl Queue {
         let mut state = self.state();
         let bytes = item.bytes();
         // That a room is made or gone must not get lost; there are few of these.
-        let may_be_lost = matches!(item, Item::Keep(..) | Item::Position(..));
+        let may_be_lost = !matches!(item, Item::Room(..) | Item::Drop(_) | Item::Index);
         if may_be_lost && state.bytes + bytes > QUEUED_BYTES_MAX {
             state.lost += 1;
             return;

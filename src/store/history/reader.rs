@@ -7,7 +7,10 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::tables::{columns, read};
 use super::{PAGE_BYTES_MAX, PAGE_ENTRIES_MAX, Page};
-use crate::chat::{Happening, HistoryEntry, HistoryQuery, RecordRange, RoomId, SearchWords, Since};
+use crate::chat::{
+    FileHash, Happening, HistoryEntry, HistoryQuery, MessageText, RecordRange, RoomId, SearchWords,
+    Since,
+};
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -91,6 +94,20 @@ impl Reader {
             before,
             kept: kept as u64,
         })
+    }
+
+    /// Files of which it is not known yet whether they are texts, but may be: their places, the newest first.
+    pub(super) fn unread_files(&self, limit: u32) -> Result<Vec<(u64, FileHash)>, rusqlite::Error> {
+        // Without its words an entry has no place in their index yet.
+        let mut rows = self.connection.prepare_cached(
+            "SELECT id, hash FROM entry WHERE kind = 2 AND is_read = 0
+             AND size <= ?1 AND id <= (SELECT id FROM indexed) ORDER BY id DESC LIMIT ?2",
+        )?;
+        let bytes_max = MessageText::BYTES_MAX as i64;
+        let rows = rows.query_map(params![bytes_max, limit], |row| {
+            Ok((row.get::<_, i64>(0)? as u64, FileHash(row.get(1)?)))
+        })?;
+        rows.collect()
     }
 
     pub(super) fn search(

@@ -5,7 +5,8 @@ use rusqlite::{Row, Statement, params};
 
 use super::NewEntry;
 use crate::chat::{
-    FileHash, FileName, FileOffer, Happening, HistoryEntry, RecordId, RoomId, SessionId,
+    FileHash, FileName, FileOffer, Happening, HistoryEntry, MessageText, RecordId, RoomId,
+    SessionId,
 };
 use crate::store::file::Kind;
 
@@ -14,7 +15,7 @@ pub(super) const HISTORY: Kind = Kind {
     what: "history",
     // `crdh` in ASCII.
     application_id: 0x6372_6468,
-    versions: &[SCHEMA_1, SCHEMA_2],
+    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3],
     // It is read beside the writing. One server has the folder, as it has the directory.
     is_exclusive: false,
     // A commit is safe from our own end, however it comes; only the machine's may take the last of it.
@@ -66,6 +67,22 @@ const SCHEMA_2: &str = "
     ) STRICT;
     INSERT INTO talk SELECT room, max(id), count(*) FROM entry WHERE kind <= 2 GROUP BY room;";
 
+/// A file's words are its name and, where it is a text that is kept here, what it says. So the index has no longer what it
+/// was made from at hand, and is made once more.
+const SCHEMA_3: &str = "
+    DROP TRIGGER entry_gone;
+    DROP TABLE entry_words;
+    CREATE VIRTUAL TABLE entry_words USING fts5 (
+        text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    );
+    UPDATE indexed SET id = 0;
+    CREATE TRIGGER entry_gone AFTER DELETE ON entry
+    WHEN old.kind <= 2 AND old.id <= (SELECT id FROM indexed) BEGIN
+        DELETE FROM entry_words WHERE rowid = old.id;
+    END;
+    ALTER TABLE entry ADD COLUMN is_read INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX unread_file ON entry (id) WHERE kind = 2 AND is_read = 0;";
+
 // The kinds of entries; those with words come first.
 const TEXT: i64 = 1;
 const FILE: i64 = 2;
@@ -73,7 +90,8 @@ const JOINED: i64 = 3;
 const LEFT: i64 = 4;
 const RENAMED: i64 = 5;
 
-/// What an entry is reckoned at beside its texts, in bytes: its numbers, and its share of the indexes.
+/// What an entry is reckoned at beside its texts, in bytes: its numbers, and its share of the indexes. That of a file which
+/// may be a text is as long as the file.
 const ENTRY_BYTES: usize = 64;
 
 pub(super) const INSERT: &str = "
@@ -95,7 +113,9 @@ pub(super) fn insert(
         Happening::Left => (LEFT, "", None),
         Happening::Renamed(name) => (RENAMED, name.as_str(), None),
     };
-    let bytes = (ENTRY_BYTES + entry.from.len() + text.len()) as u64;
+    let indexed = file.map_or(0, |file| file.size_bytes);
+    let indexed = Some(indexed).filter(|bytes| *bytes <= MessageText::BYTES_MAX as u64);
+    let bytes = (ENTRY_BYTES + entry.from.len() + text.len()) as u64 + indexed.unwrap_or(0);
     let rows = statement.execute(params![
         id as i64,
         room.0,

@@ -54,6 +54,15 @@ fn line(text: &str, sequence: u64) -> NewEntry {
     entry(text, Some((u64::MAX, sequence)))
 }
 
+fn file(name: &str, size_bytes: u64, hash: u8) -> NewEntry {
+    let file = FileOffer {
+        name: FileName::of(name),
+        size_bytes,
+        hash: FileHash([hash; 32]),
+    };
+    entry(Happening::File(file), None)
+}
+
 fn lines(history: &History, room: RoomId, numbers: std::ops::Range<u64>) {
     for number in numbers {
         history.keep(room, line(&format!("line {number}"), number));
@@ -286,16 +295,11 @@ fn words_are_found_in_texts_and_names_of_files() {
     let (_folder, history) = opened(None);
     history.keep(ROOM, line("Is the PRINTER free?", 1));
     history.keep(OTHER, line("Übung: the printer's out of paper", 1));
-    let file = FileOffer {
-        name: FileName::of("printer manual.pdf"),
-        size_bytes: 1,
-        hash: FileHash([1; 32]),
-    };
-    history.keep(ROOM, entry(Happening::File(file), Some((1, 1))));
+    history.keep(ROOM, file("printer manual.pdf", 1, 1));
     history.keep(ROOM, entry(Happening::Renamed("printer".into()), None));
     let found = |room, words: &str| {
         let words = words.parse().unwrap();
-        let found = history.search(room, &words, None, None, Timestamp::now());
+        let found = history.search(room, &words, None, None, Timestamp::now(), |_| None);
         let (found, more) = found.unwrap();
         assert_eq!(more, None);
         found
@@ -323,6 +327,80 @@ fn words_are_found_in_texts_and_names_of_files() {
     }
 }
 
+/// The numbers of what is found.
+fn found(
+    history: &History,
+    words: &str,
+    read: impl Fn(FileHash) -> Option<Option<MessageText>>,
+) -> Vec<u64> {
+    let words = words.parse().unwrap();
+    let found = history.search(None, &words, None, None, Timestamp::now(), read);
+    let found = found.unwrap().0.into_iter();
+    found.map(|found| found.entry.number).collect()
+}
+
+#[test]
+fn words_are_found_in_the_texts_of_files_as_soon_as_those_are_here() {
+    let (folder, history) = opened(Some("4"));
+    history.keep(ROOM, file("notes.txt", 20, 1));
+    history.keep(ROOM, file("picture.png", 20, 2));
+    history.keep(ROOM, file("long.txt", 70_000, 3));
+    let asked = std::cell::RefCell::new(Vec::new());
+    let found = |history: &History, words: &str, is_here: bool| {
+        asked.borrow_mut().clear();
+        found(history, words, |hash| {
+            asked.borrow_mut().push(hash.0[0]);
+            let text = (hash.0[0] == 1).then(|| "Bring the\nladder!".parse().unwrap());
+            is_here.then_some(text)
+        })
+    };
+    assert_eq!(found(&history, "ladder", false), [0; 0]);
+    assert_eq!(*asked.borrow(), [2, 1]);
+    assert_eq!(found(&history, "ladder", true), [1]);
+    assert_eq!(*asked.borrow(), [2, 1]);
+    // What is known is not asked again, and stands beside the name.
+    assert_eq!(found(&history, "ladder notes", true), [1]);
+    assert_eq!(*asked.borrow(), [0; 0]);
+    history.keep(ROOM, file("again.txt", 20, 1));
+    assert_eq!(found(&history, "lad*", true), [1, 4]);
+    drop(history);
+    let history = open(&folder, Some("4"));
+    assert_eq!(found(&history, "ladder", false), [1, 4]);
+    history.keep(ROOM, line("no ladder any more", 1));
+    assert_eq!(found(&history, "ladder", false), [4, 5]);
+}
+
+#[test]
+fn a_history_of_an_earlier_version_is_searched_and_counted() {
+    for version in 1..tables::HISTORY.versions.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let earlier = Connection::open(folder.path().join("history.sqlite")).unwrap();
+        for step in &tables::HISTORY.versions[..version] {
+            earlier.execute_batch(step).unwrap();
+        }
+        let at = Timestamp::now().as_millisecond();
+        let kept = format!(
+            "PRAGMA application_id = 0x63726468;
+             PRAGMA user_version = {version};
+             INSERT INTO entry VALUES (1, 7, 1, 0, {at}, NULL, NULL, 'Ana', 'an old line', NULL, NULL, 80);
+             INSERT INTO entry VALUES (2, 7, 2, 0, {at}, NULL, NULL, 'Ana', 'old.txt', 20, zeroblob(32), 80);
+             INSERT INTO entry_words (rowid, text) SELECT id, text FROM entry WHERE id = 1;
+             UPDATE indexed SET id = 1;"
+        );
+        earlier.execute_batch(&kept).unwrap();
+        drop(earlier);
+        let history = open(&folder, Some("3"));
+        let read = |_| Some("as new".parse().ok());
+        assert_eq!(found(&history, "old", read), [1, 2]);
+        assert_eq!(found(&history, "new", read), [2]);
+        lines(&history, ROOM, 1..3);
+        history.flush();
+        assert_eq!(found(&history, "old", read), [2]);
+        let counted = if version == 1 { 4 } else { 2 };
+        assert_eq!(history.talk(ROOM).map(|talk| talk.total), Some(counted));
+    }
+}
+
 #[test]
 fn a_room_keeps_as_many_and_as_much_as_its_limit_says() {
     let (folder, history) = opened(Some("10"));
@@ -338,11 +416,7 @@ fn a_room_keeps_as_many_and_as_much_as_its_limit_says() {
         texts(&read(&history, &HistoryQuery::default())),
         numbered(31..35)
     );
-    let found = |words: &str| {
-        let words = words.parse().unwrap();
-        let found = history.search(None, &words, None, None, Timestamp::now());
-        found.unwrap().0.len()
-    };
+    let found = |words: &str| found(&history, words, |_| None).len();
     assert_eq!((found("30"), found("31")), (0, 1));
 
     let (_folder, history) = opened(Some("1kib"));
@@ -429,16 +503,6 @@ fn what_was_ever_said_is_counted_whatever_is_let_go() {
     history.flush();
     history.add_room(room(ROOM, None));
     assert_eq!(history.talk(ROOM), None);
-    drop(history);
-    // A file from before this was counted.
-    let file = Connection::open(folder.path().join("history.sqlite")).unwrap();
-    file.execute_batch("DROP TABLE talk; PRAGMA user_version = 1")
-        .unwrap();
-    drop(file);
-    let history = open(&folder, None);
-    lines(&history, ROOM, 1..3);
-    history.flush();
-    assert_eq!(history.talk(ROOM).map(|talk| talk.total), Some(2));
 }
 
 #[test]

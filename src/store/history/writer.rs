@@ -12,7 +12,7 @@ use super::queue::{IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
 use super::talk::Talks;
 use super::{POSITIONS_MAX, oldest};
-use crate::chat::{HistoryLimit, Position, RoomId, SessionId, Talk};
+use crate::chat::{HistoryLimit, MessageText, Position, RoomId, SessionId, Talk};
 
 /// Of origins that were not heard for so long nobody has anything any more.
 const POSITION_AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -364,6 +364,7 @@ fn write<'a>(
                 reach(*id, position.origin, position.next, *at);
             }
             Item::Position(..) | Item::Index => {}
+            Item::FileText(id, text) => note_file_text(transaction, *id, text.as_ref())?,
             Item::Room(id, limit) => {
                 rooms.insert(
                     *id,
@@ -399,6 +400,27 @@ fn write<'a>(
             let (origin, next) = (origin.0 as i64, next as i64);
             statement.execute(params![room.0, origin, next, at.as_millisecond()])?;
         }
+    }
+    Ok(())
+}
+
+/// A file is found by what it says too, from now on.
+fn note_file_text(
+    transaction: &Transaction<'_>,
+    id: u64,
+    text: Option<&MessageText>,
+) -> Result<(), rusqlite::Error> {
+    // It may be gone meanwhile, or read for somebody else who searches.
+    let read = transaction
+        .prepare_cached("UPDATE entry SET is_read = 1 WHERE id = ?1 AND is_read = 0")?
+        .execute([id as i64])?;
+    if let Some(text) = text.filter(|_| read == 1) {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO entry_words (rowid, text)
+                 SELECT id, text || char(10) || ?2 FROM entry WHERE id = ?1",
+            )?
+            .execute(params![id as i64, text.as_str()])?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{Failure, Repl, Seat};
 use crate::chat::{
-    Happening, HistoryPage, HistoryQuery, RecordRange, RoomName, SearchWords, SessionId,
+    Found, Happening, HistoryPage, HistoryQuery, RecordRange, RoomName, SearchWords, SessionId,
 };
 use crate::client::{Connection, RefusalCode, RequestError};
 
@@ -219,14 +219,23 @@ impl Repl {
             .search(room.clone(), words.clone(), None, Some(FOUND_MAX))
             .await?;
         let style = self.settings.style;
-        let mut lines: Vec<String> = found
-            .iter()
-            .filter(|found| !self.is_ignored(&found.entry.from))
-            .map(|found| {
-                let elsewhere = room.is_none().then_some(&found.room);
-                style.past(&found.entry, elsewhere)
-            })
-            .collect();
+        let slash = if room.is_some() { "/" } else { "" };
+        let mut lines = Vec::new();
+        for Found { room: place, entry } in &found {
+            if self.is_ignored(&entry.from) {
+                continue;
+            }
+            let elsewhere = room.is_none().then_some(place);
+            let mut line = style.past(entry, elsewhere);
+            if let Happening::File(offer) = &entry.what {
+                let (place, from) = (Some(place.clone()), entry.from.clone());
+                let transfers = &mut self.transfers;
+                let id = transfers.offered_before(place, from, offer.clone(), false);
+                let fetch = style.notice(&format!("{slash}receive {id}"));
+                line = format!("{line} {fetch}");
+            }
+            lines.push(line);
+        }
         lines.push(style.notice(&match (found.len(), more) {
             (0, _) => format!("nothing found for: {words}"),
             (found, None) => format!("{found} found for: {words}"),
