@@ -85,6 +85,23 @@ fn who_goes_on_too_fast_is_dropped_and_the_others_never_notice() {
 }
 
 #[test]
+fn who_floods_with_datagrams_is_dropped_also_where_they_are_none() {
+    let (_folder, server) = running(&["--max-lines", "20"]);
+    let mut other = Client::connect(server.port);
+    let none: &[u8] = b"{\"datagrams\":\"lab\",\"bytes\":1}\n\0";
+    let one: &[u8] = b"{\"datagrams\":\"lab\",\"bytes\":9}\n\0\0\0\0\0\0\0\x01x";
+    for piece in [none, one] {
+        let mut client = Client::connect(server.port);
+        client.ask(r#"{"id":1,"request":"hello","version":1}"#);
+        client.stream.write_all(&piece.repeat(2000)).unwrap();
+        let told: Value = serde_json::from_str(&client.rest()).unwrap();
+        let goodbye = "too fast, or too many lines that cannot be read: goodbye";
+        assert_eq!(told, json!({"event": "notice", "text": goodbye}));
+        assert_eq!(other.ask("getdir"), GETDIR_EMPTY);
+    }
+}
+
+#[test]
 fn lines_that_cannot_be_read_count_too() {
     let (_folder, server) = running(&["--max-lines", "20"]);
     let mut client = Client::connect(server.port);

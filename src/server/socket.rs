@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 /// How long a connection that we close may take to read the rest.
@@ -43,6 +44,8 @@ pub(super) async fn close_gently(stream: &TcpStream) {
         SockRef::from(stream).shutdown(Shutdown::Write)?;
         let mut read = [0; 1024];
         loop {
+            // Else the clock is not looked at while there is something to read.
+            consume_budget().await;
             stream.readable().await?;
             match stream.try_read(&mut read) {
                 Ok(0) => return Ok(()),

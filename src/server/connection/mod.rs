@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{Answer, Speech};
@@ -152,19 +153,17 @@ impl Connection {
             End::Gone => return,
             End::Bye => String::new(),
             End::Dropped(reason) => self.unasked(Event::Notice, reason),
-            End::Stopping => {
-                if self.write_waiting().await.is_err() {
-                    return;
-                }
-                self.unasked(
-                    |_| Event::ServerStopping,
-                    "the server is shutting down".to_owned(),
-                )
-            }
+            End::Stopping => self.unasked(
+                |_| Event::ServerStopping,
+                "the server is shutting down".to_owned(),
+            ),
         };
         self.unasked_for.hold();
-        let _ = self.write(last_words.into()).await;
-        self.stream.close_gently().await;
+        // Half of a line may have gone out.
+        if self.write_waiting().await.is_ok() {
+            let _ = self.write(last_words.into()).await;
+            self.stream.close_gently().await;
+        }
     }
 
     /// Waits for the next thing to happen, and deals with it, until the end. What is waited for is set
@@ -175,6 +174,8 @@ impl Connection {
         let mut stopping = pin!(shutdown.requested());
         let mut alarm = pin!(sleep_until(self.alarm_at()));
         loop {
+            // A socket that always has something to read would never let others have this thread.
+            consume_budget().await;
             let step = tokio::select! {
                 ready = self.stream.readable() => match ready {
                     Ok(()) => {
@@ -207,9 +208,7 @@ impl Connection {
     /// Takes what the client has sent. What it was told before goes out first: so an answer comes after
     /// all that happened before its request.
     async fn read(&mut self) -> Result<(), End> {
-        if let Some(outgoing) = self.unasked_for.try_next() {
-            self.pass_on(outgoing).await?;
-        }
+        self.write_waiting().await?;
         let began_line = !self.lines.pending().is_empty();
         let space = self.lines.space();
         space.reserve(READ_BYTES);
@@ -274,9 +273,10 @@ impl Connection {
             return Err(End::Gone);
         }
         self.has_ended_line |= read.contains(&b'\n');
-        self.heard_at = Instant::now();
         self.was_asked = false;
         self.answer_lines().await?;
+        // Answers may wait for long, and what came meanwhile is not read yet: that was no silence.
+        self.heard_at = Instant::now();
         let came_whole = !self.has_ended_line && !began_line && self.is_command();
         self.unframed_at = came_whole.then(|| Instant::now() + UNFRAMED_WAIT);
         Ok(())
@@ -431,6 +431,8 @@ impl Connection {
         let text = format!(
             "nothing was said for {idle_seconds} s: the connection is closed in {wait_seconds} s unless a line comes"
         );
+        // Half of a line may have gone out.
+        self.write_waiting().await?;
         let line = self.unasked(Event::Idle, text);
         self.write(line.into()).await
     }

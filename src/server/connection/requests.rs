@@ -22,7 +22,9 @@ impl Connection {
         words: Speech,
         waiting: &mut Vec<(Speech, Answer)>,
     ) -> Result<(), End> {
-        if line.as_ref().is_ok_and(|framed| self.carry(framed)) {
+        if let Ok(framed) = &line
+            && self.carry(framed)?
+        {
             return Ok(());
         }
         let is_piece = line
@@ -59,23 +61,27 @@ impl Connection {
     }
 
     /// Passes a piece of datagrams on, if this is one. It is not answered: what comes too fast is lost, as on any
-    /// network.
-    fn carry(&mut self, framed: &Framed) -> bool {
+    /// network; who goes on is dropped.
+    fn carry(&mut self, framed: &Framed) -> Result<bool, End> {
         let (Some(piece), true) = (&framed.bulk, self.speaks_json) else {
-            return false;
+            return Ok(false);
         };
         let Some(room) = datagrams::announced(&framed.line) else {
-            return false;
+            return Ok(false);
         };
         let now = Instant::now().into_std();
-        if datagrams::read(piece)
-            .map(|_| self.relay_budget.spend(now))
-            .all(|verdict| verdict == Verdict::Read)
-        {
-            let client = self.caller.client;
-            self.hub.bridge.carry(client, room, piece.clone());
+        let datagrams = datagrams::read(piece).count();
+        // One without any is no less to read.
+        let mut verdicts = (0..datagrams.max(1)).map(|_| self.relay_budget.spend(now));
+        match verdicts.find(|verdict| *verdict != Verdict::Read) {
+            Some(Verdict::Drop) => return Err(too_fast()),
+            None if datagrams > 0 => {
+                let client = self.caller.client;
+                self.hub.bridge.carry(client, room, piece.clone());
+            }
+            _ => {}
         }
-        true
+        Ok(true)
     }
 
     /// Holds a line against the limits.
@@ -91,8 +97,7 @@ impl Connection {
             Err(_) => self.budget.refuse_unreadable(now),
         };
         if verdict == Verdict::Drop {
-            let reason = "too fast, or too many lines that cannot be read: goodbye";
-            return Err(End::Dropped(reason.to_owned()));
+            return Err(too_fast());
         }
         let (code, text) = match line {
             Ok(line) if verdict == Verdict::Read => return Ok(Ok(line)),
@@ -213,4 +218,8 @@ impl Connection {
         let _ = self.hub.jobs.send(job(answer)).await;
         answered
     }
+}
+
+fn too_fast() -> End {
+    End::Dropped("too fast, or too many lines that cannot be read: goodbye".to_owned())
 }
