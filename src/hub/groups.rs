@@ -11,6 +11,9 @@ pub const GROUPS_MAX: usize = 1000;
 /// Members of one group: their names fit into one line of the protocol.
 pub const MEMBERS_MAX: usize = 256;
 
+/// Groups of one name: whoever is renamed changes them all.
+pub const GROUPS_OF_ONE_MAX: usize = 32;
+
 /// What has changed about one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupChange {
@@ -31,6 +34,8 @@ pub(super) enum GroupError {
     TooMany,
     #[error("a group has at most {MEMBERS_MAX} members: name fewer")]
     TooManyMembers,
+    #[error("{0} would be in more than {GROUPS_OF_ONE_MAX} groups: leave or delete one first")]
+    TooManyOfOne(UserName),
     #[error("no such group: {0}")]
     NoSuch(GroupName),
     #[error("you are not a member of group {0}")]
@@ -80,6 +85,10 @@ impl Groups {
             if !once.contains(&member) {
                 once.push(member);
             }
+        }
+        let mut members = once.iter();
+        if let Some(full) = members.find(|member| self.of(member).count() >= GROUPS_OF_ONE_MAX) {
+            return Err(GroupError::TooManyOfOne(full.clone()));
         }
         let group = Group {
             name: name.clone(),
@@ -145,6 +154,16 @@ impl Groups {
                 let names: Vec<_> = self.of(member).map(|g| g.name.as_str()).collect();
                 Err(GroupError::Which(names.join(", ")))
             }
+        }
+    }
+
+    /// Whether `before` may be called `after`, who may be a member of groups already.
+    pub(super) fn may_rename(&self, before: &UserName, after: &UserName) -> Result<(), GroupError> {
+        let names = [before, after].map(|name| self.of_member.get(&name.key()));
+        let together: BTreeSet<_> = names.into_iter().flatten().flatten().collect();
+        match together.len() > GROUPS_OF_ONE_MAX {
+            true => Err(GroupError::TooManyOfOne(after.clone())),
+            false => Ok(()),
         }
     }
 

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use avatars::{AVATARS_MAX, AvatarChange};
 pub use circle::Audience;
 pub use groups::{GROUPS_MAX, GroupChange, MEMBERS_MAX};
-pub use rooms::Occupant;
+pub use rooms::{Occupant, Seat};
 
 use crate::chat::{Followed, RoomName, UserName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, Via};
@@ -30,7 +30,6 @@ use circle::Circle;
 use follows::Follows;
 use groups::Groups;
 use presence::Presence;
-use rooms::Seat;
 use talk::When;
 
 /// A connection that has said hello. Numbers are never used twice.

@@ -79,7 +79,10 @@ impl Hub {
             ));
         }
         match before {
-            Some(before) => Ok(self.rename(id, before, name)),
+            Some(before) => {
+                self.groups.may_rename(&before, &name)?;
+                Ok(self.rename(id, before, name))
+            }
             None => self.come(id, name, at),
         }
     }

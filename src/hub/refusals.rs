@@ -33,7 +33,9 @@ impl From<GroupError> for Refusal {
     fn from(error: GroupError) -> Self {
         let code = match error {
             GroupError::Exists(_) => RefusalCode::GroupExists,
-            GroupError::TooMany | GroupError::TooManyMembers => RefusalCode::TooManyGroups,
+            GroupError::TooMany | GroupError::TooManyMembers | GroupError::TooManyOfOne(_) => {
+                RefusalCode::TooManyGroups
+            }
             GroupError::NoSuch(_) => RefusalCode::NoSuchGroup,
             GroupError::NotAMember(_) | GroupError::InNone => RefusalCode::NotAMember,
             GroupError::Which(_) => RefusalCode::WhichGroup,

@@ -19,9 +19,10 @@ fn entered() -> Done {
 
 /// A place in a room of the directory.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub struct Seat {
     pub(super) room: RoomName,
-    pub(super) via: Via,
+    /// How the room's lines reach whoever has it.
+    pub via: Via,
     /// Who this is among the room's reliable members.
     pub(super) member: Option<SessionId>,
 }
@@ -62,11 +63,19 @@ impl Hub {
         if !is_in {
             self.leave_seat(id);
         }
-        if self.rooms.entry(room.clone()).or_default().insert(id) {
-            self.stirred.insert(room.clone());
-        }
-        self.present_mut(id)?.seat = Some(Seat { room, via, member });
+        self.take_seat(id, Seat { room, via, member });
         Ok(entered())
+    }
+
+    fn take_seat(&mut self, id: ClientId, seat: Seat) {
+        let Ok(presence) = self.present_mut(id) else {
+            return;
+        };
+        let room = seat.room.clone();
+        presence.seat = Some(seat);
+        if self.rooms.entry(room.clone()).or_default().insert(id) {
+            self.stirred.insert(room);
+        }
     }
 
     /// A command in a pipe, which is not online, is in a room of the directory. It is not counted there.
@@ -135,11 +144,9 @@ impl Hub {
     }
 
     /// Leaves the room that is not the lobby.
-    pub(super) fn leave_seat(&mut self, id: ClientId) {
+    pub(super) fn leave_seat(&mut self, id: ClientId) -> Option<Seat> {
         let presence = self.present_mut(id);
-        let Some(seat) = presence.ok().and_then(|presence| presence.seat.take()) else {
-            return;
-        };
+        let seat = presence.ok()?.seat.take()?;
         if let Some(circle) = self.rooms.get_mut(&seat.room) {
             circle.remove(id);
             self.stirred.insert(seat.room.clone());
@@ -147,6 +154,7 @@ impl Hub {
                 self.rooms.remove(&seat.room);
             }
         }
+        Some(seat)
     }
 
     /// Whether this client is in this room.
@@ -211,13 +219,23 @@ impl Hub {
         seats.collect()
     }
 
-    /// The room is no longer in the directory, so nobody is in it as far as the server knows.
-    pub fn room_deleted(&mut self, room: &RoomName) {
-        let Some(circle) = self.rooms.get_mut(room) else {
-            return;
-        };
-        for id in circle.audience().iter() {
-            self.leave_seat(id);
+    /// The room is no longer in the directory, so nobody is in it as far as the server knows. Gives who was.
+    pub fn room_deleted(&mut self, room: &RoomName) -> Vec<(ClientId, Seat)> {
+        let audience = self.rooms.get_mut(room).map(|circle| circle.audience());
+        let people = audience.iter().flat_map(|audience| audience.iter());
+        let seats = people.filter_map(|id| Some((id, self.leave_seat(id)?)));
+        seats.collect()
+    }
+
+    /// The room was not deleted after all: who was in it is there again, unless they are in another.
+    pub fn restore_seats(&mut self, seats: Vec<(ClientId, Seat)>) {
+        for (id, seat) in seats {
+            if self
+                .presence(id)
+                .is_some_and(|presence| presence.seat.is_none())
+            {
+                self.take_seat(id, seat);
+            }
         }
     }
 

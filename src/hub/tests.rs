@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::groups::GROUPS_OF_ONE_MAX;
 use super::*;
 use crate::chat::{
     Avatar, AvatarId, Dialect, GroupName, MemberLimit, MessageText, NewRoom, OneLine, Origin,
@@ -450,6 +451,47 @@ fn a_group_knows_who_was_renamed_and_who_is_away_from_the_network() {
     assert!(world.told(1, group_send("hi"))[0].0.is_empty());
     // Not online, but known.
     world.ask(3, group_set("cake", &["Bo"])).unwrap();
+}
+
+#[test]
+fn nobody_is_in_more_groups_than_may_be_renamed_at_once() {
+    let mut world = World::with(&["Ann", "Bob"]);
+    for number in 0..GROUPS_OF_ONE_MAX {
+        let set = group_set(&format!("team{number}"), &["Ann"]);
+        world.ask(1, set).unwrap();
+    }
+    let full = |world: &mut World, client, request| {
+        assert_eq!(world.refused(client, request), RefusalCode::TooManyGroups);
+    };
+    full(&mut world, 1, group_set("onemore", &["Ann"]));
+    full(&mut world, 2, group_set("onemore", &["Bob", "Ann"]));
+    world.ask(1, name_request("Zoe")).unwrap();
+    world.ask(2, group_set("other", &["Bob"])).unwrap();
+    // Together they would be in too many.
+    world.hub.gone(ClientId(2), now());
+    full(&mut world, 1, name_request("Bob"));
+    world.ask(1, Request::GroupLeave(group("team0"))).unwrap();
+    world.ask(1, name_request("Bob")).unwrap();
+    check(&world.hub);
+}
+
+#[test]
+fn a_room_that_could_not_be_deleted_has_its_people_again() {
+    let mut world = World::with(&["Ann", "Bob", "Cleo"]);
+    let (r1, r2) = ("r1".parse().unwrap(), "r2".parse().unwrap());
+    for client in 1..=3 {
+        world.ask(client, enter("r1")).unwrap();
+    }
+    let before = world.hub.occupants(&r1);
+    assert_eq!(before.len(), 3);
+    let seats = world.hub.room_deleted(&r1);
+    assert_eq!(world.hub.occupants(&r1), []);
+    // One of them is elsewhere meanwhile.
+    world.ask(3, enter("r2")).unwrap();
+    world.hub.restore_seats(seats);
+    assert_eq!(world.hub.occupants(&r1), before[..2]);
+    assert_eq!(world.hub.occupants(&r2).len(), 1);
+    check(&world.hub);
 }
 
 #[test]

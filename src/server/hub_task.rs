@@ -32,6 +32,9 @@ const JOBS_WAITING_MAX: usize = 1024;
 /// Requests that share a commit at most: it bounds how long the first of them waits.
 const COMMIT_JOBS_MAX: usize = 1024;
 
+/// Changes that share one, but for those of the last request: each may hold a whole group.
+const COMMIT_CHANGES_MAX: usize = 1024;
+
 /// How connections reach the owner.
 #[derive(Clone, Debug)]
 pub(super) struct HubHandle {
@@ -125,22 +128,32 @@ impl HubTask {
             {
                 batch.push(job);
             }
-            self.carry_out(batch.drain(..));
+            let mut jobs = batch.drain(..).peekable();
+            while jobs.peek().is_some() {
+                self.carry_out(&mut jobs);
+            }
         }
     }
 
-    /// Carries out a batch in its order, saves its changes together, then answers and tells. What is
-    /// shown is saved: if it could not be, the directory is shown without it.
-    fn carry_out(&mut self, batch: impl Iterator<Item = Job>) {
-        let mut outcomes = Vec::new();
+    /// Carries out a batch in its order, or as much of it as goes into one commit, saves its changes together, then answers
+    /// and tells. What is shown is saved: if it could not be, the directory is shown without it.
+    fn carry_out(&mut self, batch: &mut impl Iterator<Item = Job>) {
+        let mut outcomes: Vec<Outcome> = Vec::new();
         let mut shows = Vec::new();
-        for job in batch {
+        let mut changes = 0;
+        while changes < COMMIT_CHANGES_MAX
+            && let Some(job) = batch.next()
+        {
             match job {
                 Job::Show { form, answer } => {
                     let text = self.rendered.get(form, &self.directory);
                     shows.push((form, text, answer));
                 }
-                job => outcomes.extend(self.outcome(job)),
+                job => {
+                    let outcome = self.outcome(job);
+                    changes += outcome.as_ref().map_or(0, |outcome| outcome.pending.len());
+                    outcomes.extend(outcome);
+                }
             }
         }
         let saved = self.save(&mut outcomes);
@@ -324,12 +337,7 @@ impl HubTask {
         let (id, room) = self.directory.delete(name)?;
         self.rendered = Rendered::default();
         self.may_follow = true;
-        for occupant in self.hub.occupants(&room.name) {
-            if occupant.via == Via::Hosted {
-                self.bridge.leave(occupant.client, Some(room.name.clone()));
-            }
-        }
-        self.hub.room_deleted(&room.name);
+        let seats = self.hub.room_deleted(&room.name);
         let told = Addressed {
             to: self.hub.greeted(),
             event: Event::RoomDeleted {
@@ -339,7 +347,7 @@ impl HubTask {
         };
         let pending = Pending {
             change: Change::Deleted(id),
-            undo: Undo::Restore(id, room.clone()),
+            undo: Undo::Restore(id, room.clone(), seats),
         };
         Ok(Outcome::changed(
             Reply::RoomDeleted(room),
@@ -412,13 +420,7 @@ impl HubTask {
             .events
             .first()
             .and_then(|told| self.group_line(by, told));
-        let pending = done.changes.into_iter().map(|change| {
-            let members = change.after.as_ref().map(|group| group.members.clone());
-            Pending {
-                change: Change::Group(change.name.clone(), members.unwrap_or_default()),
-                undo: Undo::Group(change),
-            }
-        });
+        let pending = done.changes.into_iter().map(Pending::group);
         let pending = pending.chain(done.avatars.into_iter().map(Pending::avatar));
         Ok(Outcome {
             events: done.events,
@@ -467,6 +469,10 @@ impl HubTask {
             }
         }
         for pending in &outcome.pending {
+            if let Undo::Restore(_, room, seats) = &pending.undo {
+                let hosted = seats.iter().filter(|(_, seat)| seat.via == Via::Hosted);
+                hosted.for_each(|(client, _)| self.bridge.leave(*client, Some(room.name.clone())));
+            }
             let history = self.history.iter();
             history.for_each(|history| past::note_room(history, &pending.change));
         }

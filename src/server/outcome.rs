@@ -4,8 +4,8 @@ use super::bridge::{Guest, RoomAsk};
 use super::job::Answer;
 use super::told::Told;
 use crate::chat::{OneLine, Room, RoomId, RoomName};
-use crate::control::{Refusal, Reply};
-use crate::hub::{Addressed, AvatarChange, ClientId, GroupChange};
+use crate::control::{Group, Refusal, Reply};
+use crate::hub::{Addressed, AvatarChange, ClientId, GroupChange, Seat};
 use crate::store::Change;
 
 /// What a job has done, before anybody is told.
@@ -39,6 +39,16 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    pub(super) fn group(change: GroupChange) -> Self {
+        let members = |group: &Option<Group>| group.as_ref().map(|group| group.members.clone());
+        let (before, after) = (members(&change.before), members(&change.after));
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        Self {
+            change: Change::Group(change.name.clone(), before, after),
+            undo: Undo::Group(change),
+        }
+    }
+
     pub(super) fn avatar(change: AvatarChange) -> Self {
         Self {
             change: Change::Avatar(change.key.clone(), change.after.clone()),
@@ -49,7 +59,8 @@ impl Pending {
 
 pub(super) enum Undo {
     Unmake(RoomName),
-    Restore(RoomId, Room),
+    /// With who was in it.
+    Restore(RoomId, Room, Vec<(ClientId, Seat)>),
     Topic(RoomName, Option<OneLine>),
     Group(GroupChange),
     Avatar(AvatarChange),

@@ -76,8 +76,8 @@ pub enum Change {
     Deleted(RoomId),
     /// A room has another topic, or none.
     Topic(RoomId, Option<OneLine>),
-    /// Who is in a group now; nobody if it is no more.
-    Group(GroupName, Vec<UserName>),
+    /// Who was in a group, nobody if it was not there, and who is now; nobody if it is no more.
+    Group(GroupName, Vec<UserName>, Vec<UserName>),
     /// Which picture belongs to a name, told by the form in which it is compared; or none any more.
     Avatar(String, Option<Avatar>),
 }
@@ -134,7 +134,9 @@ impl Store {
                         .prepare_cached("UPDATE room SET topic = ?2 WHERE id = ?1")?
                         .execute(params![id.0, topic.as_ref().map(OneLine::as_str)])?;
                 }
-                Change::Group(name, members) => put_group(&transaction, name, members)?,
+                Change::Group(name, before, after) => {
+                    put_group(&transaction, name, before, after)?;
+                }
                 Change::Avatar(key, avatar) => put_avatar(&transaction, key, avatar.as_ref())?,
             }
         }
@@ -163,28 +165,33 @@ fn insert(connection: &Connection, id: RoomId, room: &Room) -> Result<(), rusqli
     Ok(())
 }
 
+/// Writes what is other than before: of a large group in which one has another name, that is one row.
 fn put_group(
     connection: &Connection,
     name: &GroupName,
-    members: &[UserName],
+    before: &[UserName],
+    after: &[UserName],
 ) -> Result<(), rusqlite::Error> {
     let key = name.key();
-    for table in [
-        "DELETE FROM group_member WHERE group_key = ?1",
-        "DELETE FROM member_group WHERE key = ?1",
-    ] {
-        connection.prepare_cached(table)?.execute([&key])?;
-    }
-    if members.is_empty() {
+    connection
+        .prepare_cached("DELETE FROM group_member WHERE group_key = ?1 AND place >= ?2")?
+        .execute(params![key, after.len() as i64])?;
+    if after.is_empty() {
+        connection
+            .prepare_cached("DELETE FROM member_group WHERE key = ?1")?
+            .execute([&key])?;
         return Ok(());
     }
     connection
-        .prepare_cached("INSERT INTO member_group (key, name) VALUES (?1, ?2)")?
+        .prepare_cached("INSERT OR REPLACE INTO member_group (key, name) VALUES (?1, ?2)")?
         .execute([&key, name.as_str()])?;
-    let mut insert = connection
-        .prepare_cached("INSERT INTO group_member (group_key, place, name) VALUES (?1, ?2, ?3)")?;
-    for (place, member) in (0i64..).zip(members) {
-        insert.execute(params![key, place, member.as_str()])?;
+    let mut put = connection.prepare_cached(
+        "INSERT OR REPLACE INTO group_member (group_key, place, name) VALUES (?1, ?2, ?3)",
+    )?;
+    for (place, member) in after.iter().enumerate() {
+        if before.get(place).map(UserName::as_str) != Some(member.as_str()) {
+            put.execute(params![key, place as i64, member.as_str()])?;
+        }
     }
     Ok(())
 }
@@ -355,22 +362,28 @@ mod tests {
     #[test]
     fn groups_and_topics_are_kept_as_they_were_last() {
         let folder = tempfile::tempdir().unwrap();
-        let group =
-            |name: &str, members: &[&str]| Change::Group(name.parse().unwrap(), people(members));
+        let group = |name: &str, before: &[&str], after: &[&str]| {
+            Change::Group(name.parse().unwrap(), people(before), people(after))
+        };
         let (mut store, _) = Store::open(folder.path()).unwrap();
         store
             .save(&[
                 Change::Made(RoomId(1), room("a", None)),
-                group("dinner", &["Zoe", "Émile", "Ann"]),
-                group("TEA", &["Ann"]),
-                group("gone", &["Ann"]),
+                group("dinner", &[], &["Zoe", "Emil", "Ann", "Bob"]),
+                group("TEA", &[], &["Ann"]),
+                group("gone", &[], &["Ann"]),
             ])
             .unwrap();
         store
             .save(&[
                 Change::Topic(RoomId(1), Some("cake".parse().unwrap())),
-                group("Tea", &["Ann", "Bob"]),
-                group("gone", &[]),
+                group("Tea", &["Ann"], &["Ann", "Bob"]),
+                group("gone", &["Ann"], &[]),
+                group(
+                    "dinner",
+                    &["Zoe", "Emil", "Ann", "Bob"],
+                    &["Zoe", "Émile", "Ann"],
+                ),
             ])
             .unwrap();
         drop(store);
@@ -433,7 +446,7 @@ mod tests {
             let (mut store, there) = Store::open(folder.path()).unwrap();
             assert_eq!(there.rooms, kept);
             assert_eq!(there.groups, []);
-            let tea = Change::Group("tea".parse().unwrap(), people(&["Ann"]));
+            let tea = Change::Group("tea".parse().unwrap(), vec![], people(&["Ann"]));
             store.save(&[tea]).unwrap();
         }
         let (_store, there) = Store::open(folder.path()).unwrap();

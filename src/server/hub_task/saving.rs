@@ -39,7 +39,10 @@ impl HubTask {
                 let gone = self.directory.delete(&name);
                 debug_assert!(gone.is_ok());
             }
-            Undo::Restore(id, room) => self.directory.restore(id, room),
+            Undo::Restore(id, room, seats) => {
+                self.directory.restore(id, room);
+                self.hub.restore_seats(seats);
+            }
             Undo::Topic(name, before) => {
                 let set = self.directory.set_topic(&name, before);
                 debug_assert!(set.is_ok());
