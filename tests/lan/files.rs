@@ -83,6 +83,31 @@ fn a_receiver_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_file_goes_on_at_another_address_of_its_sender_and_of_a_receiver() {
+    let name = "files::a_file_goes_on_at_another_address_of_its_sender_and_of_a_receiver";
+    in_lossy_namespaces(name, || {
+        let home = tempfile::tempdir().unwrap();
+        let lan = Lan::of(&HOSTS[..3]);
+        let file = file(home.path().join(NAME), FILE_BYTES / 10);
+        let receivers = ["b", "c"].map(|host| receiver(&lan, home.path(), host));
+        let words = ["send", "--name", "Ana", "--rate-max", "20mbit", "--file"];
+        let words = [&words[..], &[file.to_str().unwrap()]].concat();
+        let sender = start(&lan, home.path(), "a", &words);
+        for (moved, others, last) in [("a", "b", 31), ("b", "c", 32)] {
+            let before = part_bytes(home.path(), others);
+            wait_until(|| part_bytes(home.path(), others) > before + FILE_BYTES / 100);
+            lan.run_on(moved, "ip address flush dev eth0");
+            lan.run_on(moved, &format!("ip address add 10.77.0.{last}/24 dev eth0"));
+        }
+        sender.wait_for("2 of 2 have the file");
+        for (host, receiver) in ["b", "c"].iter().zip(&receivers) {
+            receiver.wait_for("saved ");
+            assert_same(&file, &saved(home.path(), host));
+        }
+    });
+}
+
+#[test]
 fn a_switch_that_knows_who_listens_spares_those_who_get_no_file() {
     let name = "files::a_switch_that_knows_who_listens_spares_those_who_get_no_file";
     in_lossy_namespaces(name, || {

@@ -2,6 +2,7 @@
 //! so that the talk does not wait for them.
 
 mod block_reader;
+mod followed_socket;
 mod receiving;
 mod sending;
 mod stop;

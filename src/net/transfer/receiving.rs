@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::followed_socket::{FollowedSocket, Opening};
 use super::give_way;
 use super::stop::{Stop, Stopped, Woken, finish, stop};
 use crate::chat::RoomAddress;
@@ -17,7 +18,7 @@ use crate::multicast::file::{FileDatagram, Layout, ObjectId, Receiver, decode};
 use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::net::Interface;
 use crate::net::clock::Clock;
-use crate::net::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
+use crate::net::multicast_socket::{Batch, Hears, OpenError};
 use crate::time::{Instant, Micros};
 
 /// Who has all goes on answering until nothing came for this.
@@ -25,6 +26,9 @@ const LINGER: Micros = Micros::from_secs(3);
 
 /// Nothing came for this: it is told that the file does not come on.
 const STALLED_AFTER: Micros = Micros::from_secs(5);
+
+/// Nothing came for this: the interface may have another address.
+const SILENT_AFTER: Micros = Micros::from_secs(1);
 
 /// Who need not wait longer than this for datagrams had them waiting.
 const AT_ONCE: Micros = Micros(50);
@@ -175,11 +179,15 @@ fn start(
     let object = ObjectId::of(&offer.file.hash);
     let (room, interface) = (options.room, &options.interface);
     let failed = |error| OpenError::new(room, interface, error);
-    let hears = Hears::SymbolsOf(object);
-    let socket = MulticastSocket::open(room.for_files(), interface, options.ttl, hears)?;
-    socket.let_receive_wait(FLOW_WAIT).map_err(failed)?;
+    let link = FollowedSocket::open(Opening {
+        room,
+        interface: interface.clone(),
+        ttl: options.ttl,
+        hears: Hears::SymbolsOf(object),
+        receive_wait: Some(FLOW_WAIT),
+    })?;
     // The system counts what each datagram takes, which is up to twice its bytes.
-    let buffer_bytes = socket.receive_buffer_bytes().map_err(failed)? / 2;
+    let buffer_bytes = link.socket.receive_buffer_bytes().map_err(failed)? / 2;
     let role = match options.is_observer {
         true => Role::Observer,
         false => Role::Member,
@@ -198,7 +206,7 @@ fn start(
     let (told, state) = watch::channel(told);
     let (stop, stopped) = stop().map_err(failed)?;
     let receiving = Receiving {
-        socket,
+        link,
         batch: Batch::of_very_many(),
         clock,
         receiver,
@@ -206,6 +214,7 @@ fn start(
         part,
         keeper,
         heard: clock.now(),
+        sending_fails: false,
         free_since: clock.now(),
         flows_until: Instant::START,
         told,
@@ -223,7 +232,7 @@ fn start(
 }
 
 struct Receiving {
-    socket: MulticastSocket,
+    link: FollowedSocket,
     batch: Batch,
     clock: Clock,
     receiver: Receiver,
@@ -233,6 +242,8 @@ struct Receiving {
     keeper: Box<dyn Keeper>,
     /// When something last came, or it was begun.
     heard: Instant,
+    /// The last need did not get out.
+    sending_fails: bool,
     /// When it last turned from the socket to what had come.
     free_since: Instant,
     /// Until then the call that takes symbols waits for them; over where none came.
@@ -280,6 +291,9 @@ impl Receiving {
             }
             self.answer();
             let now = self.clock.now();
+            if self.sending_fails || self.heard + SILENT_AFTER <= now {
+                self.link.follow(now);
+            }
             if self.part.is_none() && self.heard + LINGER <= now {
                 return Ok(());
             }
@@ -302,7 +316,7 @@ impl Receiving {
             return Ok(Woken::Readable);
         }
         let wake = self.receiver.wake().min(now + STALLED_AFTER);
-        let woken = stopped.wait(self.socket.as_fd(), wake.since(now))?;
+        let woken = stopped.wait(self.link.socket.as_fd(), wake.since(now))?;
         if woken == Woken::Readable {
             self.flows_until = now + LOOK;
         }
@@ -311,7 +325,7 @@ impl Receiving {
 
     /// Takes what is there, and writes the blocks that are whole with it.
     fn hear(&mut self, waited_from: Instant) -> Result<(), ReceiveError> {
-        match self.socket.receive(&mut self.batch) {
+        match self.link.socket.receive(&mut self.batch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.flows_until = Instant::START;
@@ -350,7 +364,7 @@ impl Receiving {
     fn answer(&mut self) {
         while let Some(need) = self.receiver.poll_need(self.clock.now()) {
             // One that is lost is followed by others.
-            let _ = self.socket.send(&need, need.len());
+            self.sending_fails = self.link.socket.send(&need, need.len()).is_err();
         }
     }
 

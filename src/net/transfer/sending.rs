@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::block_reader::{BlockReader, ReadError};
+use super::followed_socket::{FollowedSocket, Opening};
 use super::give_way;
 use super::stop::{Stop, Stopped, Woken, finish, stop};
 use crate::chat::RoomAddress;
@@ -20,7 +21,7 @@ use crate::multicast::file::{
 use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::net::Interface;
 use crate::net::clock::Clock;
-use crate::net::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
+use crate::net::multicast_socket::{Batch, Hears, OpenError};
 use crate::time::{Instant, Micros};
 
 /// The largest payload of one call: segments must fit an IPv4 packet together.
@@ -110,9 +111,14 @@ pub fn send(
 ) -> Result<Outgoing, OpenError> {
     let object = ObjectId::of(&offer.file.hash);
     let layout = Layout::of(offer);
-    let hears = Hears::NeedsOf(object);
     let (room, interface) = (options.room, &options.interface);
-    let socket = MulticastSocket::open(room.for_files(), interface, options.ttl, hears)?;
+    let link = FollowedSocket::open(Opening {
+        room,
+        interface: interface.clone(),
+        ttl: options.ttl,
+        hears: Hears::NeedsOf(object),
+        receive_wait: None,
+    })?;
     let clock = Clock::start();
     let role = match options.is_observer {
         true => Role::Observer,
@@ -132,8 +138,8 @@ pub fn send(
     let (stop, stopped) = stop().map_err(failed)?;
     let sending = Sending {
         segments_max: (PACKED_BYTES_MAX / (layout.symbol_bytes() + SYMBOL_HEADER_BYTES))
-            .min(socket.segments_max()),
-        socket,
+            .min(link.socket.segments_max()),
+        link,
         batch: Batch::of_many(),
         clock,
         sender,
@@ -164,7 +170,7 @@ pub fn send(
 }
 
 struct Sending {
-    socket: MulticastSocket,
+    link: FollowedSocket,
     batch: Batch,
     clock: Clock,
     sender: Sender,
@@ -199,10 +205,11 @@ impl Sending {
             let wake = self.send_planned().map_err(|error| error.to_string())?;
             let now = self.clock.now();
             if self.announce_due <= now {
+                self.link.follow(now);
                 self.announce(false);
             }
             let wait = wake.min(self.announce_due).since(now);
-            match stopped.wait(self.socket.as_fd(), wait) {
+            match stopped.wait(self.link.socket.as_fd(), wait) {
                 Ok(Woken::Stopped) => return Ok(()),
                 Ok(Woken::Readable) => self.hear().map_err(|error| error.to_string())?,
                 Ok(Woken::Timeout) => {}
@@ -225,7 +232,7 @@ impl Sending {
             }
             if self.segments >= self.segments_max {
                 self.flush();
-                // An interface that is gone shows in the next wait.
+                // What fails here shows in the next wait.
                 let _ = self.hear();
                 self.tell();
                 now = self.clock.now();
@@ -251,7 +258,7 @@ impl Sending {
     fn flush(&mut self) {
         if self.segments > 0 {
             let bytes = self.layout.symbol_bytes() + SYMBOL_HEADER_BYTES;
-            let _ = self.socket.send(&self.packed, bytes);
+            let _ = self.link.socket.send(&self.packed, bytes);
             self.packed.clear();
             self.segments = 0;
         }
@@ -260,7 +267,7 @@ impl Sending {
     /// Takes the answers that are there, and leaves some for later where somebody floods us with them.
     fn hear(&mut self) -> io::Result<()> {
         for _ in 0..HEARD_AT_ONCE_MAX {
-            match self.socket.receive(&mut self.batch) {
+            match self.link.socket.receive(&mut self.batch) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
@@ -281,7 +288,10 @@ impl Sending {
         let header = self.sender.header(false, now);
         let datagram = encode_announcement(&header, &self.announcement);
         // One that is lost is followed by others.
-        let _ = self.socket.send_to(self.room, &datagram, datagram.len());
+        let _ = self
+            .link
+            .socket
+            .send_to(self.room, &datagram, datagram.len());
         let is_busy = self.sender.progress(now).any(|member| member.is_waiting);
         self.announce_due = match is_busy {
             true => now + ANNOUNCE_BUSY,
