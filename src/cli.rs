@@ -1,9 +1,11 @@
 //! The flags of every command.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
     BitRate, ByteSize, DEFAULT_PORT, Dialect, HistoryLimit, RoomAddress, RoomName, ServerAddress,
@@ -22,6 +24,25 @@ pub struct Cli {
     /// What to do; none for the interactive client.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// What this program was started with. A variable of the environment that is empty counts as none. Ends the program
+    /// where it is wrong, or asks for help.
+    pub fn of_program() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env().is_some_and(is_empty) {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// What every client command takes.

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use crds::chat::WebAddress;
 use crds::cli::{Cli, ClientArgs, ColorChoice, Command, ServeArgs};
 use crds::gateway::web::Page;
@@ -27,7 +26,7 @@ const USAGE: u8 = 2;
 type AnyError = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_program();
     // A client has little to do at once, and a line goes through it faster without a change of threads.
     let mut builder = match cli.command {
         Some(Command::Serve(_)) => tokio::runtime::Builder::new_multi_thread(),

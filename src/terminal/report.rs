@@ -58,7 +58,9 @@ pub(super) fn online_lines(online: &[Online]) -> Vec<String> {
             one.room.as_ref().map_or_else(dash, ToString::to_string),
             one.via.map_or_else(dash, |via| via.as_str().to_owned()),
             avatar_mark(one.avatar.is_some()),
-            one.away.as_ref().map_or_else(dash, ToString::to_string),
+            one.away
+                .as_ref()
+                .map_or_else(dash, |away| printable(away.as_str()).into_owned()),
         ]
     });
     columns(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())

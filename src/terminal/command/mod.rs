@@ -187,13 +187,39 @@ pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
     // A usage that is longer than most has its summary behind it all the same.
     let width = width.filter(|&width| width <= USAGE_COLUMNS_MAX).max();
     let width = width.unwrap_or_default();
-    rows.iter()
-        .map(|(usage, summary)| format!("  {usage:<width$}  {summary}"))
-        .collect()
+    let lines = rows.iter().flat_map(|(usage, summary)| {
+        let left = HELP_COLUMNS.saturating_sub(2 + usage.width().max(width) + 2);
+        let summary = wrapped(summary, left.max(SUMMARY_COLUMNS_MIN));
+        let left = std::iter::once(usage.as_str()).chain(std::iter::repeat(""));
+        let lines = left.zip(summary);
+        let lines = lines.map(|(usage, summary)| format!("  {usage:<width$}  {summary}"));
+        lines.collect::<Vec<_>>()
+    });
+    lines.collect()
 }
 
-/// Columns of `help` for how a command is written.
-const USAGE_COLUMNS_MAX: usize = 48;
+/// The columns of a terminal that nobody has made larger.
+const HELP_COLUMNS: usize = 80;
+
+/// Columns of `help` for how a command is written, and those that what it does has at least.
+const USAGE_COLUMNS_MAX: usize = 40;
+const SUMMARY_COLUMNS_MIN: usize = 30;
+
+/// Cut between words.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
 
 /// With or without a slash before it, whatever the case.
 pub(super) fn find(name: &str) -> Option<&'static Command> {

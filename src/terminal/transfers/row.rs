@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Told;
 use super::work::Done;
-use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
+use crate::chat::{ByteSize, FileName, FileOffer, RoomName, printable};
 use crate::client::{FileFor, Offer, RoomFiles, Transfer};
 use crate::terminal::offerers::Offerers;
 use crate::terminal::progress::Meter;
@@ -171,7 +171,8 @@ impl Row {
             State::Shared(_, who) => format!("offered to who comes{who}"),
             State::Ended(how) => (*how).to_owned(),
         };
-        format!("{id}  {what}  {state}")
+        // A history's sender may be called anything.
+        printable(&format!("{id}  {what}  {state}")).into_owned()
     }
 }
 
