@@ -152,29 +152,33 @@ fn what_cannot_be_sent_or_saved_is_told_by_the_exit_code_too() {
 struct Lab {
     place: Place,
     address: String,
-    _server: Running,
+    server: Running,
 }
 
 impl Lab {
-    fn new() -> Self {
+    fn new(flags: &[&str]) -> Self {
         let place = Place::new();
         let serve = ["serve", "--no-web", "--port", "0", "--listen", "127.0.0.1"];
-        let server = Running::start(crds(place.home.path(), &serve));
+        let server = Running::start(crds(place.home.path(), &[&serve, flags].concat()));
         let line = server.wait_for("Chat Room Directory Server listening on port ");
         let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
         Self {
             address: format!("127.0.0.1:{port}"),
             place,
-            _server: server,
+            server,
         }
     }
 
     fn enter(&self, name: &str) -> Running {
+        self.enter_with(name, &[])
+    }
+
+    fn enter_with(&self, name: &str, more_flags: &[&str]) -> Running {
         let folder = self.place.folder(name);
         let folder = folder.to_str().unwrap();
         let flags = ["--server", &self.address, "--interface", "lo"];
         let more = ["--name", name, "--rate-max", "4mbit", "--downloads", folder];
-        let words = [&flags[..], &more].concat();
+        let words = [&flags[..], &more, more_flags].concat();
         let mut client = Running::start(crds(self.place.home.path(), &words));
         client.give("connect");
         if name == "Ana" {
@@ -188,7 +192,7 @@ impl Lab {
 
 #[test]
 fn who_offers_a_file_again_at_once_has_it_gone_on_with() {
-    let lab = Lab::new();
+    let lab = Lab::new(&[]);
     let (mut ana, mel) = (lab.enter("Ana"), lab.enter("Mel"));
     mel.wait_for("here: Ana");
     let file = lab.place.file("plan", 3_000_000);
@@ -206,7 +210,7 @@ fn who_offers_a_file_again_at_once_has_it_gone_on_with() {
 #[test]
 fn many_small_files_all_come_by_themselves() {
     const FILES: usize = 40;
-    let lab = Lab::new();
+    let lab = Lab::new(&[]);
     let (mut ana, mel) = (lab.enter("Ana"), lab.enter("Mel"));
     mel.wait_for("here: Ana");
     for number in 0..FILES {
@@ -219,4 +223,67 @@ fn many_small_files_all_come_by_themselves() {
         assert!(began.elapsed() < WAIT, "{:?}", names_in(&folder));
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn what_was_offered_is_had_from_the_server_by_who_comes_back_and_when_its_sender_is_gone() {
+    let lab = Lab::new(&[]);
+    let mut ana = lab.enter("Ana");
+    let [mut mel, mut lou] = ["Mel", "Lou"].map(|name| {
+        let client = lab.enter_with(name, &["--auto-accept", "off"]);
+        client.wait_for("Ana");
+        client
+    });
+    let file = lab.place.file("plan", 100_000);
+    ana.give(&format!("/send {}", file.display()));
+    for client in [&mel, &lou] {
+        client.wait_for("[Ana offers plan (100 kB): /receive 1]");
+    }
+    lab.server.wait_for("keeps plan (100 kB) of Ana");
+    signal(&ana.child, "KILL");
+    lou.give("/leave");
+    lou.give("chat lab");
+    lou.wait_for(") [Ana offers plan (100 kB)] [/receive 1]");
+    mel.wait_for("[Ana left]");
+    for client in [&mut mel, &mut lou] {
+        client.give("/receive 1");
+        client.wait_for("/plan (100 kB) from Ana]");
+    }
+    for folder in ["Mel", "Lou"] {
+        assert_eq!(names_in(&lab.place.folder(folder)), ["plan"]);
+    }
+}
+
+#[test]
+fn a_script_waits_for_no_file_whose_sender_is_gone() {
+    let lab = Lab::new(&["--keep-files", "off"]);
+    let (mut ana, mut mel) = (lab.enter("Ana"), lab.enter("Mel"));
+    let lou = lab.enter_with("Lou", &["--auto-accept", "off"]);
+    for client in [&mel, &lou] {
+        client.wait_for("Ana");
+    }
+    let file = lab.place.file("plan", 3_000_000);
+    ana.give(&format!("/send {}", file.display()));
+    mel.wait_for("[receiving plan: ");
+    drop(mel.input.take());
+    signal(&ana.child, "KILL");
+    mel.wait_for("plan: it is not offered any more");
+    assert_eq!(exit_code(&mut mel.child), Some(1));
+    // Nor does who asks for it then.
+    let mut lou = lou;
+    lou.wait_for("[Ana left]");
+    lou.give("/receive 1");
+    lou.wait_for("plan: it is not offered any more");
+}
+
+#[test]
+fn a_file_that_is_still_coming_at_the_end_was_not_saved() {
+    let place = Place::new();
+    let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));
+    let mut listener = place.listen(&folder, &[]);
+    let _ana = place.send(&file, &["--rate-max", "4mbit"]);
+    listener.wait_for("receiving plan: ");
+    signal(&listener.child, "INT");
+    listener.wait_for("plan (3.0 MB) from Ana was not saved: it was still coming");
+    assert_eq!(exit_code(&mut listener.child), Some(1));
 }

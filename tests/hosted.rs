@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use crds::chat::{Dialect, RoomAddress, SessionId, TransportChoice, UserName};
 use crds::client::{
-    Connection, Entry, Interface, Room, RoomEvent, RoomOptions, SourceFile, Transfer, new_member,
+    Connection, Entry, Interface, Room, RoomEvent, RoomOptions, SourceFile, Transfer, Turn,
+    new_member,
 };
 use group::free_group;
 use loopback::{running, start};
@@ -487,7 +488,8 @@ fn files_go_both_ways() {
         let (from, offer) = mel.next(offered).await;
         assert_eq!(from, "Ana");
         let (files, transfer) = (mel.room.files(None), Transfer::default());
-        let fetching = files.fetch(&offer, folder.path(), &transfer);
+        let mut turn = Turn::alone().await;
+        let fetching = files.fetch(&offer, folder.path(), &transfer, &mut turn);
         timeout(WAIT, fetching).await.unwrap().unwrap()
     });
     assert!(std::fs::read(&fetched.path).unwrap() == content);

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::process::Stdio;
@@ -256,6 +256,39 @@ fn listen_ends_after_a_time_and_on_a_signal() {
         signal(&listener.child, name);
         assert_eq!(exit_code(&mut listener.child), Some(0));
     }
+}
+
+/// Else the others would wait for it to get what they say.
+#[test]
+fn a_listener_whose_output_nobody_reads_has_left_its_room() {
+    let lab = Lab::new();
+    lab.make_room("tea");
+    let say = || lab.run(&["send", "tea", "--name", "Ana", "hi"], "").stderr;
+    let mut listen = crds(lab.home.path(), &["listen", "tea", "--interface", "lo"]);
+    listen.args(["--server", &lab.address]);
+    let mut listener = listen
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(listener.stderr.take().unwrap()).lines();
+    assert!(told.next().unwrap().unwrap().contains("in room tea"));
+    drop(listener.stdout.take());
+    assert!(say().contains("delivered to 1 of 1"));
+    assert_eq!(exit_code(&mut listener), Some(0));
+    assert!(say().contains("delivered to 0 of 0"));
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let lab = Lab::new();
+    let mut rooms = crds(lab.home.path(), &["rooms", "--server", &lab.address]);
+    for variable in ["CRDS_NAME", "CRDS_TTL", "CRDS_SERVER", "CRDS_PORT"] {
+        rooms.env(variable, "");
+    }
+    let output = rooms.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("lab1"));
 }
 
 #[test]

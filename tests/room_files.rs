@@ -4,15 +4,17 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crds::chat::{Dialect, RoomAddress};
 use crds::client::{
     Fetched, Interface, Offer, Room, RoomEvent, RoomFileError, RoomOptions, SayError, Shared,
-    SourceFile, Transfer,
+    SourceFile, Transfer, Turn,
 };
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 #[path = "common/group.rs"]
@@ -113,7 +115,10 @@ async fn a_sender_that_is_started_again_goes_on() {
     let files = mel.files(None);
     let folder = home.path().join("mel");
     let wanted = offer.clone();
-    let fetching = tokio::spawn(async move { files.fetch(&wanted, &folder, &transfer).await });
+    let fetching = tokio::spawn(async move {
+        let mut turn = Turn::alone().await;
+        files.fetch(&wanted, &folder, &transfer, &mut turn).await
+    });
     let some = progress.wait_for(|bytes| *bytes > 0);
     timeout(WAIT, some).await.unwrap().unwrap();
     drop((shared, ana));
@@ -122,6 +127,52 @@ async fn a_sender_that_is_started_again_goes_on() {
     let _shared = share(&again, &path).await;
     let fetched = timeout(WAIT, fetching).await.unwrap().unwrap().unwrap();
     assert!(std::fs::read(&fetched.path).unwrap() == content);
+}
+
+#[tokio::test]
+async fn what_stands_still_lets_others_have_their_turn() {
+    let home = TempDir::new().unwrap();
+    let address = free_group();
+    let ana = join(address, "Ana", Some(250_000));
+    let mut mel = join(address, "Mel", None);
+    gathered(&[&ana, &mel]).await;
+    let (first, _) = file(home.path(), "first.bin", 1_500_000);
+    let shared = share(&ana, &first).await;
+    let (_, offer) = offered(&mut mel).await;
+    // One place for all.
+    let (places, files) = (Arc::new(Semaphore::new(1)), mel.files(None));
+    let fetch = |offer: Offer, transfer: Transfer| {
+        let (places, files) = (Arc::clone(&places), files.clone());
+        let folder = home.path().join("mel");
+        tokio::spawn(async move {
+            let mut turn = Turn::take(&places).await;
+            files.fetch(&offer, &folder, &transfer, &mut turn).await
+        })
+    };
+    let transfer = Transfer::default();
+    let mut progress = transfer.progress.subscribe();
+    let standing_still = fetch(offer.clone(), transfer);
+    let some = progress.wait_for(|bytes| *bytes > 0);
+    timeout(WAIT, some).await.unwrap().unwrap();
+    drop((shared, ana));
+    let again = join(address, "Ana", None);
+    gathered(&[&again, &mel]).await;
+    let (second, content) = file(home.path(), "second.bin", 100_000);
+    let _second = share(&again, &second).await;
+    let (_, offer) = next(&mut mel, |event| match event {
+        RoomEvent::Offered { from, offer, .. } if offer.file.name.as_str() == "second.bin" => {
+            Some((from, offer))
+        }
+        _ => None,
+    })
+    .await;
+    let fetched = fetch(offer, Transfer::default());
+    let fetched = timeout(WAIT, fetched).await.unwrap().unwrap().unwrap();
+    assert!(std::fs::read(&fetched.path).unwrap() == content);
+    assert!(!standing_still.is_finished());
+    let _first = share(&again, &first).await;
+    let fetched = timeout(WAIT, standing_still).await.unwrap().unwrap();
+    assert!(fetched.is_ok());
 }
 
 #[tokio::test]
@@ -134,7 +185,7 @@ async fn what_is_cancelled_leaves_nothing_behind() {
     let (path, _) = file(home.path(), "notes.bin", 1_500_000);
     let _shared = share(&ana, &path).await;
     let (_, offer) = offered(&mut mel).await;
-    let transfer = Transfer::default();
+    let (transfer, mut turn) = (Transfer::default(), Turn::alone().await);
     let (files, folder) = (mel.files(None), home.path().join("mel"));
     let (begun, fetched) = tokio::join!(
         async {
@@ -143,7 +194,7 @@ async fn what_is_cancelled_leaves_nothing_behind() {
             transfer.cancel.cancel();
             begun
         },
-        files.fetch(&offer, &folder, &transfer)
+        files.fetch(&offer, &folder, &transfer, &mut turn)
     );
     assert!(begun);
     assert!(fetched.unwrap_err().is_cancelled());
@@ -168,8 +219,8 @@ async fn a_file_that_changes_is_not_sent_any_more_and_all_are_told() {
     let files = mel.files(None);
     let folder = home.path().join("mel");
     let fetching = tokio::spawn(async move {
-        let transfer = Transfer::default();
-        files.fetch(&offer, &folder, &transfer).await
+        let (transfer, mut turn) = (Transfer::default(), Turn::alone().await);
+        files.fetch(&offer, &folder, &transfer, &mut turn).await
     });
     let mut state = outgoing.state();
     let failed = state.wait_for(|state| state.failed.is_some());
@@ -263,7 +314,8 @@ async fn share(room: &Room, path: &Path) -> Shared {
 
 async fn fetch(room: &Room, offer: &Offer, folder: &Path) -> Fetched {
     let (files, transfer) = (room.files(None), Transfer::default());
-    let fetching = files.fetch(offer, folder, &transfer);
+    let mut turn = Turn::alone().await;
+    let fetching = files.fetch(offer, folder, &transfer, &mut turn);
     timeout(WAIT, fetching).await.unwrap().unwrap()
 }
 

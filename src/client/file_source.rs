@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Fetched, Files, Offer, RoomFileError, RoomFiles, Transfer};
+use super::{Fetched, Files, Offer, RoomFileError, RoomFiles, Transfer, Turn};
 use crate::chat::FileOffer;
 
 /// Where a file that was offered can be had from.
@@ -31,13 +31,14 @@ impl FileSource {
         &self,
         folder: &Path,
         transfer: &Transfer,
+        turn: &mut Turn,
     ) -> Result<Fetched, RoomFileError> {
         match self {
             Self::Server(files, file) => {
                 let path = files.download(file, folder, transfer).await?;
                 Ok(Fetched::at(path))
             }
-            Self::Room(files, offer) => files.fetch(offer, folder, transfer).await,
+            Self::Room(files, offer) => files.fetch(offer, folder, transfer, turn).await,
         }
     }
 }

@@ -9,6 +9,7 @@ mod file_source;
 mod overlap;
 mod room;
 mod room_files;
+mod turn;
 
 pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
 pub use crate::files::{FileError, PartFile, SourceFile};
@@ -27,3 +28,4 @@ pub use file_source::FileSource;
 pub use overlap::Overlap;
 pub use room::Room;
 pub use room_files::{Fetched, RoomFileError, RoomFiles, Shared};
+pub use turn::Turn;

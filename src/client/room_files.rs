@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::connection::find_here;
-use super::{Files, RequestError, Transfer, TransferError};
+use super::{Files, RequestError, Transfer, TransferError, Turn};
 use crate::control::RefusalCode;
 use crate::files::{FileError, PartFile, SourceFile};
 use crate::multicast::content::Offer;
@@ -26,6 +26,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
 /// So long it is waited for somebody to take it, or for who took it and was not heard of any more.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether others wait for the turn of what stands still.
+const TURN_LOOK: Duration = Duration::from_secs(1);
 
 /// How often it is looked at the time.
 const LOOK: Duration = Duration::from_millis(100);
@@ -118,6 +121,8 @@ impl RoomFiles {
         source: SourceFile,
         transfer: &Transfer,
     ) -> Result<Shared, RoomFileError> {
+        // Before that it is not known whom it would reach.
+        self.ask(RoomCommand::AwaitWay).await?;
         let server = match &self.server {
             Some(server) if self.is_relayed().await => server,
             _ => return self.share_by_multicast(source).await,
@@ -192,6 +197,7 @@ impl RoomFiles {
         offer: &Offer,
         folder: &Path,
         transfer: &Transfer,
+        turn: &mut Turn,
     ) -> Result<Fetched, RoomFileError> {
         if let Some(path) = find_here(&offer.file, folder, transfer).await {
             let (offer, there) = (offer.clone(), path.clone());
@@ -202,48 +208,77 @@ impl RoomFiles {
         }
         let mut is_stalled = false;
         loop {
-            let is_relayed = self.is_relayed().await;
-            if let Some(server) = self.server.as_ref().filter(|_| is_relayed || is_stalled) {
-                let patience = match is_relayed {
-                    true => transfer.patience,
-                    false => SERVER_PATIENCE,
-                };
-                let transfer = Transfer {
-                    patience,
-                    is_expected: is_relayed,
-                    ..transfer.clone()
-                };
-                let fetched = server.download_missing(&offer.file, folder, &transfer);
-                match fetched.await {
-                    Ok(path) => return Ok(Fetched::at(path)),
-                    // It may come by multicast still.
-                    Err(error) if !is_relayed && is_not_there(&error) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            // Nobody would be heard of who offers it again, where we have left.
+            let is_gone = transfer.withdrawn.is_cancelled() || self.room.upgrade().is_none();
+            if let Some(path) = self
+                .ask_server(offer, folder, transfer, is_stalled || is_gone)
+                .await?
+            {
+                return Ok(Fetched::at(path));
             }
-            if transfer.withdrawn.is_cancelled() {
+            if is_gone {
                 return Err(RoomFileError::Withdrawn);
             }
-            match self.receive(offer, folder, transfer).await? {
+            match self.receive(offer, folder, transfer, turn).await? {
                 Some(fetched) => return Ok(fetched),
                 None => is_stalled = true,
+            }
+            if turn.may_be_wanted() {
+                tokio::select! {
+                    () = turn.pass_on() => {}
+                    () = transfer.cancel.cancelled() => {
+                        remove_part(offer, folder).await?;
+                        return Err(TransferError::Cancelled.into());
+                    }
+                }
             }
         }
     }
 
-    /// Receives it by multicast; none if it does not come on, and the server may have it.
+    /// Has it from the server, if that is the way to it, or it `must` be: none if the server does not have it.
+    async fn ask_server(
+        &self,
+        offer: &Offer,
+        folder: &Path,
+        transfer: &Transfer,
+        must: bool,
+    ) -> Result<Option<PathBuf>, RoomFileError> {
+        let is_relayed = self.is_relayed().await;
+        let Some(server) = self.server.as_ref().filter(|_| is_relayed || must) else {
+            return Ok(None);
+        };
+        let patience = match is_relayed {
+            true => transfer.patience,
+            false => SERVER_PATIENCE,
+        };
+        let transfer = Transfer {
+            patience,
+            is_expected: is_relayed,
+            ..transfer.clone()
+        };
+        let fetched = server.download_missing(&offer.file, folder, &transfer);
+        match fetched.await {
+            Ok(path) => Ok(Some(path)),
+            // It may come by multicast still.
+            Err(error) if !is_relayed && is_not_there(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Receives it by multicast; none if it does not come on, and the server may have it, or others wait for their turn.
     async fn receive(
         &self,
         offer: &Offer,
         folder: &Path,
         transfer: &Transfer,
+        turn: &Turn,
     ) -> Result<Option<Fetched>, RoomFileError> {
         let part = Box::new(open_part(offer, folder).await?);
         let wanted = offer.clone();
         let incoming = self.ask(|answer| RoomCommand::ReceiveFile(wanted, part, answer));
         let incoming = incoming.await??;
         let ended = tokio::select! {
-            ended = self.watch(&incoming, transfer) => ended,
+            ended = self.watch(&incoming, transfer, turn) => ended,
             () = transfer.cancel.cancelled() => Err(TransferError::Cancelled.into()),
         };
         match ended {
@@ -257,9 +292,7 @@ impl RoomFiles {
             Err(error) => {
                 incoming.end().await;
                 if error.is_cancelled() {
-                    let (folder, file) = (folder.to_owned(), offer.file.clone());
-                    let removed = spawn_blocking(move || PartFile::remove(&folder, &file));
-                    removed.await.map_err(ended_early)??;
+                    remove_part(offer, folder).await?;
                 }
                 return Err(error);
             }
@@ -271,11 +304,12 @@ impl RoomFiles {
         &self,
         incoming: &Incoming,
         transfer: &Transfer,
+        turn: &Turn,
     ) -> Result<Option<PathBuf>, RoomFileError> {
         let mut state = incoming.state();
         loop {
             let now = state.borrow_and_update().clone();
-            match now {
+            let stands_still = match now {
                 Received::Whole(path) => return Ok(Some(path)),
                 Received::Failed(reason) => return Err(RoomFileError::Failed(reason)),
                 Received::Part {
@@ -283,21 +317,19 @@ impl RoomFiles {
                     is_stalled,
                 } => {
                     transfer.progress.send_replace(have_bytes);
-                    // Others may send it still, as the server does: as long as it comes on it is received.
-                    let is_withdrawn = transfer.withdrawn.is_cancelled();
-                    if is_stalled && (self.server.is_some() || is_withdrawn) {
-                        return Ok(None);
-                    }
-                    // Nobody would be heard of who offers it again.
-                    if is_stalled && self.room.upgrade().is_none() {
-                        return Err(RoomFileError::Withdrawn);
-                    }
+                    is_stalled
                 }
+            };
+            // Others may send it still, as the server does: as long as it comes on it is received.
+            let is_gone = transfer.withdrawn.is_cancelled() || self.room.upgrade().is_none();
+            if stands_still && (is_gone || self.server.is_some() || turn.may_be_wanted()) {
+                return Ok(None);
             }
             let is_waiting = !transfer.withdrawn.is_cancelled();
             let changed = tokio::select! {
                 changed = state.changed() => changed,
                 () = transfer.withdrawn.cancelled(), if is_waiting => Ok(()),
+                () = sleep(TURN_LOOK), if stands_still => Ok(()),
             };
             if changed.is_err() {
                 return Err(SayError::Left.into());
@@ -336,6 +368,13 @@ fn is_not_there(error: &TransferError) -> bool {
         TransferError::Request(RequestError::Lost(_) | RequestError::Gone(_)) => true,
         _ => false,
     }
+}
+
+/// What came of a file that nobody wants any more.
+async fn remove_part(offer: &Offer, folder: &Path) -> Result<(), RoomFileError> {
+    let (folder, file) = (folder.to_owned(), offer.file.clone());
+    let removed = spawn_blocking(move || PartFile::remove(&folder, &file));
+    Ok(removed.await.map_err(ended_early)??)
 }
 
 async fn open_part(offer: &Offer, folder: &Path) -> Result<PartFile, RoomFileError> {

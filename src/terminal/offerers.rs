@@ -18,12 +18,20 @@ impl Offerers {
         self.0.is_empty()
     }
 
+    /// Nobody is heard of who may offer it.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Somebody has left, and offers nothing any more. True if that was the last.
+    pub(super) fn leave(&mut self, name: &str) -> bool {
+        self.0.remove(name) && self.0.is_empty()
+    }
+
     /// Notes who offers the file of this hash no longer, or by another name. True if that was the last.
     pub(super) fn note(&mut self, event: &RoomEvent, hash: FileHash) -> bool {
         match event {
-            RoomEvent::Withdrawn { from, offer } if offer.file.hash == hash => {
-                self.0.remove(from) && self.0.is_empty()
-            }
+            RoomEvent::Withdrawn { from, offer } if offer.file.hash == hash => self.leave(from),
             RoomEvent::Renamed { before, now } => {
                 if self.0.remove(before) {
                     self.0.insert(now.clone());

@@ -128,6 +128,23 @@ fn the_server_sends_by_multicast_what_who_is_relayed_has_brought() {
     });
 }
 
+/// Before it is known that multicast does not work.
+#[test]
+fn who_is_relayed_may_send_a_file_as_the_first_thing() {
+    let name = "files_by_server::who_is_relayed_may_send_a_file_as_the_first_thing";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        let _mel = place.listen("c", "Mel", false);
+        let file = place.file("notes.bin");
+        let mut lou = start_client(&place.lan, place.home(), "d", &place.address, "Lou");
+        lou.give("connect");
+        lou.give("chat lab1");
+        lou.give(&format!("/send {}", file.display()));
+        lou.wait_for("using the relay");
+        place.wait_for_same(&file, &place.home().join("Mel").join("notes.bin"));
+    });
+}
+
 #[test]
 fn who_gets_the_talk_but_no_files_gets_them_from_the_server() {
     let name = "files_by_server::who_gets_the_talk_but_no_files_gets_them_from_the_server";

@@ -52,42 +52,49 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     let files = room.files(server.clone());
     let folder = args.save.as_deref();
     let mut saver = folder.map(|folder| Saver::new(files, server, folder));
-    output.tell_past(&past, false, &mut saver)?;
-    let end = async {
-        match args.seconds {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::pin!(end);
-    while !output.has_enough() {
-        let event = tokio::select! {
-            event = room.next_event() => event,
-            saved = next_saved(&mut saver) => {
-                output.tell_saved(&saved)?;
+    let listened = async {
+        output.tell_past(&past, false, &mut saver)?;
+        let end = async {
+            match args.seconds {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(end);
+        while !output.has_enough() {
+            let event = tokio::select! {
+                event = room.next_event() => event,
+                saved = next_saved(&mut saver) => {
+                    output.tell_saved(&saved)?;
+                    continue;
+                }
+                () = &mut end => break,
+                () = ending.come() => break,
+            };
+            let Some(event) = event else { break };
+            if let Some(saver) = &mut saver {
+                save(saver, &event);
+            }
+            if let RoomEvent::Message(message) = &event
+                && overlap.has(&message.from, message.text.as_str())
+            {
                 continue;
             }
-            () = &mut end => break,
-            () = ending.come() => break,
-        };
-        let Some(event) = event else { break };
-        if let Some(saver) = &mut saver {
-            save(saver, &event);
+            output.tell(&event)?;
+            if let (RoomEvent::Gap { range, .. }, Place::Room(name), Some(connection)) =
+                (&event, &place, &connection)
+            {
+                let late = late(connection, name, *range).await;
+                output.tell_past(&late, true, &mut saver)?;
+            }
         }
-        if let RoomEvent::Message(message) = &event
-            && overlap.has(&message.from, message.text.as_str())
-        {
-            continue;
-        }
-        output.tell(&event)?;
-        if let (RoomEvent::Gap { range, .. }, Place::Room(name), Some(connection)) =
-            (&event, &place, &connection)
-        {
-            let late = late(connection, name, *range).await;
-            output.tell_past(&late, true, &mut saver)?;
-        }
-    }
+        let rest = saver.as_mut().map(Saver::rest).unwrap_or_default();
+        rest.iter().try_for_each(|saved| output.tell_saved(saved))
+    };
+    let listened = listened.await;
+    // Also where nobody reads any more what is heard: the others are told that we leave.
     ending.unless_again(leave(room, connection)).await;
+    listened?;
     match output.not_saved {
         0 => Ok(()),
         files => Err(OneshotError::NotSaved(files)),

@@ -24,7 +24,7 @@ use super::render::{directory, notice};
 use super::signals::Ending;
 use crate::chat::{
     BitRate, Dialect, HistoryEntry, HistoryQuery, MemberLimit, MessageTextError, OneLine,
-    RoomAddress, RoomName, Since, UserName,
+    RoomAddress, RoomName, Since, UserName, printable,
 };
 use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
@@ -235,7 +235,9 @@ async fn await_delivery(room: &Room, last: Said) -> Delivered {
 async fn tell_of_room(mut events: mpsc::Receiver<RoomEvent>) {
     while let Some(event) = events.recv().await {
         if let RoomEvent::Slow(_) | RoomEvent::Undelivered { .. } | RoomEvent::Notice(_) = event {
-            notice(&event).iter().for_each(|text| tell(text));
+            notice(&event)
+                .iter()
+                .for_each(|text| tell(&printable(text)));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Files that a command saves: those that are offered, and those of the history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chat::{ByteSize, FileHash, FileOffer, Happening, HistoryEntry};
 use crate::client::{
-    Fetched, FileSource, Files, Offer, RoomEvent, RoomFileError, RoomFiles, Transfer,
+    Fetched, FileSource, Files, Offer, RoomEvent, RoomFileError, RoomFiles, Transfer, Turn,
 };
 use crate::terminal::downloads::tidy;
 use crate::terminal::lines::tell;
@@ -53,6 +53,8 @@ pub(super) struct Saver {
     past: HashMap<FileHash, mpsc::Sender<Offer>>,
     /// Files that are on their way from who offers them.
     offered: HashMap<FileHash, OnItsWay>,
+    /// All that was begun and is not done with: whose it is, by hash and whether it comes from the history.
+    begun: BTreeMap<(FileHash, bool), (String, FileOffer)>,
     saved: mpsc::UnboundedSender<Saved>,
     done: mpsc::UnboundedReceiver<Saved>,
     /// They end with this.
@@ -72,6 +74,7 @@ impl Saver {
             },
             past: HashMap::new(),
             offered: HashMap::new(),
+            begun: BTreeMap::new(),
             saved,
             done,
             running: JoinSet::new(),
@@ -147,6 +150,8 @@ impl Saver {
         is_past: bool,
         fetching: impl Future<Output = Result<Fetched, RoomFileError>> + Send + 'static,
     ) {
+        let whose = (from.clone(), file.clone());
+        self.begun.insert((file.hash, is_past), whose);
         let saved = self.saved.clone();
         // Those that have ended are done with.
         while self.running.try_join_next().is_some() {}
@@ -171,6 +176,7 @@ impl Saver {
     pub(super) async fn next(&mut self) -> Option<Saved> {
         loop {
             let saved = self.done.recv().await?;
+            self.begun.remove(&(saved.file.hash, saved.is_past));
             // By the other way it may still be coming.
             let coming = match saved.is_past {
                 true => None,
@@ -188,6 +194,23 @@ impl Saver {
             }
         }
     }
+
+    /// What nobody waits for any more: those that are done with, and those that are still on their way.
+    pub(super) fn rest(&mut self) -> Vec<Saved> {
+        let mut rest = Vec::new();
+        while let Ok(saved) = self.done.try_recv() {
+            self.begun.remove(&(saved.file.hash, saved.is_past));
+            rest.push(saved);
+        }
+        let begun = std::mem::take(&mut self.begun).into_iter();
+        rest.extend(begun.map(|((_, is_past), (from, file))| Saved {
+            from,
+            file,
+            result: Err("it was still coming; what came is kept for the next time".to_owned()),
+            is_past,
+        }));
+        rest
+    }
 }
 
 /// Where files go, and how many at a time.
@@ -204,13 +227,12 @@ impl Place {
         source: &FileSource,
         withdrawn: CancellationToken,
     ) -> Result<Fetched, RoomFileError> {
-        // It is never closed.
-        let _turn = self.running.acquire().await;
+        let mut turn = Turn::take(&self.running).await;
         let transfer = Transfer {
             withdrawn,
             ..Transfer::default()
         };
-        let fetching = source.fetch(&self.folder, &transfer);
+        let fetching = source.fetch(&self.folder, &transfer, &mut turn);
         tokio::pin!(fetching);
         let mut progress = FileProgress::new("receiving", source.file());
         let mut done = transfer.progress.subscribe();

@@ -349,7 +349,10 @@ impl Repl {
             Parsed::Receive(id) => self.receive_file(id),
             Parsed::Transfers => Ok(self.show_transfers()),
             Parsed::Cancel(id) => match self.transfers.cancel(id) {
-                Ok(()) => Ok(Vec::new()),
+                Ok(told) => Ok(told
+                    .map(|told| self.settings.style.notice(&told))
+                    .into_iter()
+                    .collect()),
                 Err(text) => Err(Failure::Text(text)),
             },
             online => self.carry_out_online(online).await,

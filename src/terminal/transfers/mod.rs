@@ -79,9 +79,15 @@ impl Transfers {
         });
     }
 
-    /// A room is left: what we offered there is no longer to be had, and what came from there stops.
+    /// A room is left: what we offered there is no longer to be had. What is on its way from there goes on as long as it
+    /// comes; what was offered can be had from the server alone.
     pub(super) fn leave(&mut self, room: &RoomName) {
         for row in self.rows.values_mut() {
+            if matches!(row.way, Way::Room(..)) {
+                row.way = Way::Server;
+                row.offered_by.clear();
+                row.is_interrupted = row.is_running();
+            }
             let is_there = match &row.what {
                 What::Sending {
                     to: FileFor::Room(to),
@@ -218,10 +224,13 @@ impl Transfers {
             let What::Receiving { offer, .. } = &row.what else {
                 continue;
             };
-            if !row.offered_by.note(event, offer.hash) {
+            let is_left = matches!(event, RoomEvent::Left(name) if row.offered_by.leave(name));
+            if !is_left && !row.offered_by.note(event, offer.hash) {
                 continue;
             }
             match &row.state {
+                // The server may have it.
+                State::Offered if is_left => {}
                 State::Offered => row.state = State::Ended("withdrawn"),
                 State::Running(running) => {
                     running.transfer.withdrawn.cancel();
@@ -290,6 +299,10 @@ impl Transfers {
         };
         row.is_interrupted = false;
         let transfer = Transfer::default();
+        if matches!(row.way, Way::Room(..)) && row.offered_by.is_empty() {
+            // So the server is asked first.
+            transfer.withdrawn.cancel();
+        }
         row.state = State::Running(Running {
             transfer: transfer.clone(),
             meter: None,
@@ -303,18 +316,21 @@ impl Transfers {
         Ok(())
     }
 
-    /// Ends a transfer; what was received so far is removed.
-    pub(super) fn cancel(&mut self, id: u32) -> Result<(), String> {
+    /// Ends a transfer; what was received so far is removed. What a person is told, unless that comes when it has ended.
+    pub(super) fn cancel(&mut self, id: u32) -> Result<Option<String>, String> {
         let row = self.rows.get_mut(&id).ok_or_else(|| no_such(id))?;
         row.is_interrupted = false;
         match &row.state {
             State::Running(Running { transfer, .. }) | State::Shared(transfer, _) => {
                 transfer.cancel.cancel();
+                Ok(None)
             }
-            State::Offered => row.state = State::Ended("declined"),
-            State::Ended(how) => return Err(format!("{id} has ended already: {how}")),
+            State::Offered => {
+                row.state = State::Ended("declined");
+                Ok(Some(format!("{}: declined", row.what.name())))
+            }
+            State::Ended(how) => Err(format!("{id} has ended already: {how}")),
         }
-        Ok(())
     }
 
     /// A line for each.
@@ -475,7 +491,8 @@ mod tests {
             transfers.lines(),
             ["1  notes.txt (12 kB) from Ana  offered: /receive 1"]
         );
-        transfers.cancel(1).unwrap();
+        let told = transfers.cancel(1).unwrap();
+        assert_eq!(told.as_deref(), Some("notes.txt: declined"));
         assert_eq!(
             transfers.lines(),
             ["1  notes.txt (12 kB) from Ana  declined"]

@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::chat::{ByteSize, FileOffer, MessageText};
 use crate::client::{
     Delivered, FileFor, FileSource, Files, Outgoing, RoomFiles, SayError, Shared, Transfer,
+    TransferError, Turn,
 };
 use crate::files::SourceFile;
 
@@ -142,16 +143,19 @@ pub(super) async fn receive(
     source: FileSource,
     folder: &Path,
     transfer: &Transfer,
-    places: &Semaphore,
+    places: &Arc<Semaphore>,
     news: &Teller,
 ) {
-    let place = tokio::select! {
-        place = places.acquire() => place.ok(),
-        () = transfer.cancel.cancelled() => None,
+    let mut turn = tokio::select! {
+        turn = Turn::take(places) => turn,
+        () = transfer.cancel.cancelled() => {
+            news.tell(Happened::Ended(Err(TransferError::Cancelled.to_string())));
+            return;
+        }
     };
     news.tell(Happened::Begun(source.file().size_bytes));
-    let fetched = source.fetch(folder, transfer).await;
-    drop(place);
+    let fetched = source.fetch(folder, transfer, &mut turn).await;
+    drop(turn);
     match fetched {
         Ok(fetched) => {
             let saved = saved(source.file(), fetched.path.clone()).await;
