@@ -99,6 +99,11 @@ export async function what_is_unread_is_counted({ browser, url }) {
   for (const person of [ana, mel]) person.isWell();
 }
 
+const isInSight = (bubble) => bubble.evaluate((it) => {
+  const [{ top, bottom }, view] = [it, it.closest('.scroller')].map((node) => node.getBoundingClientRect());
+  return top >= view.top && bottom <= view.bottom;
+});
+
 export async function older_lines_come_on_scrolling_up_and_words_are_found({ browser, url }) {
   const ana = await Person.in(browser, url, 'Ana');
   await makeRoom(ana, 'long');
@@ -109,20 +114,30 @@ export async function older_lines_come_on_scrolling_up_and_words_are_found({ bro
   await mel.goTo('room', 'long');
   await mel.sees(`number ${LINES} of many`);
   assert.equal(await mel.line('number 2 of many').count(), 0);
-  for (let i = 0; i < 20 && (await mel.line('number 2 of many').count()) === 0; i++) {
+  const bubbles = mel.page.locator('.bubble');
+  while ((await mel.line('number 2 of many').count()) === 0) {
+    const shown = await bubbles.count();
+    const read = await bubbles.first().elementHandle();
     await mel.page.locator('.scroller').evaluate((scroller) => (scroller.scrollTop = 0));
-    await mel.page.waitForTimeout(200);
+    await mel.waitFor('further back', async () => (await bubbles.count()) > shown);
+    // What was read stays in sight.
+    assert.ok(await isInSight(read));
   }
   await mel.seesOnce('number 2 of many');
   const order = await mel.page.locator('.bubble .text').allTextContents();
   const wanted = Array.from({ length: LINES }, (_, i) => `number ${i + 1} of many`);
   assert.deepEqual(order.filter((text) => text.startsWith('number')), wanted);
 
+  // From where that line is not there yet.
   await mel.goTo('room', 'lobby');
+  await mel.page.reload();
+  await mel.composer.waitFor();
   await mel.page.getByRole('button', { name: 'Search' }).click();
   await mel.page.getByRole('dialog').getByRole('searchbox').fill('number 17');
   await mel.page.getByRole('dialog').getByRole('button', { name: /number 17 of many/ }).click();
-  await mel.page.locator('.bubble.found', { hasText: 'number 17 of many' }).waitFor();
+  const found = mel.page.locator('.bubble.found', { hasText: 'number 17 of many' });
+  await found.waitFor();
+  await mel.waitFor('where the line is', () => isInSight(found));
   for (const person of [ana, mel]) person.isWell();
 }
 

@@ -67,11 +67,12 @@ class Talk extends HTMLElement {
   /** Everything anew, around the nodes of the messages that are there. */
   #rebuild() {
     const conversation = this.#conversation;
+    // The list has no height once it is empty.
+    const fromEnd = this.scroller.scrollHeight - this.scroller.scrollTop;
     this.list.replaceChildren();
     this.#last = null;
     if (!conversation) return;
     this.scroller.setAttribute('aria-label', `Talk in ${printable(conversation.name)}`);
-    const fromEnd = this.scroller.scrollHeight - this.scroller.scrollTop;
     const divider = this.#dividerItem();
     for (const item of conversation.items) {
       if (item === divider) this.#block('divider', h('li.divider', {}, h('span', {}, 'New')));
