@@ -223,6 +223,14 @@ export async function what_is_there_is_passed_over_when_the_end_is_asked_for_aga
   assert.deepEqual(room.shown, room.said);
 }
 
+export function what_is_not_on_the_screen_does_not_grow_for_ever() {
+  const [room, person] = [state.conversation('room', 'elsewhere'), state.conversation('person', 'Bob')];
+  for (let i = 0; i < 1600; i++) for (const talk of [room, person]) state.add(talk, makeItem({ text: `line ${i}` }));
+  assert.ok(room.items.length < 1200);
+  // Nothing else has that.
+  assert.equal(person.items.length, 1600);
+}
+
 export async function who_was_away_for_long_misses_nothing_in_the_middle() {
   const room = await PlainRoom.open('away');
   room.sayMany(1, 200);

@@ -141,6 +141,43 @@ export async function older_lines_come_on_scrolling_up_and_words_are_found({ bro
   for (const person of [ana, mel]) person.isWell();
 }
 
+/** As quickly as the server takes them. */
+const sayMany = (person, room, first, last) => person.page.evaluate(async ([room, first, last]) => {
+  const { session } = await import('/assets/session.js');
+  const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  const say = (i) => session.request('say', { room, text: `number ${i}` });
+  while (numbers.length) await Promise.all(numbers.splice(0, 50).map(say));
+}, [room, first, last]);
+
+export async function thousands_of_lines_neither_slow_the_page_nor_take_away_what_is_read({ browser, url }) {
+  const [ana, mel] = await Promise.all(['Ana', 'Mel'].map((name) => Person.in(browser, url, name)));
+  await makeRoom(ana, 'busy');
+  await mel.page.locator('crds-rooms').getByRole('link', { name: 'busy' }).click();
+  await mel.page.getByRole('button', { name: 'Leave busy' }).waitFor();
+  await sayMany(ana, 'busy', 1, 1600);
+  await mel.sees('number 1600');
+  const bubbles = mel.page.locator('.bubble');
+  assert.ok((await bubbles.count()) < 1200, 'the oldest have made way');
+  // A line more leaves all that is drawn as it is.
+  const last = await mel.page.locator('.run').last().elementHandle();
+  await sayMany(ana, 'busy', 1601, 1601);
+  await mel.sees('number 1601');
+  assert.ok(await last.evaluate((run) => run.isConnected));
+  await mel.waitFor('at the end', () => isInSight(mel.line('number 1601')));
+
+  // Up where the next that make way are.
+  const [before, first] = [await bubbles.count(), await bubbles.first().elementHandle()];
+  await mel.page.locator('.scroller').evaluate((scroller) => (scroller.scrollTop = 0));
+  await mel.waitFor('further back', async () => (await bubbles.count()) > before);
+  await sayMany(ana, 'busy', 1602, 2200);
+  await mel.page.getByText('number 2200', { exact: true }).waitFor({ state: 'attached' });
+  assert.ok(await isInSight(first), 'what is read stays');
+  await mel.page.getByRole('button', { name: '599 new lines' }).click();
+  await mel.waitFor('at the end', () => isInSight(mel.line('number 2200')));
+  await mel.waitFor('rid of the oldest', async () => (await bubbles.count()) < 1200);
+  for (const person of [ana, mel]) person.isWell();
+}
+
 export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
   const ana = await Person.in(browser, url, 'Ana');
   const mel = await Person.in(browser, url, 'Mel');

@@ -2,8 +2,9 @@
 
 import { nameKey } from './text.js';
 
-/** As many items stay on the page; older ones come again on scrolling up. */
+/** Beyond so many items the oldest make way, until so many are left: many at once, as all is drawn anew then. They come again on scrolling up. */
 const ITEMS_MAX = 1500;
+const ITEMS_KEPT = 1000;
 /** How far apart the server's clock and this one may put the same thing that nothing else tells apart. */
 const TWIN_WITHIN_MS = 3000;
 
@@ -104,11 +105,10 @@ export class Conversation {
     this.items = this.items.filter((other) => other !== item);
   }
 
-  /** Forgets the oldest beyond what a page holds; whether it did. */
+  /** Forgets the oldest of more than a page holds; whether it did. What is said in private nothing else has any more. */
   trim() {
-    const surplus = this.items.length - ITEMS_MAX;
-    if (surplus <= 0) return false;
-    this.#forget(this.items.slice(0, surplus));
+    if (this.kind !== 'room' || this.items.length <= ITEMS_MAX) return false;
+    this.#forget(this.items.slice(0, -ITEMS_KEPT));
     // What came live has no place yet: then it is asked for from the end again, and what is there already is passed over.
     this.before = this.items[0].number ?? FROM_THE_END;
     return true;

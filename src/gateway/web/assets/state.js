@@ -58,6 +58,7 @@ class State extends EventTarget {
   /** Something new in a conversation. Whether it is news for whoever sits here. */
   add(conversation, item) {
     const { item: now, how } = conversation.take(item);
+    if (conversation !== this.current) conversation.trim();
     if (how !== 'same') this.emit('items', { conversation, item: now, how });
     if (conversation.kind !== 'room') this.keepPrivate();
     return how === 'added' || how === 'last';

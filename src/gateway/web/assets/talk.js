@@ -25,8 +25,9 @@ class Talk extends HTMLElement {
   #conversation = null;
   #follows = true;
   #missed = 0;
-  /** How high everything was when the talk was last brought to its end, or scrolled. */
+  /** How high everything was, and where the view, when the talk was last brought to its end, or scrolled. */
   #height = 0;
+  #top = 0;
   /** The last block, and what stands in it. */
   #last = null;
 
@@ -45,7 +46,7 @@ class Talk extends HTMLElement {
     state.on('items', ({ conversation, item, how }) => {
       if (conversation !== state.current) return;
       if (how === 'changed') this.#nodes.get(item.id)?.update?.();
-      else if (how === 'last' && !this.rebuilding) this.#append(item);
+      else if (how === 'last') this.#append(item);
       else rebuild();
       if (item && (how === 'last' || how === 'added')) this.#speak(item);
     });
@@ -78,6 +79,8 @@ class Talk extends HTMLElement {
       if (item === divider) this.#block('divider', h('li.divider', {}, h('span', {}, 'New')));
       this.#place(item);
     }
+    const kept = new Set(conversation.items.map(({ id }) => id));
+    for (const id of this.#nodes.keys()) if (!kept.has(id)) this.#nodes.delete(id);
     this.#renderTop();
     if (this.#follows) this.#toEnd();
     else this.scroller.scrollTop = this.scroller.scrollHeight - fromEnd;
@@ -95,17 +98,21 @@ class Talk extends HTMLElement {
     return null;
   }
 
+  /** Once the list is higher for it, the talk goes to its end, if it follows: once a frame, however many lines came. */
   #append(item) {
-    if (this.#conversation.trim()) {
-      this.#rebuild();
-      return;
-    }
+    if (item.own && item.state === 'sending') this.#follows = true;
+    if (this.#trim()) return;
     this.#place(item);
     this.#renderTop();
-    if (item.own && item.state === 'sending') this.#follows = true;
-    if (this.#follows) this.#toEnd();
-    else if (item.what !== 'notice') this.#missed += 1;
+    if (!this.#follows && item.what !== 'notice') this.#missed += 1;
     this.#renderJump();
+  }
+
+  /** The oldest make way, unless somebody is reading further up. Whether they did. */
+  #trim() {
+    if (!this.#follows || !this.#conversation.trim()) return false;
+    this.#rebuild();
+    return true;
   }
 
   #block(kind, node, fields = {}) {
@@ -177,15 +184,17 @@ class Talk extends HTMLElement {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    // A picture that comes in moves the end, and may move what is on the screen: it was not the person who scrolled.
-    if (scrollHeight !== this.#height && this.#follows) {
+    // What comes in moves the end, and may move what is on the screen: it was not the person who scrolled, unless upwards.
+    if (scrollHeight !== this.#height && this.#follows && scrollTop >= this.#top) {
       this.#toEnd();
       return;
     }
     this.#height = scrollHeight;
+    this.#top = scrollTop;
     this.#follows = scrollHeight - scrollTop - clientHeight < END_PX;
     if (this.#follows) this.#missed = 0;
     this.#renderJump();
+    if (this.#conversation && this.#trim()) return;
     this.#older();
   }
 
@@ -205,6 +214,7 @@ class Talk extends HTMLElement {
     this.#missed = 0;
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.#height = this.scroller.scrollHeight;
+    this.#top = this.scroller.scrollTop;
     this.#renderJump();
   }
 
