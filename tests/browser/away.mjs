@@ -12,6 +12,10 @@ export async function the_server_dies_and_comes_back(world) {
   const { ana, mel } = await three(world, 'deathbed');
   await ana.write('before');
   await mel.sees('before');
+  // On its way when the server goes, which nobody tells it.
+  const held = ana.holds('**/files/halfway.png');
+  await ana.choose({ name: 'halfway.png', mimeType: 'image/png', buffer: landscape(120, 80, 6) });
+  await held;
   await desk('kill');
   for (const person of [ana, mel]) await person.page.getByText('The server is away.').waitFor();
   await ana.write('said while it was away');
@@ -27,7 +31,7 @@ export async function the_server_dies_and_comes_back(world) {
   for (const person of [ana, mel]) {
     await person.page.getByText('The server is away.').waitFor({ state: 'hidden' });
     for (const text of ['before', 'said while it was away', 'and one more']) await person.seesOnce(text);
-    await person.page.getByRole('img', { name: 'Picture: patience.png' }).waitFor();
+    for (const name of ['halfway.png', 'patience.png']) await person.page.getByRole('img', { name: `Picture: ${name}` }).waitFor();
   }
   // Beside the seat that the dead server had for her, which the others miss only a little later.
   await see(': and one more');

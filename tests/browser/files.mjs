@@ -52,6 +52,22 @@ export async function pictures_go_both_ways(world) {
   for (const person of [ana, mel]) person.isWell();
 }
 
+export async function a_file_that_was_cancelled_reaches_nobody(world) {
+  const { ana, mel } = await three(world, 'regrets');
+  const held = ana.holds('**/files/regret.png');
+  await ana.choose({ name: 'regret.png', mimeType: 'image/png', buffer: landscape(90, 60, 7) });
+  const request = await held;
+  await ana.page.getByRole('button', { name: 'Cancel', exact: true }).click();
+  // Too late for the network, not for the others.
+  await request.continue().catch(() => {});
+  await ana.choose({ name: 'instead.png', mimeType: 'image/png', buffer: landscape(90, 60, 8) });
+  for (const person of [ana, mel]) {
+    await picture(person, 'instead.png');
+    assert.equal(await person.page.locator('crds-file').count(), 1, `${person.name} sees more`);
+  }
+  for (const person of [ana, mel]) person.isWell();
+}
+
 export async function other_files_are_cards(world) {
   const { ana, mel } = await three(world, 'papers');
   const notes = 'first\nsecond <i>line</i>\n';

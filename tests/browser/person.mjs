@@ -92,6 +92,11 @@ export class Person {
     await this.page.getByRole('button', { name: 'Send', exact: true }).click();
   }
 
+  /** The next request of the page for this is held; resolves to it. */
+  holds(path) {
+    return new Promise((resolve) => this.page.route(path, resolve, { times: 1 }));
+  }
+
   /** Nothing was wrong; `expected` are problems that the test made. */
   isWell(...expected) {
     const unexpected = this.problems.filter((problem) => !expected.some((pattern) => pattern.test(problem)));

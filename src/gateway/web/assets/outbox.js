@@ -1,7 +1,7 @@
 // What is on its way out. Kept until the server has it, across a lost connection and a reload.
 
 import { keyOf, makeItem } from './conversation.js';
-import { Lost } from './link.js';
+import { Lost, Refusal } from './link.js';
 import { tab } from './memory.js';
 import { session } from './session.js';
 import { state } from './state.js';
@@ -63,7 +63,7 @@ export function sendAgain(conversation, item) {
 export function withdraw(conversation, item) {
   lines = lines.filter((entry) => entry.item !== item);
   files = files.filter((entry) => entry.item !== item);
-  item.abort?.();
+  item.stop?.abort(new Refusal('cancelled', 'cancelled'));
   conversation.remove(item);
   keep();
   state.emit('items', { conversation, how: 'reset' });
@@ -72,6 +72,8 @@ export function withdraw(conversation, item) {
 export function hasUnsent() {
   return lines.length + files.length > 0;
 }
+
+const isQueued = (entry) => lines.includes(entry) || files.includes(entry);
 
 const busy = new Set();
 
@@ -105,9 +107,14 @@ async function finish(entry, send) {
     // It may have arrived before the connection was lost: the history told.
     if (item.state === 'sending') {
       const answer = await send(entry);
+      if (!isQueued(entry)) {
+        state.tell(`${item.file.name} was sent already.`, conversation);
+        return;
+      }
       conversation.confirm(item, keyOf(answer ?? {}, false));
     }
   } catch (error) {
+    if (!isQueued(entry)) return;
     if (error instanceof Lost) {
       await pause(50);
       return;
@@ -135,14 +142,23 @@ function sendLine({ conversation: { kind, name }, item: { text, saidAt } }) {
 
 async function sendFilesTurn({ conversation, item, file }) {
   const { kind, name } = conversation;
-  if (!item.file.hash) {
-    const kept = await upload(file, session.token, (progress, abort) => {
-      item.progress = progress;
-      item.abort = abort;
-      state.changed(conversation, item);
-    });
-    item.file = kept;
-  }
+  if (!item.file.hash) item.file = await bring(conversation, item, file);
   const to = kind === 'person' ? { to: name } : { room: name };
   return session.request('offer-file', { ...to, ...item.file, said_at: new Date(item.saidAt).toISOString() });
+}
+
+/** Brings a file to the server. A server that has silently gone would never end that by itself. */
+async function bring(conversation, item, file) {
+  item.stop = new AbortController();
+  const lost = () => item.stop.abort(new Lost('the server is away'));
+  const progress = (part) => {
+    item.progress = part;
+    state.changed(conversation, item);
+  };
+  session.link.addEventListener('lost', lost);
+  try {
+    return await upload(file, session.token, progress, item.stop.signal);
+  } finally {
+    session.link.removeEventListener('lost', lost);
+  }
 }
