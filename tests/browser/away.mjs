@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { desk, see } from './desk.mjs';
 import { landscape } from './picture.mjs';
-import { three } from './scene.mjs';
+import { Person } from './person.mjs';
+import { makeRoom, three } from './scene.mjs';
 
 /** What a browser itself says of a server that is not there. */
 const NOBODY_THERE = [/WebSocket connection to/, /ERR_CONNECTION_REFUSED/, /net::ERR_/];
@@ -43,4 +44,38 @@ export async function the_server_dies_and_comes_back(world) {
   await ana.goTo('room', 'lobby');
   await ana.seesOnce('welcome back');
   for (const person of [ana, mel]) person.isWell(...NOBODY_THERE);
+}
+
+export async function who_quits_leaves_nothing_to_the_next_at_that_tab({ browser, url }) {
+  const ana = await Person.in(browser, url, 'Ana');
+  await makeRoom(ana, 'hers');
+  await makeRoom(ana, 'nobodys');
+  await ana.goTo('room', 'hers');
+  await ana.page.getByRole('button', { name: 'Leave hers' }).waitFor();
+  await desk('kill');
+  await ana.page.getByText('The server is away.').waitFor();
+  await ana.write('not for anybody');
+  await ana.page.getByText('is sent when it is back.').waitFor();
+  // What is written in a room that one leaves waits, and is told to.
+  await ana.goTo('room', 'nobodys');
+  await ana.page.getByText('in a room that you left, when you are there again').waitFor();
+  await ana.composer.fill('half a senten');
+  await desk('serve');
+  await ana.page.getByText('The server is away.').waitFor({ state: 'hidden' });
+  await ana.page.getByRole('button', { name: 'Leave nobodys' }).waitFor();
+  await ana.page.locator('crds-rooms').getByRole('link', { name: /hers.*not all sent/ }).waitFor();
+  await ana.page.getByRole('button', { name: 'Quit' }).click();
+  await ana.page.getByRole('dialog').getByRole('button', { name: 'Quit' }).click();
+
+  const zoe = Object.assign(ana, { name: 'Zoe' });
+  await zoe.page.getByRole('button', { name: 'Come in' }).waitFor();
+  await zoe.comeIn('Zoe');
+  await zoe.goTo('room', 'nobodys');
+  await zoe.page.getByRole('button', { name: 'Leave nobodys' }).waitFor();
+  assert.equal(await zoe.composer.inputValue(), '');
+  await zoe.goTo('room', 'hers');
+  await zoe.write('for all');
+  await zoe.line('for all').getByLabel('At the server').waitFor();
+  assert.equal(await zoe.line('not for anybody').count(), 0);
+  zoe.isWell(...NOBODY_THERE);
 }

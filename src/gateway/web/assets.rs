@@ -34,6 +34,7 @@ const ASSETS: &[Asset] = assets! {
     "conversation.js",
     "dialogs.js",
     "dom.js",
+    "drafts.js",
     "events.js",
     "files.js",
     "frame.css",

@@ -1,7 +1,7 @@
 // <crds-banner>: the server is away. And <crds-toasts>: what only this person is told.
 
 import { h, icon, iconButton } from './dom.js';
-import { hasUnsent } from './outbox.js';
+import { unsentIn } from './outbox.js';
 import { session } from './session.js';
 import { state } from './state.js';
 import { printable } from './text.js';
@@ -22,7 +22,7 @@ class Banner extends HTMLElement {
     const again = h('button.small', { type: 'button', onclick: () => session.link.tryNow() }, 'Try now');
     this.append(icon('warn'), h('span.banner-words', {}, h('b', {}, 'The server is away.'), ' ', this.words), this.wait = h('span.wait', { 'aria-hidden': 'true' }), again);
     state.on('link', () => this.#render());
-    state.on('items', () => !this.hidden && this.#tell());
+    state.on('items current', () => !this.hidden && this.#tell());
   }
 
   #render() {
@@ -43,7 +43,10 @@ class Banner extends HTMLElement {
   }
 
   #tell() {
-    const words = hasUnsent() ? 'What you wrote is kept, and is sent when it is back.' : 'You can go on writing: it is sent when it is back.';
+    const unsent = [...unsentIn()];
+    let words = unsent.length ? 'What you wrote is kept, and is sent when it is back.' : 'You can go on writing: it is sent when it is back.';
+    // One is in one room of the directory at a time.
+    if (unsent.some((talk) => talk.kind === 'room' && !session.comesBackTo(talk))) words = 'What you wrote is kept, and is sent when it is back; in a room that you left, when you are there again.';
     if (this.words.textContent !== words) this.words.textContent = words;
   }
 

@@ -2,7 +2,7 @@
 
 import { completion } from './completion.js';
 import { h, icon, iconButton, perFrame } from './dom.js';
-import { browser } from './memory.js';
+import { draftIn, keepDraft } from './drafts.js';
 import { sendFile, sendText } from './outbox.js';
 import { session } from './session.js';
 import { state } from './state.js';
@@ -47,7 +47,7 @@ class Composer extends HTMLElement {
   #open() {
     if (this.#conversation === state.current) return;
     this.#conversation = state.current;
-    this.text.value = state.current ? browser.get(`draft.${state.current.id}`, '') : '';
+    this.text.value = state.current ? draftIn(state.current) : '';
     this.#clearFiles();
     this.#changed();
     if (matchMedia('(hover: hover)').matches && !document.querySelector('dialog[open]')) this.text.focus();
@@ -87,7 +87,7 @@ class Composer extends HTMLElement {
       text.style.height = 'auto';
       text.style.height = `${text.scrollHeight + 2}px`;
     }
-    if (this.#conversation) browser.set(`draft.${this.#conversation.id}`, text.value || null);
+    if (this.#conversation) keepDraft(this.#conversation, text.value);
     this.send.disabled = text.value.trim() === '' && this.#files.length === 0;
     this.completion.update();
     this.#tell();

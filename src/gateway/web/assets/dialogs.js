@@ -112,6 +112,11 @@ export function profile() {
   dialog.classList.add('profile');
 }
 
+/** Asked only if something would be lost. */
+export function quit() {
+  form('Quit?', [h('p', {}, 'Not all that you wrote is sent. What is not is lost.')], 'Quit', () => session.quit());
+}
+
 /** The face that is drawn for a name without a picture. */
 function avatarWithout(name) {
   const key = nameKey(name);

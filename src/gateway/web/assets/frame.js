@@ -7,8 +7,8 @@ import './composer.js';
 import './people.js';
 import './banner.js';
 import { startNotifying } from './notify.js';
-import { hasUnsent, restoreOutbox } from './outbox.js';
+import { restoreOutbox, unsentIn } from './outbox.js';
 
-addEventListener('beforeunload', (event) => hasUnsent() && event.preventDefault());
+addEventListener('beforeunload', (event) => unsentIn().size > 0 && event.preventDefault());
 startNotifying();
 restoreOutbox();

@@ -28,6 +28,11 @@ export function restoreOutbox() {
     put(state.conversation(kind, name), makeItem({ ...fields, own: true, state: 'sending', at: fields.saidAt }), lines);
   }
   session.addEventListener('online', pump);
+  session.addEventListener('quit', () => {
+    lines = [];
+    files = [];
+    keep();
+  });
   state.on('people', pump);
 }
 
@@ -69,8 +74,9 @@ export function withdraw(conversation, item) {
   state.emit('items', { conversation, how: 'reset' });
 }
 
-export function hasUnsent() {
-  return lines.length + files.length > 0;
+/** The conversations in which something is not sent yet. */
+export function unsentIn() {
+  return new Set([...lines, ...files].map(({ conversation }) => conversation));
 }
 
 const isQueued = (entry) => lines.includes(entry) || files.includes(entry);

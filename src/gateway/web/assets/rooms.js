@@ -3,6 +3,7 @@
 import { avatar } from './avatar.js';
 import { conversationId } from './conversation.js';
 import { fill, h, icon, iconButton, perFrame } from './dom.js';
+import { unsentIn } from './outbox.js';
 import { addressOf } from './route.js';
 import { session } from './session.js';
 import { state } from './state.js';
@@ -54,7 +55,7 @@ class Rooms extends HTMLElement {
     this.shown = state.me;
     const name = h('bdi', {}, printable(state.me));
     const open = h('button.self', { type: 'button', title: 'Name, picture and more', onclick: dialog('profile') }, avatar(state.me), h('span', {}, name, h('small', {}, 'Name and picture')));
-    const quit = h('button.quit', { type: 'button', title: 'Quit: go offline', onclick: () => session.quit() }, icon('quit'), h('span', {}, 'Quit'));
+    const quit = h('button.quit', { type: 'button', title: 'Quit: go offline', onclick: () => (unsentIn().size > 0 ? dialog('quit')() : session.quit()) }, icon('quit'), h('span', {}, 'Quit'));
     this.me.replaceChildren(open, quit);
   }
 }
@@ -76,9 +77,10 @@ function entry(kind, name, mark, room = {}) {
   const members = room.members > 0 && !unread ? h('span.count', { title: `${counted(room.members, 'member')} there` }, String(room.members), h('span.visually-hidden', {}, ' there')) : null;
   const topic = room.topic ? h('small', { dir: 'auto' }, printable(room.topic)) : null;
   const inIt = kind === 'room' && talk?.entered && !isHere ? h('i.in-it', { title: 'You are in this room' }, h('span.visually-hidden', {}, 'you are in it')) : null;
+  const waits = unsentIn().has(talk) && !isHere ? h('i.waits', { title: 'What you wrote there is not sent yet' }, icon('clock'), h('span.visually-hidden', {}, ' not all sent')) : null;
   const words = h('span.entry-words', {}, h('bdi', {}, printable(name)), topic);
   const props = { href: addressOf(kind, name), 'aria-current': isHere ? 'page' : undefined };
-  return h('li', {}, h(unread ? 'a.entry.unread' : 'a.entry', props, mark, words, inIt, members, badge));
+  return h('li', {}, h(unread ? 'a.entry.unread' : 'a.entry', props, mark, words, waits, inIt, members, badge));
 }
 
 customElements.define('crds-rooms', Rooms);

@@ -24,7 +24,7 @@ class Session extends EventTarget {
   /** What the server gave this connection; uploads show it. */
   token = null;
   /** The name to be online with, or none on the first page. */
-  #wanted = tab.get('in', false) ? state.me : null;
+  #wanted = tab.get('me');
   /** The directory's room that I want to be in, and whether the lobby. */
   #room = tab.get('room');
   /** What was entered since I came in, or is about to be. */
@@ -102,7 +102,7 @@ class Session extends EventTarget {
   /** No way in by itself: the person is asked. */
   #refused(error) {
     this.#wanted = null;
-    tab.set('in', null);
+    tab.set('me', null);
     state.isOnline = true;
     state.phase = 'welcome';
     state.emit('phase', error.message);
@@ -131,7 +131,7 @@ class Session extends EventTarget {
   #named(name) {
     state.me = name;
     browser.set('name', name);
-    tab.set('in', true);
+    tab.set('me', name);
   }
 
   async rename(name) {
@@ -139,6 +139,7 @@ class Session extends EventTarget {
     const { me } = state;
     this.#wanted = name;
     this.#named(name);
+    this.dispatchEvent(new CustomEvent('renamed', { detail: me }));
     hear({ event: 'renamed', before: me, name }, this);
   }
 
@@ -294,6 +295,14 @@ class Session extends EventTarget {
     tab.set('room', this.#room);
   }
 
+  /** Whether what is written in this room goes out when the server is back. */
+  comesBackTo({ name, isLobby }) {
+    if (isLobby) return this.#inLobby;
+    const { current } = state;
+    const goesOver = current?.kind === 'room' && !current.isLobby && !current.left;
+    return nameKey((goesOver ? current.name : this.#room) ?? '') === nameKey(name);
+  }
+
   async leave(conversation) {
     if (!(await this.ask('leave', { room: conversation.name }))) return;
     this.gone(conversation);
@@ -311,12 +320,12 @@ class Session extends EventTarget {
     state.emit('current');
   }
 
+  /** Whoever comes to this tab next finds nothing of mine. */
   async quit() {
-    this.#wanted = null;
-    tab.set('in', null);
-    tab.set('token', null);
-    tab.set('private', null);
     await this.request('bye').catch(() => {});
+    this.link.stop();
+    for (const key of ['me', 'token', 'room', 'lobby', 'private']) tab.set(key, null);
+    this.dispatchEvent(new Event('quit'));
     location.hash = '';
     location.reload();
   }

@@ -13,7 +13,7 @@ class State extends EventTarget {
   /** Whether the server is there, and else when the next try is. */
   isOnline = false;
   retryAt = 0;
-  me = browser.get('name', '');
+  me = tab.get('me') ?? browser.get('name', '');
   /** By key of the name: `{ name, dialect, topic, limit, members, last }`. */
   rooms = new Map();
   /** Who is online, by key of the name: `{ name, away, room, via, since }`. */
