@@ -111,5 +111,12 @@ export async function names_are_completed({ browser, url }) {
   assert.equal(await ana.composer.inputValue(), 'hi @Melanie ');
   await ana.composer.press('Enter');
   await mel.page.locator('.bubble.for-me', { hasText: 'hi @Melanie' }).waitFor();
-  for (const person of [ana, mel]) person.isWell();
+  // A whole name is not made another's.
+  const short = await Person.in(browser, url, 'Mel');
+  await ana.page.locator('crds-people').getByText('Mel', { exact: true }).waitFor();
+  await ana.composer.pressSequentially('thanks @Mel');
+  await ana.page.getByRole('option', { name: 'Melanie' }).waitFor();
+  await ana.composer.press('Enter');
+  await short.page.locator('.bubble.for-me', { hasText: /^thanks @Mel\d/ }).waitFor();
+  for (const person of [ana, mel, short]) person.isWell();
 }

@@ -10,8 +10,11 @@ const SHOWN_MAX = 6;
 /** A list over the field; `key` says whether a key was meant for it. */
 export function completion(field, changed) {
   const list = h('ul.completion', { role: 'listbox', id: 'completion', 'aria-label': 'Names', hidden: true });
+  field.setAttribute('aria-autocomplete', 'list');
+  field.setAttribute('aria-controls', list.id);
   let names = [];
-  let at = 0;
+  /** The one that is chosen, or -1. */
+  let at = -1;
 
   function begun() {
     if (field.selectionStart !== field.selectionEnd) return null;
@@ -22,7 +25,8 @@ export function completion(field, changed) {
     const part = document.activeElement === field ? begun() : null;
     const fits = ({ name }) => !state.isMe(name) && nameKey(name).startsWith(nameKey(part)) && nameKey(name) !== nameKey(part);
     names = part === null ? [] : [...state.people.values()].filter(fits).slice(0, SHOWN_MAX).map(({ name }) => name);
-    at = 0;
+    // Who wrote a whole name means that one.
+    at = part && state.person(part) ? -1 : 0;
     render();
   };
 
@@ -36,7 +40,7 @@ export function completion(field, changed) {
       });
       return option;
     }));
-    if (names.length) field.setAttribute('aria-activedescendant', `completion-${at}`);
+    if (names.length && at >= 0) field.setAttribute('aria-activedescendant', `completion-${at}`);
     else field.removeAttribute('aria-activedescendant');
   }
 
@@ -52,9 +56,11 @@ export function completion(field, changed) {
 
   list.key = (event) => {
     if (names.length === 0 || event.isComposing) return false;
-    const moves = { ArrowDown: 1, ArrowUp: -1 };
-    if (moves[event.key]) at = (at + moves[event.key] + names.length) % names.length;
-    else if (event.key === 'Tab' || event.key === 'Enter') take(names[at]);
+    const [first, last] = [0, names.length - 1];
+    if (event.key === 'ArrowDown') at = at === last ? first : at + 1;
+    else if (event.key === 'ArrowUp') at = at <= first ? last : at - 1;
+    else if (event.key === 'Tab') take(names[Math.max(at, first)]);
+    else if (event.key === 'Enter' && at >= 0) take(names[at]);
     else if (event.key === 'Escape') names = [];
     else return false;
     event.preventDefault();
