@@ -19,6 +19,9 @@ export async function the_server_dies_and_comes_back(world) {
   await held;
   await desk('kill');
   for (const person of [ana, mel]) await person.page.getByText('The server is away.').waitFor();
+  await ana.write('/away at lunch');
+  await ana.page.getByText('try again when it is back').waitFor();
+  assert.equal(await ana.composer.inputValue(), '/away at lunch');
   await ana.write('said while it was away');
   await ana.write('and one more');
   await ana.page.getByLabel('Not sent yet').first().waitFor();

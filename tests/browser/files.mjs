@@ -104,10 +104,19 @@ export async function pasted_and_dropped_files_wait_until_they_are_sent(world) {
   await give('drop');
   await ana.page.locator('.tray li', { hasText: 'dropped.png' }).waitFor();
   await ana.page.getByRole('button', { name: /^Leave out Picture/ }).click();
+  // Also after a look elsewhere.
+  await ana.goTo('room', 'lobby');
+  await ana.page.locator('.tray').waitFor({ state: 'hidden' });
+  await ana.goTo('room', 'pasted');
+  await ana.page.locator('.tray li', { hasText: 'dropped.png' }).waitFor();
   await ana.composer.fill('this one');
   await ana.composer.press('Enter');
   await picture(mel, 'dropped.png');
   await mel.sees('this one');
+  for (const person of [ana, mel]) {
+    const said = await person.page.locator('.bubble').evaluateAll((all) => all.map((it) => Boolean(it.querySelector('crds-file'))));
+    assert.deepEqual(said, [false, true], 'what was written comes first');
+  }
   assert.equal(await mel.page.locator('crds-file').count(), 1);
   await see('dropped.png');
 

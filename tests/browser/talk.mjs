@@ -52,9 +52,15 @@ export async function a_whisper_reaches_one(world) {
   await ana.write('@Nobody where are you?');
   await ana.page.getByText('Nobody called Nobody is online').waitFor();
   assert.equal(await ana.composer.inputValue(), '@Nobody where are you?');
+  // Nor what the terminal would do and not say.
+  await ana.write('/msg');
+  await ana.page.getByText('That is a command of the terminal').waitFor();
+  await ana.write('//who is a command');
+  await mel.sees('/who is a command');
   await ana.write('@@Tom to all');
   await mel.sees('@Tom to all');
   assert.equal(await mel.page.getByText('are you free?').count(), 0);
+  assert.equal(await mel.page.getByText('/msg').count(), 0);
   for (const person of [ana, mel]) person.isWell();
 }
 

@@ -10,10 +10,23 @@ import { printable, size } from './text.js';
 
 /** The most that one message may have. */
 const TEXT_MAX_BYTES = 65_536;
+const AWAY = /^\/away(\s|$)/;
+/** What the terminal would do and not say; `/me waves` is said here as there. */
+const COMMAND = /^\/(?!me\s)[a-z]+(\s|$)/i;
 
 class Composer extends HTMLElement {
-  #files = [];
+  /** What is chosen to be sent, in each conversation. */
+  #chosen = new Map();
   #conversation = null;
+
+  get #files() {
+    return this.#chosen.get(this.#conversation) ?? [];
+  }
+
+  set #files(files) {
+    this.#chosen.set(this.#conversation, files);
+    this.#renderTray();
+  }
 
   connectedCallback() {
     this.text = h('textarea', { rows: 1, 'aria-label': 'Message', placeholder: 'Write…', enterkeyhint: 'send', autocomplete: 'off' });
@@ -48,7 +61,7 @@ class Composer extends HTMLElement {
     if (this.#conversation === state.current) return;
     this.#conversation = state.current;
     this.text.value = state.current ? draftIn(state.current) : '';
-    this.#clearFiles();
+    this.#renderTray();
     this.#changed();
     if (matchMedia('(hover: hover)').matches && !document.querySelector('dialog[open]')) this.text.focus();
   }
@@ -120,13 +133,30 @@ class Composer extends HTMLElement {
     const to = this.#whisperTo(text);
     // What was meant for one is never said to all because that one has just gone.
     if (to?.isOnline === false) return;
+    if (AWAY.test(text)) {
+      this.#away(text);
+      return;
+    }
+    if (!to && COMMAND.test(text)) {
+      this.hint.textContent = 'That is a command of the terminal. Begin with // to say it.';
+      return;
+    }
+    if (text.trim() !== '') this.#say(conversation, text);
     const whose = to ? state.conversation('person', to.name) : conversation;
     for (const file of this.#files) sendFile(whose, file);
-    this.#clearFiles();
-    if (text.trim() !== '') this.#say(conversation, text);
+    this.#files = [];
     this.text.value = '';
     this.#changed();
     this.text.focus();
+  }
+
+  /** What the server did not take stays where it was written. */
+  async #away(text) {
+    if (!(await session.ask('away', { text: text.slice(5).trim() || undefined }))) return;
+    session.learnPeople().catch(() => {});
+    if (this.text.value.trimEnd() !== text) return;
+    this.text.value = '';
+    this.#changed();
   }
 
   #say(conversation, text) {
@@ -138,8 +168,6 @@ class Composer extends HTMLElement {
       sendText(talk, to.text);
       state.tell(`Sent to ${printable(to.name)} alone.`);
       state.emit('rooms');
-    } else if (/^\/away(\s|$)/.test(text)) {
-      session.ask('away', { text: text.slice(5).trim() || undefined }).then(() => session.learnPeople());
     } else {
       sendText(conversation, text.replace(/^(@@|\/\/)/, (twice) => twice[0]));
     }
@@ -157,8 +185,7 @@ class Composer extends HTMLElement {
       state.tell('Files go to rooms and to one person, not to groups.');
       return;
     }
-    this.#files.push(...files.map(named));
-    this.#renderTray();
+    this.#files = [...this.#files, ...files.map(named)];
     this.#changed();
     this.text.focus();
   }
@@ -166,7 +193,6 @@ class Composer extends HTMLElement {
   #renderTray() {
     const forget = (file) => {
       this.#files = this.#files.filter((other) => other !== file);
-      this.#renderTray();
       this.#changed();
     };
     this.tray.hidden = this.#files.length === 0;
@@ -177,11 +203,6 @@ class Composer extends HTMLElement {
       const words = h('span', {}, h('bdi', {}, printable(file.name)), h('small', {}, size(file.size)));
       return h('li', {}, mark, words, iconButton('close', `Leave out ${printable(file.name)}`, () => forget(file)));
     }));
-  }
-
-  #clearFiles() {
-    this.#files = [];
-    this.#renderTray();
   }
 
   #dropZone(zone) {
