@@ -52,6 +52,25 @@ export async function pictures_go_both_ways(world) {
   for (const person of [ana, mel]) person.isWell();
 }
 
+export async function a_file_may_take_long_to_come(world) {
+  const { ana, mel } = await three(world, 'slowly');
+  // As long as it takes the server, for a page whose time flies.
+  await mel.page.evaluate(async () => {
+    const { session } = await import('/assets/session.js');
+    const { setTimeout: wait } = globalThis;
+    const request = session.request.bind(session);
+    let asked = 0;
+    globalThis.setTimeout = (then, ms) => wait(then, ms / 1000);
+    session.request = async (what, fields) => {
+      if (what === 'get-file' && ++asked < 200) throw Object.assign(new Error(), { code: 'file-not-whole' });
+      return request(what, fields);
+    };
+  });
+  await ana.choose({ name: 'slow.png', mimeType: 'image/png', buffer: landscape(90, 60, 9) });
+  await picture(mel, 'slow.png');
+  for (const person of [ana, mel]) person.isWell();
+}
+
 export async function a_file_that_was_cancelled_reaches_nobody(world) {
   const { ana, mel } = await three(world, 'regrets');
   const held = ana.holds('**/files/regret.png');

@@ -1,15 +1,17 @@
 // <crds-file>: a file in the talk. Pictures are shown, anything else is a card.
 
 import { h, icon, iconButton } from './dom.js';
+import { Lost } from './link.js';
 import { sendAgain, withdraw } from './outbox.js';
 import { session } from './session.js';
 import { state } from './state.js';
 import { isPictureName, printable, printableLines, size } from './text.js';
 import { fileUrl, thumbnailUrl } from './upload.js';
 
-/** How long to ask for a file that is on its way to the server. */
-const COMING_TRIES = 60;
+/** How often to ask for a file that is on its way to the server, however long that takes. */
 const COMING_EVERY_MS_MAX = 5000;
+/** One that was never offered to the server may come yet: so often it is asked for. */
+const MISSING_TRIES = 9;
 /** Up to here the page fetches a file itself and shows how far it is; larger ones are the browser's own. */
 const FETCH_MAX_BYTES = 256 * 1024 * 1024;
 /** Texts up to here can be read in the talk; the terminal shows them too. */
@@ -31,18 +33,19 @@ function whole(file) {
 
 /** At its end a file has an empty piece: that asks and costs nothing. */
 async function askUntilWhole({ hash, size: offset }) {
-  for (let tries = 0; tries < COMING_TRIES; tries++) {
+  let missing = 0;
+  for (let tries = 0; ; tries++) {
     try {
       await session.request('get-file', { hash, offset });
       return true;
     } catch (error) {
-      // One that was never offered to the server may come yet, for a while.
-      if (error.code === 'no-such-file' && tries > 8) return false;
       if (error.code === 'files-off') return false;
+      if (error.code === 'no-such-file' && ++missing === MISSING_TRIES) return false;
+      // A server that comes back may not have heard of it yet.
+      if (error instanceof Lost) missing = 0;
     }
     await pause(Math.min(250 * 1.4 ** tries, COMING_EVERY_MS_MAX));
   }
-  return false;
 }
 
 class FileCard extends HTMLElement {
