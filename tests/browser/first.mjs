@@ -96,6 +96,23 @@ export async function a_reload_changes_nothing({ browser, url }) {
   mel.isWell();
 }
 
+export async function a_tab_that_is_duplicated_leaves_the_first_where_it_is({ browser, url }) {
+  const ana = await Person.in(browser, url, 'Ana');
+  // As "Duplicate tab" does, that takes along what the tab keeps.
+  const [page] = await Promise.all([ana.context.waitForEvent('page'), ana.page.evaluate(() => void open(location.href))]);
+  await page.getByText('You are here in another tab already.').waitFor();
+  const zoe = Object.assign(new Person(), { page, url });
+  await zoe.comeIn('Zoe');
+  await ana.write('still here');
+  await zoe.seesOnce('still here');
+  // Each goes on as the one that it is.
+  for (const person of [ana, zoe]) await person.page.reload();
+  await zoe.write('as Zoe');
+  await ana.page.getByRole('button', { name: 'Zoe', exact: true }).waitFor();
+  await ana.seesOnce('as Zoe');
+  ana.isWell();
+}
+
 export async function a_face_can_be_given({ browser, url }) {
   const { landscape } = await import('./picture.mjs');
   const mel = await Person.in(browser, url, 'Mel');

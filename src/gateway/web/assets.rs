@@ -56,6 +56,7 @@ const ASSETS: &[Asset] = assets! {
     "search.js",
     "session.js",
     "state.js",
+    "tabs.js",
     "talk.css",
     "talk.js",
     "text.js",

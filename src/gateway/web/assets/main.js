@@ -19,6 +19,6 @@ function phase() {
 }
 
 state.on('phase', phase);
-session.start();
+await session.start();
 await import('./frame.js');
 phase();

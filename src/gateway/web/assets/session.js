@@ -5,6 +5,7 @@ import { hear } from './events.js';
 import { Link, Lost, Refusal } from './link.js';
 import { browser, tab } from './memory.js';
 import { state } from './state.js';
+import { isOpenTwice } from './tabs.js';
 import { nameKey } from './text.js';
 import { parseTime } from './time.js';
 
@@ -36,7 +37,11 @@ class Session extends EventTarget {
   /** Whether the first word of what goes on in all rooms has come. */
   isWatching = false;
 
-  start() {
+  async start() {
+    if (await isOpenTwice()) {
+      this.#forget();
+      state.emit('phase', 'You are here in another tab already.');
+    }
     state.restorePrivate(makeItem);
     this.link.addEventListener('open', () => this.#greet());
     this.link.addEventListener('lost', ({ detail }) => this.#lost(detail));
@@ -320,11 +325,19 @@ class Session extends EventTarget {
     state.emit('current');
   }
 
+  /** What this tab keeps of who is there. */
+  #forget() {
+    for (const key of ['me', 'token', 'room', 'lobby', 'private', 'unsent']) tab.set(key, null);
+    this.#wanted = null;
+    this.#room = null;
+    this.#inLobby = true;
+  }
+
   /** Whoever comes to this tab next finds nothing of mine. */
   async quit() {
     await this.request('bye').catch(() => {});
     this.link.stop();
-    for (const key of ['me', 'token', 'room', 'lobby', 'private']) tab.set(key, null);
+    this.#forget();
     this.dispatchEvent(new Event('quit'));
     location.hash = '';
     location.reload();
