@@ -39,7 +39,7 @@ const HEARD = {
     const { current } = state;
     if (current?.kind === 'room') state.add(current, notice(session, before, `is called ${name} now`));
     state.emit('people');
-    session.learnMembers();
+    session.learnMembersSoon();
   },
 
   line(event, session) {
@@ -137,7 +137,7 @@ const HEARD = {
 
   notice(event, session) {
     state.tell(event.text, event.room ? room(event) : state.current);
-    session.learnMembers();
+    session.learnMembersSoon();
   },
 
   idle(_, session) {
@@ -162,7 +162,7 @@ function happened(event, text, session) {
   state.add(conversation, notice(session, event.name, text, { at, isLobby, key: keyOf(event, isLobby), isLive: true }));
   if (conversation !== state.current) return;
   state.emit('people');
-  session.learnMembers();
+  session.learnMembersSoon();
 }
 
 /** Somebody said something, or offers a file. */

@@ -16,6 +16,7 @@ const PAGE_MAX = 500;
 const NAME_TRIES = 6;
 const NAME_AGAIN_MS = 1500;
 const PEOPLE_EVERY_MS = 20_000;
+const GATHER_MS = 300;
 const GREETED_WITHIN_MS = 8000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -34,6 +35,7 @@ class Session extends EventTarget {
   /** The server's clock less this one. */
   #clockAhead = 0;
   onlineSince = 0;
+  #membersAsked = 0;
   /** Whether the first word of what goes on in all rooms has come. */
   isWatching = false;
 
@@ -217,6 +219,14 @@ class Session extends EventTarget {
     if (state.current !== current) return;
     state.members = members;
     state.emit('members');
+  }
+
+  /** The same once for many who come and go at about the same time. */
+  learnMembersSoon() {
+    this.#membersAsked ||= setTimeout(() => {
+      this.#membersAsked = 0;
+      this.learnMembers();
+    }, GATHER_MS);
   }
 
   #lookAround() {
