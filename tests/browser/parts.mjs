@@ -39,6 +39,11 @@ export function sizes_read_as_in_the_terminal() {
   assert.deepEqual([65_536, 999_499, 999_500, 3_400_000].map(size), ['66 kB', '999 kB', '1.0 MB', '3.4 MB']);
 }
 
+export function there_is_one_lobby() {
+  assert.ok(new Conversation('room', 'Lobby').isLobby);
+  assert.ok(!new Conversation('person', 'Lobby').isLobby);
+}
+
 export function live_talk_and_history_meet_without_doubles() {
   const talk = new Conversation('room', 'lab1');
   const line = (sequence, at, fields = {}) => makeItem({ from: 'Ana', text: `line ${sequence}`, at, key: `aa:${sequence}`, ...fields });

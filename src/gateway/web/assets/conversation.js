@@ -11,6 +11,8 @@ const TWIN_WITHIN_MS = 3000;
 /** In the stead of a place: nothing is known about where older history begins, but that there is some. */
 export const FROM_THE_END = 'end';
 
+const LOBBY = conversationId('room', 'lobby');
+
 let nextId = 1;
 
 /** An item: `what` is `text`, `file` or `notice`; `at` in ms; `key` tells it from all others where there is one; `isLive` if it was heard when it was said. */
@@ -52,7 +54,7 @@ export class Conversation {
   }
 
   get isLobby() {
-    return this.kind === 'room' && this.name === 'lobby';
+    return this.id === LOBBY;
   }
 
   /** Takes an item in, or finds that it is there already. Tells which item it is now, and how: `added`, `last`, `changed`, `same`. */
