@@ -73,6 +73,36 @@ export const nothing_serious_on_a_desktop_in_the_dark = (world) => look(world, D
 export const nothing_serious_on_a_phone_in_the_light = (world) => look(world, PHONE, 'light');
 export const nothing_serious_on_a_phone_in_the_dark = (world) => look(world, PHONE, 'dark');
 
+export async function back_closes_what_lies_over_the_talk({ browser, url }) {
+  const ana = await Person.in(browser, url, 'Ana', PHONE);
+  const mel = await Person.in(browser, url, 'Mel');
+  const { page } = ana;
+  const here = () => page.locator('crds-head h1', { hasText: 'lobby' }).waitFor();
+  const [dialog, people] = [page.getByRole('dialog'), page.locator('crds-people')];
+  await ana.goTo('room', 'lobby');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await dialog.waitFor();
+  await page.goBack();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Who is here' }).click();
+  await people.waitFor();
+  await page.goBack();
+  await people.waitFor({ state: 'hidden' });
+  await here();
+  // Closed by itself, or by where it led, it is no step any more.
+  await page.getByRole('button', { name: 'Search' }).click();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await ana.waitFor('back', () => page.evaluate(() => history.state === null));
+  await page.getByRole('button', { name: 'Who is here' }).click();
+  await people.getByRole('link', { name: 'Mel' }).click();
+  await page.locator('crds-head h1', { hasText: 'Mel' }).waitFor();
+  assert.ok(await people.isHidden());
+  await page.goBack();
+  await here();
+  for (const person of [ana, mel]) person.isWell();
+}
+
 export async function the_keyboard_alone_is_enough({ browser, url }) {
   const ana = await Person.open(browser, url);
   const { page } = ana;

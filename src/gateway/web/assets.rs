@@ -42,6 +42,7 @@ const ASSETS: &[Asset] = assets! {
     "head.js",
     "icon.svg",
     "index.html",
+    "layer.js",
     "link.js",
     "main.js",
     "manifest.webmanifest",

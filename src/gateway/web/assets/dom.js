@@ -1,5 +1,7 @@
 // Making elements. Strings become text nodes: there is no way from here to markup.
 
+import { laidOver } from './layer.js';
+
 /** `h('button.quiet', { onclick, 'aria-label': … }, 'text', node, null)`. */
 export function h(tag, props = {}, ...children) {
   const [name, ...classes] = tag.split('.');
@@ -116,7 +118,11 @@ export function perFrame(change) {
 /** Shows a dialog until it is closed. It goes when it closes. */
 export function openDialog(label, ...content) {
   const dialog = h('dialog', { 'aria-label': label }, ...content);
-  dialog.addEventListener('close', () => dialog.remove());
+  const closed = laidOver(() => dialog.close());
+  dialog.addEventListener('close', () => {
+    closed();
+    dialog.remove();
+  });
   // A click on the backdrop lands on the dialog itself.
   dialog.addEventListener('pointerdown', (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);

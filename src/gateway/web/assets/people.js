@@ -2,7 +2,8 @@
 
 import { avatar, coloredName } from './avatar.js';
 import { fill, h, icon, iconButton, perFrame } from './dom.js';
-import { addressOf } from './route.js';
+import { laidOver } from './layer.js';
+import { addressOf, goToAddress } from './route.js';
 import { session } from './session.js';
 import { state } from './state.js';
 import { nameKey, printable } from './text.js';
@@ -14,6 +15,9 @@ const WAYS = {
 const isWide = matchMedia('(min-width: 1080px)');
 
 class People extends HTMLElement {
+  /** What is to be called when it is closed, while it lies over the talk. */
+  #closed = null;
+
   connectedCallback() {
     this.hidden = !isWide.matches;
     isWide.addEventListener('change', () => this.#open(isWide.matches));
@@ -24,7 +28,7 @@ class People extends HTMLElement {
     this.close = iconButton('close', 'Close', () => this.#open(false));
     this.append(h('header', {}, this.hereTitle, this.close), this.here, this.elsewhereTitle, this.elsewhere);
     this.addEventListener('keydown', (event) => event.key === 'Escape' && !isWide.matches && this.#open(false));
-    this.addEventListener('click', (event) => event.target.closest('a') && !isWide.matches && this.#open(false));
+    this.addEventListener('click', (event) => this.#click(event));
     const render = perFrame(() => this.#render());
     state.on('people members current groups avatars', render);
     this.#render();
@@ -35,9 +39,22 @@ class People extends HTMLElement {
     if (!this.hidden && !isWide.matches) this.close.focus();
   }
 
+  #click(event) {
+    const link = event.target.closest('a');
+    if (!link || isWide.matches) return;
+    event.preventDefault();
+    goToAddress(link.hash);
+    this.#open(false);
+  }
+
   #open(open) {
+    if (open && this.hidden && !isWide.matches) this.#closed = laidOver(() => this.#open(false));
     this.hidden = !open;
-    if (!open) return;
+    if (!open) {
+      this.#closed?.();
+      this.#closed = null;
+      return;
+    }
     this.#render();
     if (state.phase === 'in') session.learnPeople().catch(() => {});
   }

@@ -1,5 +1,6 @@
 // The part of the address behind `#` says what is on the screen, so that the browser's back button works.
 
+import { isOver } from './layer.js';
 import { session } from './session.js';
 import { state } from './state.js';
 
@@ -12,7 +13,17 @@ export function addressOf(kind, name) {
 }
 
 export function goTo(kind, name) {
-  location.hash = addressOf(kind, name);
+  goToAddress(addressOf(kind, name));
+}
+
+/** What lies over the talk gives its place in the history to where it leads. */
+export function goToAddress(address) {
+  if (!isOver()) {
+    location.hash = address;
+    return;
+  }
+  history.replaceState(null, '', address);
+  follow();
 }
 
 function parse(hash) {
