@@ -190,12 +190,26 @@ export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
   await mel.page.locator('crds-people').getByText('Ana').waitFor();
   await mel.page.getByRole('button', { name: 'Leave lobby' }).click();
   await mel.page.getByText('You are not in lobby').waitFor();
+  const focused = () => mel.page.evaluate(() => document.activeElement.textContent || document.activeElement.localName);
+  await mel.waitFor('where one joins', async () => (await focused()) === 'Join it');
   await ana.page.locator('.notices', { hasText: 'Mel left' }).first().waitFor();
   await ana.write('said meanwhile');
   await mel.page.getByRole('button', { name: 'Join it' }).click();
   await mel.seesOnce('said meanwhile');
+  await mel.waitFor('where one writes', async () => (await focused()) === 'textarea');
   await mel.write('back');
   await ana.seesOnce('back');
+
+  // One that is deleted cannot be joined.
+  await makeRoom(ana, 'doomed');
+  await mel.page.locator('crds-rooms').getByRole('link', { name: 'doomed' }).click();
+  await mel.page.getByRole('button', { name: 'Leave doomed' }).waitFor();
+  await ana.page.getByRole('button', { name: 'More' }).click();
+  await ana.page.getByRole('button', { name: 'Delete this room…' }).click();
+  await ana.page.getByRole('dialog').getByRole('button', { name: 'Delete it' }).click();
+  await ana.page.locator('crds-head h1', { hasText: 'lobby' }).waitFor();
+  await mel.page.getByText('There is no room doomed any more.').waitFor();
+  for (const name of ['Join it', 'More']) assert.equal(await mel.page.getByRole('button', { name }).count(), 0, name);
   for (const person of [ana, mel]) person.isWell();
 }
 

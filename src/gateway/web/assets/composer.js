@@ -1,7 +1,7 @@
 // <crds-composer>: where one writes, and what goes along.
 
 import { completion } from './completion.js';
-import { h, icon, iconButton, perFrame } from './dom.js';
+import { fill, h, icon, iconButton, perFrame } from './dom.js';
 import { draftIn, keepDraft } from './drafts.js';
 import { sendFile, sendText } from './outbox.js';
 import { session } from './session.js';
@@ -35,7 +35,7 @@ class Composer extends HTMLElement {
     this.send = iconButton('send', 'Send', () => this.#send(), { class: 'icon-button send', disabled: true });
     this.hint = h('p.hint', { role: 'status' });
     this.tray = h('ul.tray', { role: 'list', 'aria-label': 'To be sent', hidden: true });
-    this.join = h('div.join');
+    this.join = h('div.join', { hidden: true });
     this.form = h('div.writing', {}, this.attach, this.picker, this.text, this.send);
     this.completion = completion(this.text, () => this.#changed());
     this.append(this.join, this.hint, this.tray, this.completion, this.form);
@@ -52,6 +52,7 @@ class Composer extends HTMLElement {
       this.#open();
       render();
     });
+    state.on('rooms', render);
     this.#open();
     this.#render();
   }
@@ -63,6 +64,11 @@ class Composer extends HTMLElement {
     this.text.value = state.current ? draftIn(state.current) : '';
     this.#renderTray();
     this.#changed();
+    this.#focus();
+  }
+
+  /** Where one would write; on a phone that would cover half of what is said. */
+  #focus() {
     if (matchMedia('(hover: hover)').matches && !document.querySelector('dialog[open]')) this.text.focus();
   }
 
@@ -71,19 +77,28 @@ class Composer extends HTMLElement {
     if (!current) return;
     const { kind, name, left, entered } = current;
     const isOut = kind === 'room' && left && !entered;
+    const wasOut = !this.join.hidden;
     this.form.hidden = isOut;
     this.join.hidden = !isOut;
-    if (isOut) {
-      const join = () => {
-        current.left = false;
-        session.show(kind, name);
-      };
-      this.join.replaceChildren(h('span', {}, 'You are not in ', h('bdi', {}, printable(name)), '.'), h('button.primary', { type: 'button', onclick: join }, 'Join it'));
-    }
+    if (isOut) this.#renderJoin(current);
+    // The button that led here is gone.
+    if (isOut && !wasOut && document.activeElement === document.body) this.join.querySelector('button')?.focus();
+    if (!isOut && wasOut) this.#focus();
     const to = { room: `Write in ${printable(name)}`, person: `Write to ${printable(name)} alone`, group: `Write to the group ${printable(name)}` }[kind];
     this.text.placeholder = to;
     this.text.setAttribute('aria-label', to);
     this.attach.hidden = kind === 'group';
+  }
+
+  #renderJoin(current) {
+    const name = h('bdi', {}, printable(current.name));
+    const join = () => {
+      current.left = false;
+      session.show('room', current.name);
+    };
+    const button = h('button.primary', { type: 'button', onclick: join }, 'Join it');
+    if (state.hasRoom(current.name)) fill(this.join, [h('span', {}, 'You are not in ', name, '.'), button]);
+    else fill(this.join, [h('span', {}, 'There is no room ', name, ' any more.')]);
   }
 
   #key(event) {

@@ -81,7 +81,7 @@ export function setTopic(name) {
 }
 
 export function deleteRoom(name) {
-  const words = 'It goes from the list for everyone. Those in it may go on talking.';
+  const words = 'It ends for all at pages, and what was said in it is forgotten. Those whom multicast reaches may go on talking.';
   form(`Delete the room ${printable(name)}?`, [h('p', {}, words)], 'Delete it', async () => {
     await session.request('delete-room', { name });
     goTo('room', 'lobby');

@@ -28,7 +28,7 @@ class Head extends HTMLElement {
     const { kind, name } = current;
     this.mark.replaceChildren(kind === 'person' ? avatar(name) : icon(kind === 'group' ? 'group' : 'room'));
     this.titles.replaceChildren(h('h1', {}, h('bdi', {}, printable(name))), h('p', { dir: 'auto' }, this.#subtitle(current)));
-    const key = `${current.id} ${current.entered}`;
+    const key = `${current.id} ${current.entered} ${state.hasRoom(name)}`;
     if (this.shown === key) return;
     this.shown = key;
     this.actions.replaceChildren(...this.#buttons(current));
@@ -41,6 +41,7 @@ class Head extends HTMLElement {
       return person.away ? `Away: ${printable(person.away)}` : 'Online · only you two see this';
     }
     if (kind === 'group') return (state.groups.get(nameKey(name))?.members ?? []).map(printable).join(', ') || 'No group any more';
+    if (!state.hasRoom(name)) return 'No room any more';
     const { topic, members } = state.rooms.get(nameKey(name)) ?? {};
     const there = state.members?.length ?? members;
     const count = there ? counted(there, 'member') : '';
@@ -58,7 +59,7 @@ class Head extends HTMLElement {
       buttons.push(leaveButton(`Leave the group ${printable(name)}`, () => session.ask('group-leave', { group: name }).then(() => session.learnGroups())));
     }
     if (kind === 'room' && entered) buttons.push(leaveButton(`Leave ${printable(name)}`, () => session.leave(current)));
-    if (kind === 'room' && !isLobby) buttons.push(...menu('More', [['edit', 'Set the topic…', () => dialog('setTopic', name)], ['trash', 'Delete this room…', () => dialog('deleteRoom', name)]]));
+    if (kind === 'room' && !isLobby && state.hasRoom(name)) buttons.push(...menu('More', [['edit', 'Set the topic…', () => dialog('setTopic', name)], ['trash', 'Delete this room…', () => dialog('deleteRoom', name)]]));
     buttons.push(iconButton('people', 'Who is here', () => document.querySelector('crds-people').toggle()));
     return buttons;
   }

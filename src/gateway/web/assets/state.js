@@ -55,6 +55,11 @@ class State extends EventTarget {
     return this.people.get(nameKey(name));
   }
 
+  /** Whether there is such a room, as far as the directory is known. */
+  hasRoom(name) {
+    return this.rooms.size === 0 || this.rooms.has(nameKey(name));
+  }
+
   /** Something new in a conversation. Whether it is news for whoever sits here. */
   add(conversation, item) {
     const { item: now, how } = conversation.take(item);
