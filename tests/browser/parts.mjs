@@ -190,6 +190,22 @@ class PlainRoom {
   }
 }
 
+export async function many_who_come_at_once_are_asked_after_once() {
+  const room = await PlainRoom.open('crowded');
+  await room.enter();
+  state.current = room.talk;
+  let asked = 0;
+  room.session.link.request = async () => {
+    asked += 1;
+    return { members: [] };
+  };
+  const learned = new Promise((resolve) => state.on('members', resolve));
+  for (let i = 0; i < 20; i++) room.say('', `Mel${i}`, 'joined');
+  await learned;
+  state.current = null;
+  assert.equal(asked, 1);
+}
+
 export async function what_has_no_record_comes_again_as_itself() {
   const room = await PlainRoom.open('again');
   room.say('', 'Mel', 'joined');
