@@ -61,7 +61,7 @@ export async function who_quits_leaves_nothing_to_the_next_at_that_tab({ browser
   await ana.page.getByText('is sent when it is back.').waitFor();
   // What is written in a room that one leaves waits, and is told to.
   await ana.goTo('room', 'nobodys');
-  await ana.page.getByText('in a room that you left, when you are there again').waitFor();
+  await ana.page.getByText('is sent when you are in its room again.').waitFor();
   await ana.composer.fill('half a senten');
   await desk('serve');
   await ana.page.getByText('The server is away.').waitFor({ state: 'hidden' });

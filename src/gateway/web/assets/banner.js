@@ -46,7 +46,7 @@ class Banner extends HTMLElement {
     const unsent = [...unsentIn()];
     let words = unsent.length ? 'What you wrote is kept, and is sent when it is back.' : 'You can go on writing: it is sent when it is back.';
     // One is in one room of the directory at a time.
-    if (unsent.some((talk) => talk.kind === 'room' && !session.comesBackTo(talk))) words = 'What you wrote is kept, and is sent when it is back; in a room that you left, when you are there again.';
+    if (unsent.some((talk) => talk.kind === 'room' && !session.comesBackTo(talk))) words = 'What you wrote is kept, and is sent when you are in its room again.';
     if (this.words.textContent !== words) this.words.textContent = words;
   }
 

@@ -114,7 +114,7 @@ export function profile() {
 
 /** Asked only if something would be lost. */
 export function quit() {
-  form('Quit?', [h('p', {}, 'Not all that you wrote is sent. What is not is lost.')], 'Quit', () => session.quit());
+  form('Quit?', [h('p', {}, 'Something that you wrote is not sent yet. It would be lost.')], 'Quit', () => session.quit());
 }
 
 /** The face that is drawn for a name without a picture. */
