@@ -26,7 +26,7 @@ async function noSideways(person, what) {
 export async function a_long_name_has_its_place_on_the_first_page_of_a_phone({ browser, url }) {
   const long = await Person.in(browser, url, 'W'.repeat(32));
   const ana = await Person.open(browser, url, PHONE);
-  await ana.page.getByText('WWW is here').waitFor();
+  await ana.page.getByText('W'.repeat(32)).waitFor();
   const [card, screen] = await ana.page.locator('.welcome-card').evaluate((it) => [it.getBoundingClientRect().right, innerWidth]);
   assert.ok(card <= screen, `${card} pixels in ${screen}`);
   await noSideways(ana, 'first page');

@@ -238,7 +238,7 @@ export async function what_is_there_is_passed_over_when_the_end_is_asked_for_aga
   room.sayMany(1, 1600);
   room.leave();
   await room.enter();
-  assert.ok(room.talk.trim());
+  assert.ok(room.talk.items.length < room.said.length);
   assert.equal(room.talk.before, FROM_THE_END);
   await room.scrollUp();
   assert.deepEqual(room.shown, room.said);
