@@ -203,7 +203,7 @@ export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
   // One that is deleted cannot be joined.
   await makeRoom(ana, 'doomed');
   await mel.page.locator('crds-rooms').getByRole('link', { name: 'doomed' }).click();
-  await mel.page.getByRole('button', { name: 'Leave doomed' }).waitFor();
+  for (const person of [ana, mel]) await person.page.getByRole('button', { name: 'Leave doomed' }).waitFor();
   await ana.page.getByRole('button', { name: 'More' }).click();
   await ana.page.getByRole('button', { name: 'Delete this room…' }).click();
   await ana.page.getByRole('dialog').getByRole('button', { name: 'Delete it' }).click();
