@@ -234,7 +234,11 @@ impl Stream {
         now: Instant,
     ) -> Offer {
         let sequence = self.expand(record.sequence);
-        if sequence < self.base {
+        if sequence < self.next {
+            // It was handed out: it is seen once more, if it is kept.
+            if let Some(kept) = self.kept(sequence) {
+                kept.seen = now;
+            }
             return Offer::Known;
         }
         let bytes = SLOT_BYTES + record.body.len();
@@ -474,4 +478,35 @@ fn kept(record: &Record<'_>, now: Instant) -> Slot {
 pub(super) fn expand(low: u32, near: u64) -> u64 {
     let ahead = low.wrapping_sub(near as u32) as i32;
     near.saturating_add_signed(i64::from(ahead))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_what_would_make_room_is_known() {
+        let (now, body) = (Instant::START, [0; 100]);
+        let bytes_max = 10 * (SLOT_BYTES + body.len());
+        let mut stream = Stream::new(0, false, now, now);
+        let mut offer = |sequence| {
+            let record = Record {
+                origin: MemberId(1),
+                sequence,
+                clock: 0,
+                is_first: true,
+                is_last: true,
+                body: &body,
+            };
+            let offer = stream.offer(&record, now, bytes_max, now);
+            (offer, stream.deliver().is_some())
+        };
+        for sequence in 0..20 {
+            assert_eq!(offer(sequence), (Offer::New, true));
+        }
+        for sequence in 0..20 {
+            assert_eq!(offer(sequence), (Offer::Known, false));
+        }
+        assert_eq!((stream.next(), stream.top()), (20, 20));
+    }
 }
