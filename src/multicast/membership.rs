@@ -57,12 +57,14 @@ struct Member {
     /// When its session began, by our clock.
     since: Instant,
     heard: Instant,
-    /// When it left, or was taken as gone.
+    /// When it left, or was heard last before it was taken as gone.
     left: Instant,
     stamp_us: u32,
     /// To it and back as we measured it.
     round_trip: Option<Micros>,
     /// The shortest of these of late: more comes from queues on the way.
+    /// When that was noticed.
+    gone: Instant,
     round_trip_floor: Floor<Micros>,
     /// The longest that it knows of.
     told_round_trip: QuantisedTime,
@@ -143,6 +145,7 @@ impl Members {
             round_trip: None,
             round_trip_floor: Floor::new(now),
             told_round_trip: QuantisedTime::default(),
+            gone: now,
             arrivals: Arrivals::default(),
             told_loss: None,
             has: 0,
@@ -216,17 +219,16 @@ impl Members {
         (old.is_live && is_same_machine && by != replaces).then_some(replaces)
     }
 
-    /// A member left. True if that is news.
-    pub(super) fn left(&mut self, id: MemberId, now: Instant) -> bool {
+    /// A member left, as is noticed now. True if that is news.
+    pub(super) fn left(&mut self, id: MemberId, left: Instant, now: Instant) -> bool {
         let Some(member) = self.all.get_mut(&id) else {
             return false;
         };
-        member.heard = now;
         // When it comes back it joins again.
         let is_news = std::mem::take(&mut member.is_announced);
         self.relayed -= usize::from(member.takes_relay());
         if std::mem::take(&mut member.is_live) {
-            member.left = now;
+            (member.left, member.gone) = (left, now);
             self.live -= 1;
             self.measure_longest();
         }
@@ -240,14 +242,15 @@ impl Members {
         let mut told = self.those(silent);
         told.retain(|&id| {
             let heard = self.all[&id].heard;
-            self.left(id, heard)
+            self.left(id, heard, now)
         });
         told
     }
 
     /// Forgets those that left long ago.
     pub(super) fn forget(&mut self, now: Instant) -> Vec<MemberId> {
-        let is_old = |m: &Member| !m.is_live && now.since(m.heard) > MEMBER_KEPT;
+        let is_full = self.all.len() >= STREAMS_MAX;
+        let is_old = |m: &Member| !m.is_live && (is_full || now.since(m.gone) > MEMBER_KEPT);
         let old = self.those(is_old);
         for id in &old {
             self.all.remove(id);

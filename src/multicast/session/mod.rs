@@ -440,10 +440,10 @@ impl Session {
         for id in self.members.silent(self.now) {
             self.output.push_back(Output::Event(Event::Left(id)));
         }
-        let forgotten = self.members.forget(self.now);
         self.advance_window();
         self.trim_own();
         let bytes_max = self.kept_bytes_max();
+        let forgotten = self.members.forget(self.now);
         for (&origin, stream) in &mut self.streams {
             if origin != self.me {
                 stream.trim(bytes_max, u64::MAX, self.now);

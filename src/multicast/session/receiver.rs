@@ -119,7 +119,7 @@ impl Session {
 
     /// A member is gone.
     fn let_go(&mut self, id: MemberId) {
-        if self.members.left(id, self.now) {
+        if self.members.left(id, self.now, self.now) {
             self.output.push_back(Output::Event(Event::Left(id)));
             self.note_shown_name();
         }
