@@ -421,6 +421,9 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
     let mut input = datagram;
     let (kind, header) = Header::read(&mut input)?;
     let body = match kind {
+        SYMBOL | NEED | ANNOUNCEMENT => return Err(Malformed::OfFile),
+        // What one datagram can ask of whoever hears it is bounded by its length.
+        _ if datagram.len() > DATAGRAM_BYTES_MAX => return Err(Malformed::Content),
         DATA => Body::Data(Records::read(&mut input, Some(header.transmitter))?),
         REPAIR => Body::Repair(Records::read(&mut input, None)?),
         HEARTBEAT => Body::Heartbeat(read_heartbeat(&mut input)?),
@@ -432,7 +435,6 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Body<'_>), Malformed> {
             let report = all(&mut input, read_report_entry)?;
             Body::Leave(Leave { next, report })
         }
-        SYMBOL | NEED | ANNOUNCEMENT => return Err(Malformed::OfFile),
         _ => return Err(Malformed::Content),
     };
     match input.is_empty() {
@@ -694,6 +696,27 @@ mod tests {
         assert_eq!(tag("239.1.1.1:6000"), tag("239.1.1.1:6000"));
         assert_ne!(tag("239.1.1.1:6000"), tag("239.1.1.1:6001"));
         assert_ne!(tag("239.1.1.1:6000"), tag("239.129.1.1:6000"));
+    }
+
+    #[test]
+    fn a_datagram_that_nobody_sends_so_long_is_dropped() {
+        let mut header = Vec::new();
+        let blank = Header {
+            room_tag: 1,
+            transmitter: MemberId(2),
+            number: 0,
+            stamp_us: 0,
+            age_ms: 0,
+            round_trip: QuantisedTime::default(),
+            group_size: QuantisedSize::default(),
+            role: Role::Member,
+            poll: false,
+            wants_report: false,
+        };
+        blank.write(REPORT, &mut header);
+        let report = |entries| [&header[..], &vec![0; entries * REPORT_ENTRY_BYTES]].concat();
+        assert!(decode(&report(REPORT_ENTRIES_MAX)).is_ok());
+        assert_eq!(decode(&report(1000)), Err(Malformed::Content));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 pub use seam::{
     Config, Delivered, Event, Input, MemberInfo, MessageId, Output, Past, SendError, Stats,
@@ -62,8 +62,10 @@ pub struct Session {
     streams: BTreeMap<MemberId, Stream>,
     /// How far origins were followed that were forgotten since: what they said is not handed out again.
     followed: BTreeMap<MemberId, u64>,
-    /// Streams that miss something.
-    gappy: BTreeSet<MemberId>,
+    /// Streams that miss something, and how many records.
+    gappy: BTreeMap<MemberId, usize>,
+    /// What all of them miss.
+    missing: usize,
     /// Our first record that was not sent yet.
     unsent: u64,
     /// Bytes of texts that wait to be sent.
@@ -130,7 +132,8 @@ impl Session {
                 .filter(|(origin, _)| *origin != me)
                 .take(STREAMS_MAX)
                 .collect(),
-            gappy: BTreeSet::new(),
+            gappy: BTreeMap::new(),
+            missing: 0,
             unsent: config.first_sequence,
             queued_bytes: 0,
             pace: Pace::new(config.rate_max, now),
@@ -269,7 +272,7 @@ impl Session {
     }
 
     /// Leaves the room, once every member there has reported what was said last, or half a second has
-    /// passed: told three times, so that it is heard. Drain outputs until [`Session::is_over`].
+    /// passed: told several times, so that it is heard. Drain outputs until [`Session::is_over`].
     pub fn leave(&mut self, now: Instant) {
         self.now = self.now.max(now);
         let (due, until) = (self.now + LINGER_MAX, self.now + LEAVE_WAIT_MAX);
@@ -437,13 +440,13 @@ impl Session {
     /// Lets go what is old, gives up what cannot be had, and notices who is gone.
     fn sweep(&mut self) {
         self.sweep_due = self.now + SWEEP_INTERVAL;
+        let forgotten = self.members.forget(self.now);
         for id in self.members.silent(self.now) {
             self.output.push_back(Output::Event(Event::Left(id)));
         }
         self.advance_window();
         self.trim_own();
         let bytes_max = self.kept_bytes_max();
-        let forgotten = self.members.forget(self.now);
         for (&origin, stream) in &mut self.streams {
             if origin != self.me {
                 stream.trim(bytes_max, u64::MAX, self.now);
@@ -464,7 +467,7 @@ impl Session {
                 }
                 self.followed.insert(origin, stream.position());
             }
-            self.gappy.remove(&origin);
+            self.note_gaps(origin);
         }
         let waiting = self.streams.iter().filter(|(_, s)| s.has_undelivered());
         let waiting: Vec<MemberId> = waiting.map(|(&origin, _)| origin).collect();
@@ -518,7 +521,7 @@ impl Session {
         if !self.repairs.is_empty() {
             wake = wake.min(self.repairs_due.max(self.repair_budget.ready()));
         }
-        let gappy = self.gappy.iter().filter_map(|o| self.streams.get(o));
+        let gappy = self.gappy.keys().filter_map(|o| self.streams.get(o));
         let nack_due = gappy.filter_map(Stream::due).min();
         let nack_due = nack_due.map(|due| due.max(self.nack_budget.ready()));
         nack_due.map_or(wake, |due| wake.min(due))

@@ -233,6 +233,9 @@ impl Session {
             Offer::Known => self.stats.known_records += 1,
             Offer::TooFarAhead | Offer::NoRoom => self.stats.ignored += 1,
         }
+        if claimed > 0 {
+            self.note_gaps(origin);
+        }
         // Whoever it came from, nobody need repair it now.
         if let Some(due) = self.repairs.get(&(origin, sequence))
             && *due > self.now
@@ -274,12 +277,7 @@ impl Session {
 
     /// How many more records may be claimed to exist: claims are cheap to forge.
     fn claims_left(&self) -> u64 {
-        let gappy = self
-            .gappy
-            .iter()
-            .filter_map(|origin| self.streams.get(origin));
-        let missing: usize = gappy.map(Stream::missing_count).sum();
-        MISSING_MAX.saturating_sub(missing) as u64
+        MISSING_MAX.saturating_sub(self.missing) as u64
     }
 
     fn hear_report(&mut self, from: MemberId, entry: &ReportEntry) {
@@ -377,16 +375,16 @@ impl Session {
         }
     }
 
+    /// What an origin's stream misses may have changed.
     pub(super) fn note_gaps(&mut self, origin: MemberId) {
-        let has_missing = self
-            .streams
-            .get(&origin)
-            .is_some_and(|s| s.missing_count() > 0);
-        if has_missing {
-            self.gappy.insert(origin);
-        } else if !self.gappy.is_empty() {
-            self.gappy.remove(&origin);
-        }
+        let stream = self.streams.get(&origin);
+        let missing = stream.map_or(0, Stream::missing_count);
+        let before = match missing {
+            0 if self.gappy.is_empty() => return,
+            0 => self.gappy.remove(&origin),
+            _ => self.gappy.insert(origin, missing),
+        };
+        self.missing = self.missing + missing - before.unwrap_or(0);
     }
 
     /// In a small group a line of talk is reported soon, a flow now and then; in a large one all reports

@@ -239,7 +239,7 @@ impl Session {
     pub(super) fn send_nacks(&mut self) {
         let now = self.now;
         let mut entries = Vec::new();
-        let gappy = self.gappy.iter().copied();
+        let gappy = self.gappy.keys().copied();
         let is_due = |origin: &MemberId| {
             let due = self.streams.get(origin).and_then(|s| s.due());
             due.is_some_and(|due| due <= now)

@@ -137,6 +137,25 @@ fn claims_of_what_nobody_said_are_bounded() {
     assert!(me.gappy.is_empty(), "given up in the end");
 }
 
+/// Whoever forged it, one datagram must not add to what is claimed more than there is room for.
+#[test]
+fn claims_of_one_datagram_are_counted_one_by_one() {
+    let now = Instant::from_micros(1);
+    let mut me = session(now);
+    for origin in 10..13 {
+        hear(&mut me, origin, &heartbeat(1, "x"), now);
+    }
+    let claims = [(10, 65_000), (11, 65_000), (12, 1000), (12, 2050)];
+    let records: Vec<_> = claims
+        .map(|(origin, sequence)| line(origin, sequence))
+        .into();
+    let bytes = written(&records);
+    hear(&mut me, 2, &Body::Repair(Records::written(&bytes)), now);
+    let missing: usize = me.streams.values().map(Stream::missing_count).sum();
+    assert_eq!((missing, me.missing), (130_997, 130_997));
+    assert!(missing <= MISSING_MAX);
+}
+
 #[test]
 fn who_was_away_for_long_goes_on_with_what_is_said_now_and_is_told_the_gap() {
     let mut now = Instant::from_micros(1);
@@ -303,6 +322,7 @@ proptest! {
         }
         let missing: usize = me.streams.values().map(Stream::missing_count).sum();
         prop_assert!(missing <= MISSING_MAX);
+        prop_assert_eq!(missing, me.missing);
     }
 }
 
@@ -610,4 +630,32 @@ fn hear_aged(session: &mut Session, from: u64, body: &Body<'_>, age_ms: u32, now
         wants_report: false,
     };
     hear_bytes(session, &encode(&header, body), now);
+}
+
+#[test]
+fn who_is_taken_as_gone_after_a_long_silence_is_told_by_name() {
+    let mut now = Instant::from_micros(1_000_000);
+    let mut me = session(now);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    sent(&mut me);
+    // The machine was asleep.
+    now = now + Micros::from_secs(3600);
+    me.handle_input(Input::Timeout, now);
+    let mut told = Vec::new();
+    loop {
+        match me.poll_output() {
+            Output::Event(Event::Left(id)) => told.extend(me.member(id)),
+            Output::Wait(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].name, "Ana");
+    // From now on it is kept for a while.
+    for (seconds, is_known) in [(59, true), (2, false)] {
+        now = now + Micros::from_secs(seconds);
+        me.handle_input(Input::Timeout, now);
+        sent(&mut me);
+        assert_eq!(me.member(MemberId(2)).is_some(), is_known);
+    }
 }
