@@ -56,8 +56,8 @@ pub const KEPT_BYTES_MAX_OWN: usize = 8 * 1024 * 1024;
 /// More would not stay in a processor's cache, and cost a fast flow a third of its speed.
 pub const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes of records that are kept of each origin however many there are.
-pub const KEPT_BYTES_MIN: usize = 16 * 1024;
+/// Bytes of records that are kept of each origin however many there are: of as many as can be as much as of all.
+pub const KEPT_BYTES_MIN: usize = KEPT_BYTES_MAX_ALL / (2 * STREAMS_MAX);
 
 /// Bytes of records that are kept of all origins: where there are many, each has less.
 pub const KEPT_BYTES_MAX_ALL: usize = 64 * 1024 * 1024;

@@ -247,7 +247,7 @@ impl Members {
         told
     }
 
-    /// Forgets those that left long ago.
+    /// Forgets those of whom it was noticed long ago that they left; where there is no room for others, all who left.
     pub(super) fn forget(&mut self, now: Instant) -> Vec<MemberId> {
         let is_full = self.all.len() >= STREAMS_MAX;
         let is_old = |m: &Member| !m.is_live && (is_full || now.since(m.gone) > MEMBER_KEPT);

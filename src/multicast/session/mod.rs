@@ -60,8 +60,9 @@ pub struct Session {
     now: Instant,
     members: Members,
     streams: BTreeMap<MemberId, Stream>,
-    /// How far origins were followed that were forgotten since: what they said is not handed out again.
-    followed: BTreeMap<MemberId, u64>,
+    /// How far origins were followed that were forgotten since, the last of them at the end: what they said is not handed
+    /// out again.
+    followed: VecDeque<(MemberId, u64)>,
     /// Streams that miss something, and how many records.
     gappy: BTreeMap<MemberId, usize>,
     /// What all of them miss.
@@ -463,9 +464,9 @@ impl Session {
         for origin in forgotten.into_iter().chain(unknown) {
             if let Some(stream) = self.streams.remove(&origin) {
                 if self.followed.len() >= STREAMS_MAX {
-                    self.followed.pop_first();
+                    self.followed.pop_front();
                 }
-                self.followed.insert(origin, stream.position());
+                self.followed.push_back((origin, stream.position()));
             }
             self.note_gaps(origin);
         }

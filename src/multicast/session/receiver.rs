@@ -170,13 +170,18 @@ impl Session {
     fn follow(&mut self, origin: MemberId, origin_started: Instant, live: u32) {
         // An observer hears for who is hosted.
         let is_hosted = self.config.role == Role::Hosted;
-        let is_full = self.streams.len() >= STREAMS_MAX;
+        // Anybody can tell of origins that there never were: they take no place of who speaks itself.
+        let is_told_of = !self.members.is_known(origin);
+        let is_full = is_told_of && self.streams.len() >= STREAMS_MAX;
         if is_hosted || is_full || self.streams.contains_key(&origin) {
             return;
         }
         let first = self.config.first_sequence;
         let was_here = self.heard_since <= origin_started;
-        let known = self.followed.remove(&origin);
+        let mut followed = self.followed.iter();
+        let known = followed.position(|(id, _)| *id == origin);
+        let known = known.and_then(|index| self.followed.remove(index));
+        let known = known.map(|(_, position)| position);
         let start = match known.or(was_here.then_some(first)) {
             // Nothing is known yet of how often it has wrapped.
             None => first + u64::from(live.wrapping_sub(first as u32)),

@@ -157,6 +157,29 @@ fn claims_of_one_datagram_are_counted_one_by_one() {
 }
 
 #[test]
+fn who_speaks_is_heard_however_many_others_told_of_who_does_not() {
+    let now = Instant::from_micros(1_000_000);
+    let mut me = session(now);
+    for first in (1000..6000).step_by(40) {
+        let told = (first..first + 40).map(|origin| ReportEntry {
+            origin: MemberId(origin),
+            next: 1,
+            top: 1,
+            age_ms: 0,
+            echo_stamp_us: 0,
+            echo_delay_us: u32::MAX,
+            loss: QuantisedShare::of(None),
+        });
+        hear(&mut me, 9, &Body::Report(told.collect()), now);
+    }
+    sent(&mut me);
+    assert_eq!(me.streams.len(), STREAMS_MAX);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    hear_lines(&mut me, 2, &[1, 2], now);
+    assert_eq!(lines_heard(&mut me), [1, 2]);
+}
+
+#[test]
 fn who_was_away_for_long_goes_on_with_what_is_said_now_and_is_told_the_gap() {
     let mut now = Instant::from_micros(1);
     let mut me = session(now);
@@ -218,7 +241,7 @@ fn who_returns_after_it_was_forgotten_is_not_heard_again() {
     hear(&mut me, 2, &heartbeat(1, "Ana"), now);
     hear_lines(&mut me, 2, &[1], now);
     assert_eq!(lines_heard(&mut me), [1]);
-    while !me.followed.contains_key(&MemberId(2)) {
+    while me.followed.is_empty() {
         now = now + Micros::from_secs(1);
         me.handle_input(Input::Timeout, now);
         lines_heard(&mut me);
