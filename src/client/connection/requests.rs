@@ -100,9 +100,15 @@ impl Connection {
         entry: Entry,
         choice: TransportChoice,
     ) -> Result<RelayLink, RequestError> {
-        let (route, mut link) = Route::new(entry, choice);
-        match self.ask_with(route.enter(), Some(route)).await? {
-            Reply::Entered { bridge, .. } => {
+        let mut link = None;
+        // Who is refused, also for the moment, has lost its way: each try has one of its own.
+        let enter = || {
+            let (route, new_link) = Route::new(entry.clone(), choice);
+            link = Some(new_link);
+            (route.enter(), Some(route))
+        };
+        match (self.ask_with(enter).await?, link) {
+            (Reply::Entered { bridge, .. }, Some(mut link)) => {
                 link.server = bridge.map(|id| id.0);
                 Ok(link)
             }
@@ -338,19 +344,18 @@ impl Connection {
 
     /// Sends a request and waits for its answer.
     async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
-        self.ask_with(request, None).await
+        self.ask_with(|| (request.clone(), None)).await
     }
 
-    /// The same; the task has the route from when it sends the request.
+    /// The same, as it is made for each try; the task has the route from when it sends the request.
     async fn ask_with(
         &self,
-        request: Request,
-        mut route: Option<Route>,
+        mut make: impl FnMut() -> (Request, Option<Route>),
     ) -> Result<Reply, RequestError> {
         let mut tries = 0;
         loop {
-            let exchange = self.exchange(request.clone(), route.take());
-            let answer = timeout(ANSWER_WAIT, exchange).await;
+            let (request, route) = make();
+            let answer = timeout(ANSWER_WAIT, self.exchange(request, route)).await;
             match answer {
                 // It was not read, so asking again does nothing twice.
                 Ok(Err(RequestError::Refusal(refusal)))

@@ -381,3 +381,26 @@ async fn a_room_s_datagrams_go_both_ways() {
     drop(server);
     assert_eq!(link.incoming.recv().await, Some(FromRelay::Gone));
 }
+
+#[tokio::test]
+async fn who_was_too_fast_and_is_let_in_at_the_next_try_can_be_relayed() {
+    let (_listener, mut server, connection) = connected().await;
+    let played = async {
+        let enter = server.request().await;
+        let refusal = json!({"id": enter["id"], "error": "too-fast", "text": "too fast"});
+        server.send(&refusal).await;
+        let enter = server.request().await;
+        server
+            .send(&json!({"id": enter["id"], "reply": "entered", "bridge": "00000000000000b1"}))
+            .await;
+        server
+            .send(&json!({"event": "reach", "room": "LAB1", "heard": true}))
+            .await;
+    };
+    let entered = connection.enter(lab1(), TransportChoice::Auto);
+    let ((), link) = tokio::join!(played, entered);
+    let mut link = link.unwrap();
+    assert_eq!(link.server, Some(0xb1));
+    assert_eq!(link.incoming.recv().await, Some(FromRelay::Heard(true)));
+    assert!(!link.outgoing.is_closed());
+}
