@@ -15,9 +15,6 @@ use crate::chat::FileOffer;
 /// How a part file's name ends; it begins with a dot, so that it is hidden.
 const ENDING: &str = ".crds-part";
 
-/// The digits of the hash in a part file's name.
-const HASH_DIGITS: usize = 32;
-
 /// So many programs may save one file into one folder at a time, each with a part file of its own.
 const SAVING_AT_ONCE_MAX: u32 = 16;
 
@@ -70,9 +67,13 @@ impl PartFile {
             }
             return Err(FileError::DiskFull(folder.to_owned()));
         }
-        let map = map_before(&file, offer, layout).map_err(failed)?;
+        let before = trailer::read(&file).map_err(failed)?;
+        let map = map_before(&file, before.as_ref(), offer, layout).map_err(failed)?;
         let received_bytes = received(layout, &map);
-        trailer::write(&file, offer, layout, &map).map_err(failed)?;
+        // A crash while it is written loses what was there, so it is not written for nothing.
+        if before.is_none_or(|(before, cut, _)| (&before, cut) != (offer, layout)) {
+            trailer::write(&file, offer, layout, &map).map_err(failed)?;
+        }
         let mut part = Self {
             file,
             path,
@@ -292,15 +293,20 @@ fn received(layout: Layout, map: &[u8]) -> u64 {
     there.map(|block| layout.bytes_of(block)).sum()
 }
 
+/// The name of an offer's part file, of so many. It tells hash and size, so that no other offer, which may claim the same
+/// hash, has this name.
+fn part_name(offer: &FileOffer, number: u32) -> String {
+    let (hash, size_bytes) = (&offer.hash, offer.size_bytes);
+    match number {
+        1 => format!(".{hash}-{size_bytes}{ENDING}"),
+        _ => format!(".{hash}-{size_bytes}-{number}{ENDING}"),
+    }
+}
+
 /// Opens and locks the first part file of this offer that no other program has.
 fn take_free(folder: &Path, offer: &FileOffer) -> Result<(File, PathBuf), FileError> {
-    let digits = &offer.hash.to_string()[..HASH_DIGITS];
     for number in 1..=SAVING_AT_ONCE_MAX {
-        let name = match number {
-            1 => format!(".{digits}{ENDING}"),
-            _ => format!(".{digits}-{number}{ENDING}"),
-        };
-        let path = folder.join(name);
+        let path = folder.join(part_name(offer, number));
         if let Some(file) = take(&path).map_err(|error| FileError::of(&path, error))? {
             return Ok((file, path));
         }
@@ -340,21 +346,26 @@ fn take(path: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Which blocks of this layout are there as a whole from an earlier time.
-fn map_before(file: &File, offer: &FileOffer, layout: Layout) -> io::Result<Vec<u8>> {
+/// Which blocks of this layout are there as a whole from an earlier time, as the file's end tells.
+fn map_before(
+    file: &File,
+    before: Option<&(FileOffer, Layout, Vec<u8>)>,
+    offer: &FileOffer,
+    layout: Layout,
+) -> io::Result<Vec<u8>> {
     let blocks = index(layout.blocks());
     // It was whole, and the crash came just before it got its name.
     if file.metadata()?.len() == offer.size_bytes {
         return Ok(vec![THERE; blocks]);
     }
-    let Some((before, layout_before, map)) = trailer::read(file)? else {
+    let Some((before, layout_before, map)) = before else {
         return Ok(vec![0; blocks]);
     };
     if (before.hash, before.size_bytes) != (offer.hash, offer.size_bytes) {
         return Ok(vec![0; blocks]);
     }
-    if layout_before == layout {
-        return Ok(map);
+    if *layout_before == layout {
+        return Ok(map.clone());
     }
     let is_there = |block: u64| {
         let from = layout.block_at(block);

@@ -95,21 +95,13 @@ fn what_was_there_is_there_again_also_in_blocks_of_another_length() {
 }
 
 #[test]
-fn a_part_of_another_file_or_none_at_all_is_begun_anew() {
+fn what_is_no_part_of_the_file_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let content = content(300);
     let wanted = offer("a.bin", &content);
     let mut part = PartFile::open(folder.path(), &wanted, BLOCK).unwrap();
     write(&mut part, &content, 0..2);
     let path = part.path.clone();
-    drop(part);
-    // The same beginning of the hash, another length.
-    let longer = FileOffer {
-        size_bytes: 301,
-        ..wanted.clone()
-    };
-    let part = PartFile::open(folder.path(), &longer, BLOCK).unwrap();
-    assert_eq!((part.received_bytes(), &part.path), (0, &path));
     drop(part);
     for damage in [&b""[..], b"short", &[1; 700]] {
         fs::write(&path, damage).unwrap();
@@ -177,10 +169,7 @@ fn a_crash_just_before_the_name_costs_nothing_and_one_just_after_changes_nothing
     let folder = tempfile::tempdir().unwrap();
     let content = content(250);
     let offer = offer("a.bin", &content);
-    let path = folder.path().join(format!(
-        ".{}{ENDING}",
-        &offer.hash.to_string()[..HASH_DIGITS]
-    ));
+    let path = folder.path().join(part_name(&offer, 1));
     fs::write(&path, &content).unwrap();
     let part = PartFile::open(folder.path(), &offer, BLOCK).unwrap();
     let published = part.publish().unwrap();
@@ -197,8 +186,7 @@ fn a_link_in_the_place_of_a_part_file_is_not_followed() {
     let offer = offer("a.bin", b"content");
     let target = folder.path().join("precious");
     fs::write(&target, "precious").unwrap();
-    let digits = &offer.hash.to_string()[..HASH_DIGITS];
-    let path = folder.path().join(format!(".{digits}{ENDING}"));
+    let path = folder.path().join(part_name(&offer, 1));
     std::os::unix::fs::symlink(&target, path).unwrap();
     PartFile::open(folder.path(), &offer, BLOCK).unwrap_err();
     assert_eq!(fs::read(&target).unwrap(), b"precious");
@@ -241,4 +229,50 @@ fn parts_are_found_and_old_ones_removed() {
     assert_eq!(parts, [found]);
     assert_eq!(parts_in(folder.path(), Duration::ZERO).unwrap(), []);
     assert_eq!(names_in(folder.path()), ["other.txt"]);
+}
+
+/// Anybody can offer anything as the file of a hash that all know.
+#[test]
+fn an_offer_of_the_same_hash_and_another_size_leaves_a_part_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = content(300);
+    let wanted = offer("a.bin", &content);
+    let mut part = PartFile::open(folder.path(), &wanted, BLOCK).unwrap();
+    write(&mut part, &content, 0..2);
+    drop(part);
+    let mut other_end = wanted.hash;
+    other_end.0[31] ^= 1;
+    for (size_bytes, hash) in [(5, wanted.hash), (301, wanted.hash), (300, other_end)] {
+        let forged = FileOffer {
+            size_bytes,
+            hash,
+            ..wanted.clone()
+        };
+        let part = PartFile::open(folder.path(), &forged, BLOCK).unwrap();
+        assert_eq!(part.received_bytes(), 0);
+    }
+    let part = PartFile::open(folder.path(), &wanted, BLOCK).unwrap();
+    assert_eq!(part.received_bytes(), 200);
+}
+
+#[test]
+fn a_part_that_is_taken_up_as_it_was_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = content(300);
+    let wanted = offer("a.bin", &content);
+    let mut part = PartFile::open(folder.path(), &wanted, BLOCK).unwrap();
+    write(&mut part, &content, 0..2);
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    part.file.set_modified(long_ago).unwrap();
+    drop(part);
+    let is_untouched =
+        |part: &PartFile| part.file.metadata().unwrap().modified().unwrap() == long_ago;
+    let part = PartFile::open(folder.path(), &wanted, BLOCK).unwrap();
+    assert_eq!(part.received_bytes(), 200);
+    assert!(is_untouched(&part));
+    drop(part);
+    // Its end tells the name under which it is saved.
+    let part = PartFile::open(folder.path(), &offer("b.bin", &content), BLOCK).unwrap();
+    assert_eq!(part.received_bytes(), 200);
+    assert!(!is_untouched(&part));
 }

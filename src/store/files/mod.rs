@@ -350,8 +350,15 @@ impl FileStore {
             }
         };
         let opened = PartFile::open(&self.folder, offer, block_bytes);
-        if let (Err(_), Some(before)) = (&opened, before) {
-            self.parts.insert(offer.hash, before);
+        match (&opened, before) {
+            (Err(_), Some(before)) => _ = self.parts.insert(offer.hash, before),
+            // An offer of the same hash and another size has a part file of its own: only one of them counts here.
+            (Ok(_), Some(Part::Asleep { offer: other, .. }))
+                if other.size_bytes != offer.size_bytes =>
+            {
+                PartFile::remove(&self.folder, &other)?;
+            }
+            _ => {}
         }
         Ok(opened?)
     }

@@ -345,6 +345,21 @@ fn a_crash_between_file_and_index_is_made_good() {
 }
 
 #[test]
+fn of_two_parts_of_one_hash_only_the_last_takes_room() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 250);
+    let offer = offer("a.txt", &content);
+    let mut store = open(data.path());
+    store.write(&offer, 0, &content[..100]).unwrap();
+    let other = FileOffer {
+        size_bytes: 300,
+        ..offer.clone()
+    };
+    store.write(&other, 0, b"").unwrap();
+    assert_eq!(fs::read_dir(&store.folder).unwrap().count(), 1);
+}
+
+#[test]
 fn a_foreign_index_is_refused() {
     let data = tempfile::tempdir().unwrap();
     fs::write(data.path().join("files.sqlite"), "no index".repeat(100)).unwrap();
