@@ -81,7 +81,10 @@ struct Wanting {
     answer: Answer,
     have: u32,
     first: u32,
+    /// The highest of our symbols that it told of.
     top: u64,
+    /// When that last grew; none before.
+    progressed: Option<Instant>,
     heard: Instant,
     /// In the mean.
     loss: Option<f64>,
@@ -222,6 +225,7 @@ impl Sender {
             have: 0,
             first: 0,
             top: 0,
+            progressed: None,
             heard: now,
             loss: None,
             buffer_bytes: WINDOW_BYTES_MIN,
@@ -237,7 +241,10 @@ impl Sender {
             return;
         }
         let top = expand(need.top, self.number).min(self.number);
-        wanting.top = wanting.top.max(top);
+        if top > wanting.top {
+            wanting.top = top;
+            wanting.progressed = Some(now);
+        }
         let loss = need.loss.share();
         wanting.loss = match (wanting.loss, loss) {
             (Some(mean), Some(loss)) => Some(mean + LOSS_WEIGHT * (loss - mean)),
@@ -309,7 +316,8 @@ impl Sender {
         self.pass.group.min(self.layout.blocks())
     }
 
-    /// What was seen by the slowest of those that are waited for; none if nobody is.
+    /// What was seen by the slowest of those that are waited for; none if nobody is. While some come on, whoever does not
+    /// is not waited for; if nobody does, all are: they may be getting the file from somebody else.
     fn slowest(&self, now: Instant) -> Option<u64> {
         let patience = match self.receivers.len() {
             ..=SMALL_GROUP_MAX => STALL_MAX,
@@ -318,7 +326,9 @@ impl Sender {
         let wanting = self.receivers.values();
         let waited_for =
             wanting.filter(|w| w.answer == Answer::Wants && now.since(w.heard) < patience);
-        waited_for.map(|wanting| wanting.top).min()
+        let comes_on = |w: &Wanting| w.progressed.is_some_and(|at| now.since(at) < STALL_MAX);
+        let slowest = waited_for.map(|w| (!comes_on(w), w.top)).min();
+        slowest.map(|(_, top)| top)
     }
 
     fn advance_window(&mut self, now: Instant) {
