@@ -297,7 +297,7 @@ pub const SYMBOL_BYTES_STEP: usize = 128;
 /// What a symbol's datagram takes of an IP packet beside the symbol: headers of IPv4, UDP and ours.
 pub const FILE_DATAGRAM_OVERHEAD_BYTES: usize = 20 + 8 + 37;
 
-/// Files of one member of which is remembered that they were offered.
+/// Files of which is remembered who offered them.
 pub const OFFERS_KNOWN_MAX: usize = 1024;
 
 /// Source symbols of a block. With the parity they fill the field that it is reckoned in. What it takes to restore a symbol

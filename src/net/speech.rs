@@ -211,7 +211,7 @@ impl Reliable {
                 Some(RoomEvent::Withdrawn { from, offer })
             }
             false => {
-                let noted = note_offer(&mut self.offers, key, said_at);
+                let noted = note_offer(&mut self.offers, key, said_at, Instant::now());
                 (noted == Noted::New).then_some(RoomEvent::Offered {
                     from,
                     said_at,
@@ -240,7 +240,8 @@ impl Reliable {
             let event = translate(session, event, present, ignored);
             if let (Some(RoomEvent::Offered { offer, said_at, .. }), Some(origin)) =
                 (&event, origin)
-                && note_offer(offers, (origin, offer.file.hash), *said_at) == Noted::Withdrawn
+                && note_offer(offers, (origin, offer.file.hash), *said_at, Instant::now())
+                    == Noted::Withdrawn
             {
                 // The line came late: it was announced before, and withdrawn.
                 return;
@@ -387,6 +388,8 @@ struct OfferKnown {
     /// By the clock of who offers it.
     at: Timestamp,
     is_withdrawn: bool,
+    /// When we last heard of it.
+    heard: Instant,
 }
 
 /// What is new of an offer.
@@ -400,7 +403,12 @@ enum Noted {
     Withdrawn,
 }
 
-fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), mut said_at: Timestamp) -> Noted {
+fn note_offer(
+    offers: &mut Offers,
+    key: (MemberId, FileHash),
+    mut said_at: Timestamp,
+    now: Instant,
+) -> Noted {
     let noted = match offers.get(&key) {
         Some(known) if known.is_withdrawn && said_at <= known.at => return Noted::Withdrawn,
         Some(known) if known.is_withdrawn => Noted::New,
@@ -410,7 +418,7 @@ fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), mut said_at: Times
         }
         None => {
             if offers.len() >= OFFERS_KNOWN_MAX {
-                offers.pop_first();
+                forget_one(offers);
             }
             Noted::New
         }
@@ -418,9 +426,21 @@ fn note_offer(offers: &mut Offers, key: (MemberId, FileHash), mut said_at: Times
     let known = OfferKnown {
         at: said_at,
         is_withdrawn: false,
+        heard: now,
     };
     offers.insert(key, known);
     noted
+}
+
+/// One that was withdrawn, if there is one, and the one that was not heard of for longest: what stands is announced again
+/// and again, and must not be news each time.
+fn forget_one(offers: &mut Offers) {
+    let least = offers
+        .iter()
+        .min_by_key(|(_, known)| (!known.is_withdrawn, known.heard));
+    if let Some(least) = least.map(|(key, _)| *key) {
+        offers.remove(&least);
+    }
 }
 
 /// What a person is told of an event, if anything yet.
@@ -490,4 +510,49 @@ fn translate(
 pub(super) fn name(session: &Session, id: MemberId) -> String {
     let member = session.member(id);
     member.map_or_else(|| format!("?{:04x}", id.0 as u16), |member| member.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of so many standing offers of one member, and one more of another, announced in turns three times: how many are news.
+    fn news_of(standing: usize, withdrawn: usize) -> usize {
+        let (mut offers, mut now) = (Offers::new(), Instant::now());
+        let hash = |number: usize| {
+            let mut hash = FileHash([0; 32]);
+            hash.0[..8].copy_from_slice(&number.to_be_bytes());
+            hash
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        let mut note = |offers: &mut Offers, member, number| {
+            now += Duration::from_millis(1);
+            let noted = note_offer(offers, (MemberId(member), hash(number)), at, now);
+            usize::from(noted == Noted::New)
+        };
+        for number in 0..withdrawn {
+            note(&mut offers, 9, number);
+        }
+        offers
+            .values_mut()
+            .for_each(|known| known.is_withdrawn = true);
+        let mut news = 0;
+        for _ in 0..3 {
+            for number in 0..standing {
+                news += note(&mut offers, 1, number);
+            }
+        }
+        assert!(offers.len() <= OFFERS_KNOWN_MAX);
+        news
+    }
+
+    #[test]
+    fn an_offer_that_stands_is_news_once_however_many_were_withdrawn() {
+        assert_eq!(news_of(10, 0), 10);
+        assert_eq!(news_of(10, OFFERS_KNOWN_MAX), 10);
+        assert_eq!(
+            news_of(OFFERS_KNOWN_MAX, OFFERS_KNOWN_MAX),
+            OFFERS_KNOWN_MAX
+        );
+    }
 }
