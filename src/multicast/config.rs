@@ -264,6 +264,9 @@ pub const SWEEP_INTERVAL: Micros = Micros::from_millis(250);
 /// Who leaves waits so long for the reports of what it said last.
 pub const LINGER_MAX: Micros = Micros::from_millis(500);
 
+/// Who does what is due so much later was asleep, or stood still: that others were silent meanwhile says nothing.
+pub const ASLEEP_MIN: Micros = Micros::from_secs(2);
+
 /// Who leaves takes so long at most to send what still waits.
 pub const LEAVE_WAIT_MAX: Micros = Micros::from_secs(10);
 

@@ -235,10 +235,10 @@ impl Members {
         is_news
     }
 
-    /// Members that were silent for too long: they are taken as gone. Those to be told of.
-    pub(super) fn silent(&mut self, now: Instant) -> Vec<MemberId> {
+    /// Members that were silent for too long, since we were last asleep: they are taken as gone. Those to be told of.
+    pub(super) fn silent(&mut self, asleep: Instant, now: Instant) -> Vec<MemberId> {
         let wait = Micros(self.idle_interval().0 * MISSED_INTERVALS_MAX);
-        let silent = |m: &Member| m.is_live && now.since(m.heard) > wait;
+        let silent = |m: &Member| m.is_live && now.since(m.heard.max(asleep)) > wait;
         let mut told = self.those(silent);
         told.retain(|&id| {
             let heard = self.all[&id].heard;

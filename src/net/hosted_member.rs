@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::clock::Clock;
+use super::clock::SessionClock;
 use super::room_event::SayError;
 use super::speech::name;
 use crate::chat::{RecordId, RoomAddress, SessionId, UserName};
@@ -20,7 +20,7 @@ use crate::multicast::session::{Config, Delivered, Event, Input, MessageId, Outp
 pub struct HostedMember {
     id: MemberId,
     session: Session,
-    clock: Clock,
+    clock: SessionClock,
 }
 
 /// What only this member is told.
@@ -36,7 +36,7 @@ impl HostedMember {
     /// Joins now, as this member, which nobody has met, under this name; and goes on from the one before, which an earlier
     /// server hosted.
     pub fn new(id: u64, before: Option<u64>, room: RoomAddress, name: &UserName) -> Self {
-        let clock = Clock::start();
+        let clock = SessionClock::start();
         let config = Config {
             room_tag: room_tag(room),
             name: name.to_string(),

@@ -7,7 +7,7 @@ use std::net::SocketAddrV4;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::clock::Clock;
+use super::clock::SessionClock;
 use super::seat::new_member;
 use super::speech::name;
 use crate::chat::{FileHash, Happening, Position, RecordId, RoomAddress, SessionId};
@@ -21,7 +21,7 @@ use crate::time::Micros;
 pub struct Observer {
     id: MemberId,
     session: Session,
-    clock: Clock,
+    clock: SessionClock,
     /// What announcements told since the last flush.
     told: Vec<Observed>,
 }
@@ -88,7 +88,7 @@ impl Observer {
     /// # Errors
     /// The system gives no random numbers.
     pub fn new(room: RoomAddress, past: Option<Vec<Position>>) -> io::Result<Self> {
-        let clock = Clock::start();
+        let clock = SessionClock::start();
         let since = clock.now();
         let config = Config {
             room_tag: room_tag(room),

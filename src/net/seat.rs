@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Interface;
-use super::clock::Clock;
+use super::clock::SessionClock;
 use super::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
 use super::relay::RelayQueue;
 use super::room_seat::KnownPast;
@@ -46,7 +46,7 @@ pub(super) struct Outlet<'a> {
 pub(super) struct Member {
     id: MemberId,
     session: Session,
-    clock: Clock,
+    clock: SessionClock,
     /// Datagrams of one length that go out in one call, the last perhaps shorter.
     packed: Vec<u8>,
     segment_bytes: usize,
@@ -82,7 +82,7 @@ impl Member {
         id: Option<u64>,
         past: Option<KnownPast>,
     ) -> io::Result<Self> {
-        let clock = Clock::start();
+        let clock = SessionClock::start();
         let config = Config {
             room_tag: room_tag(room),
             name: options.name.to_string(),

@@ -537,27 +537,17 @@ fn who_asks_for_a_file_and_gets_nothing_of_it_does_not_stop_it_for_the_others() 
     let alone = Network::new(size_bytes, 2, 0.0, 5).run();
     let mut network = Network::new(size_bytes, 2, 0.0, 5);
     let wants = Need {
-        object: object(),
-        to: MemberId(1),
         top: 0,
-        echo_stamp_us: 0,
         echo_delay_us: u32::MAX,
         loss: QuantisedShare::of(None),
         buffer_kib: 200,
-        answer: Answer::Wants,
-        have: 0,
-        first: 0,
-        blocks: Vec::new(),
-    };
-    let header = Header {
-        transmitter: MemberId(99),
-        ..network.sender.header(false, START)
+        ..forged_need(Answer::Wants, 0)
     };
     let mut due = START;
     while !network.receivers.iter().all(|g| g.receiver.is_whole()) {
         assert!(network.now.since(START) < PATIENCE, "it does not end");
         if due <= network.now {
-            network.sender.hear(&header, &wants, network.now);
+            network.sender.hear(&forged_header(99), &wants, network.now);
             due = network.now + Micros::from_millis(50);
         }
         network.step();

@@ -22,11 +22,11 @@ use rand::{RngExt, SeedableRng};
 
 use super::budget::Budget;
 use super::config::{
-    GATHER, HISTORY_SLACK, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN, KEPT_BYTES_MIN,
-    LEAVE_INTERVAL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX, MEMBER_KEPT, MESSAGE_BYTES_MAX,
-    NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX, RECORD_BODY_BYTES_MAX,
-    REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX, STREAMS_MAX, SWEEP_INTERVAL,
-    TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
+    ASLEEP_MIN, GATHER, HISTORY_SLACK, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN,
+    KEPT_BYTES_MIN, LEAVE_INTERVAL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX, MEMBER_KEPT,
+    MESSAGE_BYTES_MAX, NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX,
+    RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX,
+    STREAMS_MAX, SWEEP_INTERVAL, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
 use super::membership::Members;
 use super::nack::group_backoff;
@@ -102,6 +102,8 @@ pub struct Session {
     sweep_due: Instant,
     leaving: Option<Leaving>,
     output: VecDeque<Output>,
+    /// When we were last asleep.
+    asleep: Instant,
     /// Something came in since what is due was looked at.
     is_work_due: bool,
     /// Records on their way into a datagram.
@@ -160,6 +162,7 @@ impl Session {
             leaving: None,
             output: VecDeque::new(),
             is_work_due: false,
+            asleep: Instant::START,
             scratch: Vec::new(),
             stats: Stats::default(),
             config,
@@ -442,7 +445,10 @@ impl Session {
     fn sweep(&mut self) {
         self.sweep_due = self.now + SWEEP_INTERVAL;
         let forgotten = self.members.forget(self.now);
-        for id in self.members.silent(self.now) {
+        for id in self.members.silent(self.asleep, self.now) {
+        if self.now.since(self.sweep_due) >= ASLEEP_MIN {
+            self.asleep = self.now;
+        }
             self.output.push_back(Output::Event(Event::Left(id)));
         }
         self.advance_window();
