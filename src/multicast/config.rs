@@ -43,7 +43,8 @@ pub const CATCH_UP_AFTER: Micros = Micros::from_secs(1);
 /// Records that one member may miss at once, of all origins; a claim beyond is not believed yet.
 pub const MISSING_MAX: usize = 131_072;
 
-/// Origins that one member follows at once.
+/// Members of whom one knows at once, and origins that it follows: of whom others told, only while it follows fewer. So it
+/// follows twice as many at most.
 pub const STREAMS_MAX: usize = 4096;
 
 /// Records of earlier datagrams that each datagram carries again while they fit (ride-along).
@@ -90,6 +91,10 @@ pub const ROUND_TRIP_MIN: Micros = Micros(500);
 pub const ROUND_TRIP_FIRST: Micros = Micros::from_millis(1);
 
 /// The longest time over which first nacks are spread (RFC 5401's T), for large groups.
+/// The longest round trip that nacks and repairs wait for, as an access point holds multicast back for those who save power:
+/// whoever tells a longer one, which may be a lie, does not keep the others from being repaired.
+pub const REPAIR_ROUND_TRIP_MAX: Micros = Micros::from_millis(100);
+
 pub const NACK_SPREAD_MIN: Micros = Micros::from_millis(1);
 
 /// When a nack is repeated first; each further wait is half as long again.

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use super::arrivals::Arrivals;
 use super::config::{
     IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, IDLE_RELAYED_BYTES_PER_SECOND,
-    MEMBER_KEPT, MISSED_INTERVALS_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN, SLOW_AFTER,
-    SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
+    MEMBER_KEPT, MISSED_INTERVALS_MAX, REPAIR_ROUND_TRIP_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN,
+    SLOW_AFTER, SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
 };
 use super::floor::Floor;
 use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime, Role};
@@ -19,6 +19,10 @@ const ROUND_TRIP_WEIGHT: f64 = 0.125;
 
 /// A round trip longer than this is a clock's mistake or a lie.
 pub(super) const ROUND_TRIP_MAX: Micros = Micros::from_secs(2);
+
+/// A round trip that is more than so many times those before it counts as so many: a program that stood still for a
+/// moment tells nothing of the way.
+const ROUND_TRIP_GROWTH_MAX: u64 = 4;
 
 #[derive(Debug)]
 pub(super) struct Members {
@@ -59,12 +63,12 @@ struct Member {
     heard: Instant,
     /// When it left, or was heard last before it was taken as gone.
     left: Instant,
+    /// When that was noticed.
+    gone: Instant,
     stamp_us: u32,
     /// To it and back as we measured it.
     round_trip: Option<Micros>,
     /// The shortest of these of late: more comes from queues on the way.
-    /// When that was noticed.
-    gone: Instant,
     round_trip_floor: Floor<Micros>,
     /// The longest that it knows of.
     told_round_trip: QuantisedTime,
@@ -141,11 +145,11 @@ impl Members {
             since,
             heard: now,
             left: now,
+            gone: now,
             stamp_us: 0,
             round_trip: None,
             round_trip_floor: Floor::new(now),
             told_round_trip: QuantisedTime::default(),
-            gone: now,
             arrivals: Arrivals::default(),
             told_loss: None,
             has: 0,
@@ -451,6 +455,8 @@ impl Members {
         if let Some(member) = self.all.get_mut(&id) {
             let floor = member.round_trip_floor.with(round_trip, now);
             queue_delay = Micros(round_trip.0 - floor.0);
+            let usual = member.round_trip.unwrap_or_default().max(ROUND_TRIP_FIRST);
+            let round_trip = round_trip.min(Micros(usual.0 * ROUND_TRIP_GROWTH_MAX));
             member.round_trip = Some(match member.round_trip {
                 None => round_trip,
                 Some(before) => {
@@ -480,14 +486,17 @@ impl Members {
         self.round_trip
     }
 
-    /// The longest that a member told, or that we measured to it: who asks it for a repair must wait so long.
+    /// The longest that a member told, or that we measured to it: who asks it for a repair must wait so long. Of us, and
+    /// of whom we have not heard, the longest that we measured to anyone.
     pub(super) fn round_trip_of(&self, id: MemberId) -> Micros {
-        let told = self
-            .all
-            .get(&id)
-            .map(|member| member.told_round_trip.time());
-        let told = told.unwrap_or_default().min(ROUND_TRIP_MAX);
-        told.max(self.round_trip)
+        let round_trip = match self.all.get(&id) {
+            Some(member) => {
+                let measured = member.round_trip.unwrap_or(ROUND_TRIP_FIRST);
+                member.told_round_trip.time().max(measured)
+            }
+            None => self.round_trip,
+        };
+        round_trip.clamp(ROUND_TRIP_MIN, REPAIR_ROUND_TRIP_MAX)
     }
 
     /// The time stamp last heard of this member, how long ago in µs, and the loss on the way from it.

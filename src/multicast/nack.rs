@@ -28,11 +28,11 @@ pub(super) fn group_backoff(members: usize, round_trip: Micros, random: &mut Sma
 pub(super) fn retry_wait(attempts: u32, round_trip: Micros, spread: f64) -> Micros {
     let growth = 1.5_f64.powi(attempts.saturating_sub(1).min(20) as i32);
     let wait = NACK_RETRY_FIRST.mul_f64(growth).min(NACK_RETRY_MAX);
-    let in_vain = attempts.saturating_sub(NACK_ATTEMPTS_FAST).min(20);
-    let wait = Micros(wait.0 << in_vain).min(NACK_RETRY_VAIN_MAX);
     // The waits are made for a local network; where the way is longer they grow with it.
     let scale = (round_trip.0 as f64 / ROUND_TRIP_FIRST.0 as f64).max(1.0);
-    wait.mul_f64(scale * spread)
+    let in_vain = attempts.saturating_sub(NACK_ATTEMPTS_FAST).min(20);
+    let wait = Micros(wait.mul_f64(scale).0 << in_vain).min(NACK_RETRY_VAIN_MAX);
+    wait.mul_f64(spread)
 }
 
 /// A spread for [`retry_wait`].
@@ -67,6 +67,8 @@ mod tests {
                 1_250_000
             };
             assert!((1_875..=most).contains(&wait.0), "{wait}");
+            let far = retry_wait(attempts, Micros::from_secs(2), retry_spread(&mut random));
+            assert!(far.0 <= 1_250_000, "{far}");
         }
     }
 }

@@ -689,3 +689,67 @@ fn who_is_taken_as_gone_after_a_long_silence_is_told_by_name() {
         assert_eq!(me.member(MemberId(2)).is_some(), is_known);
     }
 }
+
+/// How long until it asks for what it missed of Ana, and again, and once more, where somebody else has told before how
+/// long a way is.
+fn nacks_after(told: Micros) -> Vec<Micros> {
+    let now = Instant::from_micros(10_000_000);
+    let mut me = session(now);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    hear(&mut me, 3, &heartbeat(1, "Eve"), now);
+    let entry = ReportEntry {
+        origin: MemberId(1),
+        next: 1,
+        top: 1,
+        age_ms: 0,
+        echo_stamp_us: (now - told).as_micros() as u32,
+        echo_delay_us: 0,
+        loss: QuantisedShare::of(None),
+    };
+    for _ in 0..100 {
+        hear(&mut me, 3, &Body::Report(vec![entry]), now);
+    }
+    hear_lines(&mut me, 2, &[1, 3], now);
+    let (mut waits, mut nacks) = (Vec::new(), 0);
+    for millis in 0..300 {
+        let wait = Micros::from_millis(millis);
+        me.handle_input(Input::Timeout, now + wait);
+        sent(&mut me);
+        if me.stats().nacks > nacks {
+            nacks = me.stats().nacks;
+            waits.push(wait);
+        }
+    }
+    waits
+}
+
+#[test]
+fn a_long_way_to_one_member_does_not_hold_up_repairs_of_another() {
+    let waits = nacks_after(Micros::from_millis(1_900));
+    assert_eq!(waits[..3], nacks_after(Micros(300))[..3]);
+    assert!(waits[2] < Micros::from_millis(20), "{waits:?}");
+}
+
+#[test]
+fn a_member_that_stood_still_for_a_moment_is_not_taken_for_far() {
+    let now = Instant::from_micros(10_000_000);
+    let mut me = session(now);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    for told in [300, 1_500_000, 300] {
+        let entry = ReportEntry {
+            origin: MemberId(1),
+            next: 1,
+            top: 1,
+            age_ms: 0,
+            echo_stamp_us: (now - Micros(told)).as_micros() as u32,
+            echo_delay_us: 0,
+            loss: QuantisedShare::of(None),
+        };
+        hear(&mut me, 2, &Body::Report(vec![entry]), now);
+        assert!(
+            me.round_trip() < Micros::from_millis(1),
+            "{}",
+            me.round_trip()
+        );
+    }
+}
