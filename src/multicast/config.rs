@@ -63,6 +63,10 @@ pub const KEPT_BYTES_MIN: usize = KEPT_BYTES_MAX_ALL / (2 * STREAMS_MAX);
 /// Bytes of records that are kept of all origins: where there are many, each has less.
 pub const KEPT_BYTES_MAX_ALL: usize = 64 * 1024 * 1024;
 
+/// Bytes of messages of all origins that are not yet whole: 128 of the longest. Of what passes it, the one to which nothing
+/// was added for longest is lost.
+pub const PARTIAL_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// What a record takes here beside its body, in bytes, about.
 pub const SLOT_BYTES: usize = 80;
 
@@ -87,14 +91,14 @@ pub const HISTORY_SLACK: Micros = Micros::from_secs(2);
 /// The smallest round trip that is reckoned with.
 pub const ROUND_TRIP_MIN: Micros = Micros(500);
 
-/// The round trip before one is measured.
-pub const ROUND_TRIP_FIRST: Micros = Micros::from_millis(1);
-
-/// The longest time over which first nacks are spread (RFC 5401's T), for large groups.
 /// The longest round trip that nacks and repairs wait for, as an access point holds multicast back for those who save power:
 /// whoever tells a longer one, which may be a lie, does not keep the others from being repaired.
 pub const REPAIR_ROUND_TRIP_MAX: Micros = Micros::from_millis(100);
 
+/// The round trip before one is measured.
+pub const ROUND_TRIP_FIRST: Micros = Micros::from_millis(1);
+
+/// The longest time over which first nacks are spread (RFC 5401's T), for large groups.
 pub const NACK_SPREAD_MIN: Micros = Micros::from_millis(1);
 
 /// When a nack is repeated first; each further wait is half as long again.
@@ -260,6 +264,9 @@ pub const IDLE_HEARTBEAT_BYTES: u64 = 100;
 /// Intervals without a sign of life after which a member has left.
 pub const MISSED_INTERVALS_MAX: u64 = 8;
 
+/// Who does what is due so much later was asleep, or stood still: that others were silent meanwhile says nothing.
+pub const ASLEEP_MIN: Micros = Micros::from_secs(2);
+
 /// How long what is known of a member that left is kept: one that returns goes on where it was.
 pub const MEMBER_KEPT: Micros = Micros::from_secs(60);
 
@@ -268,9 +275,6 @@ pub const SWEEP_INTERVAL: Micros = Micros::from_millis(250);
 
 /// Who leaves waits so long for the reports of what it said last.
 pub const LINGER_MAX: Micros = Micros::from_millis(500);
-
-/// Who does what is due so much later was asleep, or stood still: that others were silent meanwhile says nothing.
-pub const ASLEEP_MIN: Micros = Micros::from_secs(2);
 
 /// Who leaves takes so long at most to send what still waits.
 pub const LEAVE_WAIT_MAX: Micros = Micros::from_secs(10);

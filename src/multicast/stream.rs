@@ -187,6 +187,11 @@ impl Stream {
         }
     }
 
+    /// What the fragments of a message that is not yet whole take, in bytes.
+    pub(super) fn partial_bytes(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// The sequence after the highest known to exist.
     pub(super) fn top(&self) -> u64 {
         self.base + self.slots.len() as u64
@@ -292,7 +297,7 @@ impl Stream {
                 Slot::Lost => {
                     lost += 1;
                     self.next += 1;
-                    self.partial.clear();
+                    self.partial = Vec::new();
                     self.assembly = Assembly::Skipping;
                     self.is_torn = true;
                     continue;
@@ -323,7 +328,7 @@ impl Stream {
     /// The text of a message that is whole with this record. One of a single record shares its memory.
     fn assemble(&mut self, is_first: bool, is_last: bool, body: Arc<[u8]>) -> Option<Arc<[u8]>> {
         if is_first {
-            self.partial.clear();
+            self.partial = Vec::new();
             self.assembly = Assembly::Inside;
         }
         if self.assembly != Assembly::Inside {
@@ -334,7 +339,7 @@ impl Stream {
             return Some(body);
         }
         if self.partial.len() + body.len() > MESSAGE_BYTES_MAX {
-            self.partial.clear();
+            self.partial = Vec::new();
             self.assembly = Assembly::Skipping;
             return None;
         }
@@ -344,6 +349,17 @@ impl Stream {
         }
         self.assembly = Assembly::Between;
         Some(std::mem::take(&mut self.partial).into())
+    }
+
+    /// Lets go of a message that is not yet whole: what there is of it, which is lost.
+    pub(super) fn give_up_partial(&mut self) -> Delivery {
+        self.partial = Vec::new();
+        self.assembly = Assembly::Skipping;
+        self.is_torn = true;
+        Delivery::Gap {
+            first: self.partial_from,
+            records: self.next - self.partial_from,
+        }
     }
 
     /// Since when a record is there.

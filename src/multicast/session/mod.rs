@@ -67,6 +67,8 @@ pub struct Session {
     gappy: BTreeMap<MemberId, usize>,
     /// What all of them miss.
     missing: usize,
+    /// What messages take that are not yet whole, of all streams.
+    partial_bytes: usize,
     /// Our first record that was not sent yet.
     unsent: u64,
     /// Bytes of texts that wait to be sent.
@@ -100,10 +102,10 @@ pub struct Session {
     report_due: Option<Instant>,
     reported: Instant,
     sweep_due: Instant,
-    leaving: Option<Leaving>,
-    output: VecDeque<Output>,
     /// When we were last asleep.
     asleep: Instant,
+    leaving: Option<Leaving>,
+    output: VecDeque<Output>,
     /// Something came in since what is due was looked at.
     is_work_due: bool,
     /// Records on their way into a datagram.
@@ -137,6 +139,7 @@ impl Session {
                 .collect(),
             gappy: BTreeMap::new(),
             missing: 0,
+            partial_bytes: 0,
             unsent: config.first_sequence,
             queued_bytes: 0,
             pace: Pace::new(config.rate_max, now),
@@ -159,10 +162,10 @@ impl Session {
             report_due: None,
             reported: Instant::START,
             sweep_due: now + SWEEP_INTERVAL,
+            asleep: Instant::START,
             leaving: None,
             output: VecDeque::new(),
             is_work_due: false,
-            asleep: Instant::START,
             scratch: Vec::new(),
             stats: Stats::default(),
             config,
@@ -443,12 +446,12 @@ impl Session {
 
     /// Lets go what is old, gives up what cannot be had, and notices who is gone.
     fn sweep(&mut self) {
-        self.sweep_due = self.now + SWEEP_INTERVAL;
-        let forgotten = self.members.forget(self.now);
-        for id in self.members.silent(self.asleep, self.now) {
         if self.now.since(self.sweep_due) >= ASLEEP_MIN {
             self.asleep = self.now;
         }
+        self.sweep_due = self.now + SWEEP_INTERVAL;
+        let forgotten = self.members.forget(self.now);
+        for id in self.members.silent(self.asleep, self.now) {
             self.output.push_back(Output::Event(Event::Left(id)));
         }
         self.advance_window();
@@ -469,6 +472,7 @@ impl Session {
         let unknown: Vec<MemberId> = unknown.map(|(&origin, _)| origin).collect();
         for origin in forgotten.into_iter().chain(unknown) {
             if let Some(stream) = self.streams.remove(&origin) {
+                self.partial_bytes -= stream.partial_bytes();
                 if self.followed.len() >= STREAMS_MAX {
                     self.followed.pop_front();
                 }

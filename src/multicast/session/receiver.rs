@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use super::{Event, MessageId, Output, Session};
 use crate::chat::UserName;
 use crate::multicast::config::{
-    ASKED_SPREAD_EACH, CATCH_UP_AFTER, FLOW_GAP_MAX, MISSING_MAX, NAME_WAIT, PEER_REPAIR_WAIT,
-    POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX, REPAIR_HOLD, REPAIRS_WAITING_MAX, REPORT_INTERVAL,
-    REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
+    ASKED_SPREAD_EACH, CATCH_UP_AFTER, FLOW_GAP_MAX, MISSING_MAX, NAME_WAIT, PARTIAL_BYTES_MAX,
+    PEER_REPAIR_WAIT, POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX, REPAIR_HOLD, REPAIRS_WAITING_MAX,
+    REPORT_INTERVAL, REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
 };
 use crate::multicast::membership::{Heard, ROUND_TRIP_MAX};
 use crate::multicast::nack::retry_spread;
@@ -113,6 +113,7 @@ impl Session {
             records: live - first,
         };
         self.output.push_back(Output::Event(gap));
+        self.partial_bytes -= stream.partial_bytes();
         *stream = Stream::new(live, true, stream.origin_started, self.now);
         self.note_gaps(origin);
     }
@@ -359,24 +360,24 @@ impl Session {
         if !is_named && self.now < stream.created + NAME_WAIT {
             return;
         }
+        let partial_bytes = stream.partial_bytes();
         while let Some(delivery) = stream.deliver() {
-            let event = match delivery {
-                Delivery::Message {
-                    sequence,
-                    clock,
-                    text,
-                } => Event::Message {
-                    id: MessageId { origin, sequence },
-                    clock,
-                    text,
-                },
-                Delivery::Gap { first, records } => Event::Gap {
-                    origin,
-                    first,
-                    records,
-                },
-            };
-            self.output.push_back(Output::Event(event));
+            self.output.push_back(handed_out(origin, delivery));
+        }
+        self.partial_bytes = self.partial_bytes + stream.partial_bytes() - partial_bytes;
+        while self.partial_bytes > PARTIAL_BYTES_MAX {
+            self.give_up_partial();
+        }
+    }
+
+    /// Of the messages that are not yet whole, the one to which nothing was added for longest is lost.
+    fn give_up_partial(&mut self) {
+        let unfinished = self.streams.iter_mut();
+        let unfinished = unfinished.filter(|(_, stream)| stream.partial_bytes() > 0);
+        if let Some((&origin, stream)) = unfinished.min_by_key(|(_, stream)| stream.active) {
+            self.partial_bytes -= stream.partial_bytes();
+            let lost = stream.give_up_partial();
+            self.output.push_back(handed_out(origin, lost));
         }
     }
 
@@ -404,6 +405,26 @@ impl Session {
         let due = self.report_due.map_or(due, |was| was.min(due));
         self.report_due = Some(due);
     }
+}
+
+/// What the application is told of it.
+fn handed_out(origin: MemberId, delivery: Delivery) -> Output {
+    Output::Event(match delivery {
+        Delivery::Message {
+            sequence,
+            clock,
+            text,
+        } => Event::Message {
+            id: MessageId { origin, sequence },
+            clock,
+            text,
+        },
+        Delivery::Gap { first, records } => Event::Gap {
+            origin,
+            first,
+            records,
+        },
+    })
 }
 
 /// The positions of the bits that are set.

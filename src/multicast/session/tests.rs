@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::multicast::config::{GIVE_UP_WAIT_PAST, MISSING_MAX};
+use crate::multicast::config::{GIVE_UP_WAIT_PAST, MISSING_MAX, PARTIAL_BYTES_MAX};
 use crate::multicast::packet::{
     Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, Records, ReportEntry,
 };
@@ -346,6 +346,8 @@ proptest! {
         let missing: usize = me.streams.values().map(Stream::missing_count).sum();
         prop_assert!(missing <= MISSING_MAX);
         prop_assert_eq!(missing, me.missing);
+        let partial: usize = me.streams.values().map(Stream::partial_bytes).sum();
+        prop_assert_eq!(partial, me.partial_bytes);
     }
 }
 
@@ -752,4 +754,45 @@ fn a_member_that_stood_still_for_a_moment_is_not_taken_for_far() {
             me.round_trip()
         );
     }
+}
+
+#[test]
+fn messages_that_nobody_ends_take_little_and_others_are_heard_all_the_same() {
+    const FRAGMENTS: u32 = 45;
+    let now = Instant::from_micros(1_000_000);
+    let mut me = session(now);
+    let body = vec![b'x'; 1300];
+    let hear_fragment = |me: &mut Session, origin, sequence, now| {
+        let record = Record {
+            body: &body,
+            is_first: sequence == 1,
+            is_last: sequence == FRAGMENTS,
+            ..line(origin, sequence)
+        };
+        let bytes = written(&[record]);
+        hear(me, origin, &Body::Data(Records::written(&bytes)), now);
+        handed_out(me)
+    };
+    let mut lost = 0;
+    for origin in 10..600 {
+        let now = now + Micros(origin);
+        hear(&mut me, origin, &heartbeat(1, "somebody"), now);
+        for sequence in 1..FRAGMENTS {
+            lost += hear_fragment(&mut me, origin, sequence, now).len();
+        }
+        let partial: usize = me.streams.values().map(Stream::partial_bytes).sum();
+        assert_eq!(partial, me.partial_bytes);
+        assert!(partial <= PARTIAL_BYTES_MAX, "{partial}");
+    }
+    // Each is told.
+    let unfinished = me.streams.values().filter(|s| s.partial_bytes() > 0);
+    assert_eq!(lost + unfinished.count(), 590);
+    let now = now + Micros(600);
+    let ended = hear_fragment(&mut me, 10, FRAGMENTS, now);
+    assert_eq!(ended, [(10, u64::from(FRAGMENTS), false)]);
+    let ended = hear_fragment(&mut me, 599, FRAGMENTS, now);
+    assert_eq!(ended, [(599, u64::from(FRAGMENTS), true)]);
+    hear(&mut me, 2, &heartbeat(1, "Ana"), now);
+    hear_lines(&mut me, 2, &[1], now);
+    assert_eq!(lines_heard(&mut me), [1]);
 }
