@@ -716,7 +716,7 @@ mod tests {
         blank.write(REPORT, &mut header);
         let report = |entries| [&header[..], &vec![0; entries * REPORT_ENTRY_BYTES]].concat();
         assert!(decode(&report(REPORT_ENTRIES_MAX)).is_ok());
-        assert_eq!(decode(&report(1000)), Err(Malformed::Content));
+        assert!(decode(&report(1000)).is_err());
     }
 
     #[test]
