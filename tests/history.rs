@@ -421,6 +421,29 @@ async fn a_plain_room_is_kept_as_the_server_hears_it_and_ends_with_its_room() {
     assert_eq!(read(&page.entries), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_never_gets_what_was_said_in_one_that_is_gone() {
+    let (folder, server) = running(&[]);
+    let ana = connect(&server, "Ana").await;
+    let lab = make(&ana, Dialect::Plain, None).await;
+    let member = come(&server, &lab, "Ben").await;
+    member.say("a secret").await;
+    await_history(&ana, &lab.name, has("Ben: a secret")).await;
+    drop((ana, member, server));
+    // While no history is kept it is deleted, and after another restart one is made.
+    let server = start(folder.path(), &["--history", "off"]);
+    let ana = connect(&server, "Ana").await;
+    ana.delete_room(lab.name.clone()).await.unwrap();
+    drop((ana, server));
+    let server = start(folder.path(), &["--history", "off"]);
+    let other = make(&connect(&server, "Ana").await, Dialect::Plain, None).await;
+    drop(server);
+    let server = start(folder.path(), &[]);
+    let ana = connect(&server, "Ana").await;
+    let page = ana.history(other.name, HistoryQuery::default()).await;
+    assert_eq!(read(&page.unwrap().entries), Vec::<String>::new());
+}
+
 fn client(home: &TempDir, server: &TestServer, name: &str, arguments: &[&str]) -> Running {
     let mut command = crds(home.path(), arguments);
     command

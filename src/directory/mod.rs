@@ -141,7 +141,12 @@ impl Directory {
         self.by_address.insert(room.address, id);
         self.ethernet_bits.take(room.address);
         self.rooms.insert(id, room);
-        self.next_id = self.next_id.max(id.0 + 1);
+        self.note_used(id);
+    }
+
+    /// Ids up to this one were given to rooms, which may be gone: no other room gets them.
+    pub fn note_used(&mut self, last: RoomId) {
+        self.next_id = self.next_id.max(last.0 + 1);
     }
 
     /// Takes the room of this name away.
@@ -268,6 +273,15 @@ mod tests {
         let (id, room) = d.delete(&"b".parse().unwrap()).unwrap();
         d.restore(id, room);
         assert_eq!(names(&d), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn an_id_that_was_given_is_not_given_again() {
+        let mut d = directory(10);
+        d.note_used(RoomId(7));
+        assert_eq!(make(&mut d, "a", None), Ok(RoomId(8)));
+        d.delete(&"a".parse().unwrap()).unwrap();
+        assert_eq!(make(&mut d, "b", None), Ok(RoomId(9)));
     }
 
     #[test]

@@ -89,6 +89,9 @@ impl Server {
         for (id, room) in kept.rooms {
             directory.restore(id, room);
         }
+        kept.last_room
+            .into_iter()
+            .for_each(|last| directory.note_used(last));
         let mut hub = Hub::new(hub::Config {
             people_max: config.limits.people_max,
             lobby_next: past::lobby_next(history.as_ref(), Timestamp::now()),

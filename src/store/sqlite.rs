@@ -16,7 +16,7 @@ const DIRECTORY: Kind = Kind {
     what: "directory",
     // `crds` in ASCII.
     application_id: 0x6372_6473,
-    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4],
+    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5],
     is_exclusive: true,
     // A sync at each commit: one for all changes that share it.
     synchronous: "FULL",
@@ -61,6 +61,15 @@ const SCHEMA_4: &str = "
         picture BLOB NOT NULL
     ) STRICT;";
 
+/// From version 4 to 5: the last id that a room was given, also where that room is gone. What is kept elsewhere under an
+/// id must never become another room's.
+const SCHEMA_5: &str = "
+    CREATE TABLE last_room (id INTEGER NOT NULL) STRICT;
+    INSERT INTO last_room SELECT ifnull(max(id), 0) FROM room;
+    CREATE TRIGGER room_made AFTER INSERT ON room BEGIN
+        UPDATE last_room SET id = max(id, new.id);
+    END;";
+
 /// The open file. One process at a time has it.
 #[derive(Debug)]
 pub struct Store {
@@ -87,6 +96,8 @@ pub enum Change {
 pub struct Kept {
     /// The rooms in the order of making.
     pub rooms: Vec<(RoomId, Room)>,
+    /// The last id that a room was given, if any was.
+    pub last_room: Option<RoomId>,
     /// The groups with their members.
     pub groups: Vec<(GroupName, Vec<UserName>)>,
     /// Pictures, by the form in which names are compared.
@@ -109,6 +120,7 @@ impl Store {
         let refused = |source| DIRECTORY.refused(folder, &source);
         let kept = Kept {
             rooms: read_rooms(&connection).map_err(refused)?,
+            last_room: read_last_room(&connection).map_err(refused)?,
             groups: read_groups(&connection).map_err(refused)?,
             avatars: read_avatars(&connection).map_err(refused)?,
         };
@@ -277,6 +289,11 @@ fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::
         .collect()
 }
 
+fn read_last_room(connection: &Connection) -> Result<Option<RoomId>, rusqlite::Error> {
+    let last: i64 = connection.query_row("SELECT id FROM last_room", [], |row| row.get(0))?;
+    Ok(Some(RoomId(last)).filter(|last| last.0 > 0))
+}
+
 /// A text column, parsed as strictly as what comes from the network.
 pub(super) fn column<T>(row: &Row<'_>, index: usize) -> Result<T, rusqlite::Error>
 where
@@ -353,6 +370,8 @@ mod tests {
         }
         let (_store, there) = Store::open(folder.path()).unwrap();
         assert_eq!(there.rooms, kept);
+        // Of the room that is gone the id is remembered.
+        assert_eq!(there.last_room, Some(RoomId(9)));
     }
 
     fn people(names: &[&str]) -> Vec<UserName> {
@@ -445,6 +464,7 @@ mod tests {
         {
             let (mut store, there) = Store::open(folder.path()).unwrap();
             assert_eq!(there.rooms, kept);
+            assert_eq!(there.last_room, Some(RoomId(3)));
             assert_eq!(there.groups, []);
             let tea = Change::Group("tea".parse().unwrap(), vec![], people(&["Ann"]));
             store.save(&[tea]).unwrap();

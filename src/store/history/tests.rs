@@ -481,6 +481,20 @@ fn a_room_that_is_off_or_gone_keeps_nothing() {
 }
 
 #[test]
+fn of_a_room_that_is_no_more_no_positions_stay() {
+    let (folder, history) = opened(None);
+    let position = Position {
+        origin: SessionId(5),
+        next: 9,
+    };
+    history.note_position(ROOM, position, Timestamp::now());
+    drop(history);
+    // It was deleted while no history was kept.
+    drop(History::open(folder.path(), HistoryLimit::DEFAULT, []).unwrap());
+    assert_eq!(open(&folder, None).positions(ROOM, None), []);
+}
+
+#[test]
 fn what_was_ever_said_is_counted_whatever_is_let_go() {
     let (folder, history) = opened(Some("3"));
     assert_eq!(history.talk(ROOM), None);

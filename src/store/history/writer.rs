@@ -107,6 +107,13 @@ impl Writer {
             }
         }
         unknown.extend(read_talks(&connection, &mut rooms)?);
+        {
+            // One of which nothing is kept any more may still have these.
+            let mut heard = connection.prepare("SELECT DISTINCT room FROM position")?;
+            let heard = heard.query_map([], |row| row.get(0).map(RoomId))?;
+            let heard = heard.collect::<Result<Vec<_>, _>>()?;
+            unknown.extend(heard.into_iter().filter(|id| !rooms.contains_key(id)));
+        }
         let said_last = rooms.values().map(|room| room.talk.last).max();
         let mut writer = Self {
             connection,
