@@ -19,7 +19,9 @@ use super::{Config, ServeError, Shutdown, past};
 use crate::control::{FILE_PIECE_BYTES, Group};
 use crate::directory::{self, Directory};
 use crate::hub::{self, Hub};
-use crate::store::{FileStore, History, KeepLimits, KeptRoom, PARTS_MAX, Store, UPLOADS_MAX};
+use crate::store::{
+    FileStore, History, KEPT_FILES_MAX, KeepLimits, KeptRoom, PARTS_MAX, Store, UPLOADS_MAX,
+};
 
 /// How long connections get to end by themselves when the server stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -52,6 +54,7 @@ impl Server {
         let (store, kept) = Store::open(&config.data)?;
         let keep = KeepLimits {
             total_bytes: config.limits.keep_bytes_max,
+            files_max: KEPT_FILES_MAX,
             file_bytes_max: config.limits.keep_file_bytes_max,
         };
         let files = (keep.total_bytes > 0)

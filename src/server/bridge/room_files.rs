@@ -377,6 +377,7 @@ mod tests {
 
     const LIMITS: KeepLimits = KeepLimits {
         total_bytes: 1_000_000,
+        files_max: 100,
         file_bytes_max: 500_000,
     };
 

@@ -1,7 +1,7 @@
 //! Files that are received by another way than pieces: their part files are given out.
 
 use super::part::Part;
-use super::{Begun, FileStore, KeepError, KeptFile};
+use super::{Begun, FileStore, KeepError, KeptFile, on_disk};
 use crate::chat::{FileHash, FileOffer};
 use crate::files::PartFile;
 
@@ -40,7 +40,7 @@ impl FileStore {
     /// See [`KeepError`].
     pub fn finish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
         self.parts.remove(&part.offer().hash);
-        let room = self.make_room(part.offer().size_bytes);
+        let room = self.make_room(on_disk(part.offer().size_bytes));
         if let Err(error) = room {
             self.abandon(part);
             return Err(error);
@@ -75,7 +75,7 @@ impl FileStore {
         {
             let asleep = Part::Asleep {
                 offer: offer.clone(),
-                received_bytes: lent.taken_bytes(),
+                received_bytes: lent.received_bytes(),
             };
             self.parts.insert(hash, asleep);
         }

@@ -42,14 +42,24 @@ const PART_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// What is read for a hash before somebody else has a turn, in bytes: some milliseconds.
 const CATCH_UP_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What the disk takes for a file at least, in bytes, and in what steps it grows: what most file systems do. So a flood of
+/// tiny files fills no disk.
+const DISK_BLOCK_BYTES: u64 = 4096;
+
+/// Files that are kept at a time. Each takes some hundred bytes of memory, and all are looked at when one is added or makes
+/// room: with so many, for about a millisecond.
+pub const KEPT_FILES_MAX: usize = 50_000;
+
 /// Files that could not be kept, of which who sent them may not have heard yet.
 const FAILED_MAX: usize = 64;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepLimits {
-    /// All files together, in bytes; what is on its way counts as far as it is there.
+    /// All files together, in bytes of the disk; what is on its way counts as far as it is there.
     pub total_bytes: u64,
+    /// How many files are kept.
+    pub files_max: usize,
     /// One file, in bytes.
     pub file_bytes_max: u64,
 }
@@ -160,7 +170,7 @@ impl FileStore {
     }
 
     fn insert(&mut self, offer: FileOffer, kept_as: String, used: u64) {
-        self.kept_bytes += offer.size_bytes;
+        self.kept_bytes += on_disk(offer.size_bytes);
         let kept = Kept {
             kept_as,
             used,
@@ -339,7 +349,8 @@ impl FileStore {
         self.rest();
         let others = self.parts.iter().filter(|(hash, _)| **hash != offer.hash);
         let promised = others.map(|(_, part)| part.promised_bytes());
-        if promised.fold(offer.size_bytes, u64::saturating_add) > self.limits.total_bytes {
+        let whole_bytes = on_disk(offer.size_bytes);
+        if promised.fold(whole_bytes, u64::saturating_add) > self.limits.total_bytes {
             return Err(KeepError::NoSpace);
         }
         let before = match self.parts.remove(&offer.hash) {
@@ -394,11 +405,11 @@ impl FileStore {
         if part.has(block) {
             return Ok(());
         }
-        self.make_room(part.received_bytes() + bytes.len() as u64)?;
+        self.make_room(on_disk(part.received_bytes() + bytes.len() as u64))?;
         Ok(part.write_block(block, bytes)?)
     }
 
-    /// Makes room for so many bytes within what all files may take: removes what was not used for longest, first
+    /// Makes room for so many bytes of the disk within what all files may take: removes what was not used for longest, first
     /// of what is kept, then of what nobody goes on with. Nothing, if all of that is not enough.
     fn make_room(&mut self, needed_bytes: u64) -> Result<(), KeepError> {
         self.rest();
@@ -412,9 +423,7 @@ impl FileStore {
             if needed_bytes + removable_bytes <= self.limits.total_bytes {
                 return Ok(());
             }
-            let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
-            if let Some(hash) = oldest.map(|(hash, _)| *hash) {
-                self.evict(hash)?;
+            if self.evict_oldest()? {
                 continue;
             }
             let asleep = self.first_asleep();
@@ -434,6 +443,14 @@ impl FileStore {
         parts.find_map(|(hash, part)| part.is_asleep().then_some(*hash))
     }
 
+    /// Removes what was not used for longest; false if nothing is kept.
+    fn evict_oldest(&mut self) -> Result<bool, KeepError> {
+        let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
+        let oldest = oldest.map(|(hash, _)| *hash);
+        oldest.map(|hash| self.evict(hash)).transpose()?;
+        Ok(oldest.is_some())
+    }
+
     fn evict(&mut self, hash: FileHash) -> Result<(), KeepError> {
         if let Some(kept) = self.find(hash) {
             tracing::info!("{} makes room for others", kept.path.display());
@@ -449,7 +466,7 @@ impl FileStore {
 
     fn forget(&mut self, hash: FileHash) -> Result<(), KeepError> {
         if let Some(kept) = self.kept.remove(&hash) {
-            self.kept_bytes -= kept.offer.size_bytes;
+            self.kept_bytes -= on_disk(kept.offer.size_bytes);
         }
         Ok(self.index.forget(hash)?)
     }
@@ -496,6 +513,7 @@ impl FileStore {
         offer: FileOffer,
         publish: impl FnOnce() -> Result<PathBuf, FileError>,
     ) -> Result<KeptFile, KeepError> {
+        while self.kept.len() >= self.limits.files_max && self.evict_oldest()? {}
         self.last_used += 1;
         self.index.announce(&offer, self.last_used)?;
         let path = match publish() {
@@ -517,4 +535,10 @@ impl FileStore {
         noted?;
         Ok(KeptFile { path, offer })
     }
+}
+
+/// What a file of this length is reckoned at.
+fn on_disk(bytes: u64) -> u64 {
+    let blocks = bytes.div_ceil(DISK_BLOCK_BYTES).max(1);
+    blocks.saturating_mul(DISK_BLOCK_BYTES)
 }

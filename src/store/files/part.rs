@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::KeepError;
+use super::{KeepError, on_disk};
 use crate::chat::FileOffer;
 use crate::files::PartFile;
 
@@ -41,7 +41,7 @@ impl Part {
         };
         Some(Self::Asleep {
             offer: offer.clone(),
-            received_bytes: self.taken_bytes(),
+            received_bytes: self.received_bytes(),
         })
     }
 
@@ -49,13 +49,18 @@ impl Part {
     pub(super) fn promised_bytes(&self) -> u64 {
         match self {
             Self::Asleep { .. } => 0,
-            Self::Here { part, .. } => part.offer().size_bytes,
-            Self::Lent { size_bytes, .. } => *size_bytes,
+            Self::Here { part, .. } => on_disk(part.offer().size_bytes),
+            Self::Lent { size_bytes, .. } => on_disk(*size_bytes),
         }
     }
 
     /// What it takes of the disk.
     pub(super) fn taken_bytes(&self) -> u64 {
+        on_disk(self.received_bytes())
+    }
+
+    /// How much of it is there.
+    pub(super) fn received_bytes(&self) -> u64 {
         match self {
             Self::Asleep { received_bytes, .. } => *received_bytes,
             Self::Here { part, .. } => part.received_bytes(),
@@ -64,19 +69,13 @@ impl Part {
     }
 
     pub(super) fn not_whole(&self) -> KeepError {
-        let (have_bytes, size_bytes) = match self {
-            Self::Asleep {
-                offer,
-                received_bytes,
-            } => (*received_bytes, offer.size_bytes),
-            Self::Here { part, .. } => (part.received_bytes(), part.offer().size_bytes),
-            Self::Lent {
-                size_bytes,
-                received_bytes,
-            } => (received_bytes.load(Ordering::Relaxed), *size_bytes),
+        let size_bytes = match self {
+            Self::Asleep { offer, .. } => offer.size_bytes,
+            Self::Here { part, .. } => part.offer().size_bytes,
+            Self::Lent { size_bytes, .. } => *size_bytes,
         };
         KeepError::NotWhole {
-            have_bytes,
+            have_bytes: self.received_bytes(),
             size_bytes,
         }
     }

@@ -5,8 +5,9 @@ use crate::files::SourceFile;
 const PIECE: u32 = 100;
 
 const LIMITS: KeepLimits = KeepLimits {
-    total_bytes: 1000,
-    file_bytes_max: 600,
+    total_bytes: 3 * DISK_BLOCK_BYTES,
+    files_max: 10,
+    file_bytes_max: 10_000,
 };
 
 fn content(seed: u8, bytes: usize) -> Vec<u8> {
@@ -32,6 +33,16 @@ fn put(store: &mut FileStore, name: &str, content: &[u8]) -> Result<FileState, K
         state = store.write(&offer, piece as u64 * u64::from(PIECE), bytes)?;
     }
     Ok(state)
+}
+
+impl Part {
+    /// As if nobody had gone on with it for some time.
+    fn let_rest(&mut self) {
+        let Self::Here { touched, .. } = self else {
+            panic!("nobody goes on with it");
+        };
+        *touched = touched.checked_sub(PART_REST).unwrap();
+    }
 }
 
 fn get(store: &mut FileStore, hash: FileHash) -> Result<Vec<u8>, KeepError> {
@@ -124,12 +135,12 @@ fn what_is_no_piece_is_refused() {
     }
     assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
     let huge = FileOffer {
-        size_bytes: 601,
+        size_bytes: 10_001,
         ..offer
     };
     assert!(matches!(
         store.write(&huge, 0, &content[..100]),
-        Err(KeepError::TooLarge(600))
+        Err(KeepError::TooLarge(10_000))
     ));
 }
 
@@ -189,7 +200,7 @@ fn the_one_longest_not_used_makes_room() {
     }
     drop(store);
     let less = KeepLimits {
-        total_bytes: 300,
+        total_bytes: DISK_BLOCK_BYTES,
         ..LIMITS
     };
     let store = FileStore::open(data.path(), less, PIECE).unwrap();
@@ -197,11 +208,49 @@ fn the_one_longest_not_used_makes_room() {
     assert!(store.find(hash(0)).is_none());
 }
 
+#[test]
+fn tiny_files_take_as_much_as_they_do_on_the_disk() {
+    let data = tempfile::tempdir().unwrap();
+    let names = |data: &Path| {
+        let entries = fs::read_dir(data.join(FOLDER)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<Vec<_>>().len()
+    };
+    let mut store = open(data.path());
+    for number in 0..20 {
+        put(&mut store, "tiny.txt", &[number; 4]).unwrap();
+    }
+    assert_eq!(names(data.path()), 3);
+    // Parts of others too.
+    for number in 20..40 {
+        let two_pieces = content(number, 150);
+        let offer = offer("tiny.txt", &two_pieces);
+        store.write(&offer, 0, &two_pieces[..100]).unwrap();
+        store.parts.get_mut(&offer.hash).unwrap().let_rest();
+    }
+    assert_eq!(names(data.path()), 3);
+}
+
+#[test]
+fn there_are_not_more_files_than_may_be() {
+    let data = tempfile::tempdir().unwrap();
+    let limits = KeepLimits {
+        files_max: 2,
+        ..LIMITS
+    };
+    let mut store = FileStore::open(data.path(), limits, PIECE).unwrap();
+    for number in 0..4 {
+        put(&mut store, "a.txt", &[number; 4]).unwrap();
+    }
+    let is_kept = |number: u8| store.find(offer("", &[number; 4]).hash).is_some();
+    assert_eq!([0, 1, 2, 3].map(is_kept), [false, false, true, true]);
+}
+
 /// Somebody goes on with one, so another that cannot become whole beside it is not begun, and removes nothing.
 #[test]
 fn what_is_on_its_way_counts_as_what_it_may_become() {
     let data = tempfile::tempdir().unwrap();
-    let (old, first, second) = (content(1, 300), content(2, 600), content(3, 600));
+    let (old, first, second) = (content(1, 300), content(2, 9000), content(3, 9000));
     let mut store = open(data.path());
     put(&mut store, "old.txt", &old).unwrap();
     let (first_offer, second_offer) = (offer("a", &first), offer("b", &second));
@@ -217,11 +266,8 @@ fn what_is_on_its_way_counts_as_what_it_may_become() {
     assert_eq!(get(&mut store, offer("", &old).hash).unwrap(), old);
 
     // Nobody has gone on with it for some time: it makes room.
-    let Some(Part::Here { touched, .. }) = store.parts.get_mut(&first_offer.hash) else {
-        panic!("it is on its way");
-    };
-    *touched = touched.checked_sub(PART_REST).unwrap();
-    assert_eq!(put(&mut store, "b", &second).unwrap(), state(600, true));
+    store.parts.get_mut(&first_offer.hash).unwrap().let_rest();
+    assert_eq!(put(&mut store, "b", &second).unwrap(), state(9000, true));
     assert!(!store.parts.contains_key(&first_offer.hash));
 }
 
@@ -274,19 +320,19 @@ fn a_part_that_is_received_by_another_way_is_left_alone() {
 #[test]
 fn nothing_is_removed_for_a_promise() {
     let data = tempfile::tempdir().unwrap();
-    let (old, new) = (content(1, 600), content(2, 500));
+    let (old, new) = (content(1, 6000), content(2, 5000));
     let mut store = open(data.path());
     put(&mut store, "old.txt", &old).unwrap();
     let (promise, old_hash) = (offer("new.txt", &new), offer("", &old).hash);
-    let lent = |store: &mut FileStore| match store.begin(&promise, 100).unwrap() {
+    let lent = |store: &mut FileStore| match store.begin(&promise, 1000).unwrap() {
         Begun::Part(part) => *part,
         Begun::Kept(kept) => panic!("{kept:?}"),
     };
     let part = lent(&mut store);
     store.keep_within_limits().unwrap();
     assert!(store.find(old_hash).is_some());
-    let more = offer("more.txt", &content(3, 600));
-    let refused = store.begin(&more, 100).unwrap_err();
+    let more = offer("more.txt", &content(3, 6000));
+    let refused = store.begin(&more, 1000).unwrap_err();
     assert!(matches!(refused, KeepError::NoSpace), "{refused}");
     // Nothing is left of it.
     store.abandon(part);
@@ -294,28 +340,28 @@ fn nothing_is_removed_for_a_promise() {
 
     let mut part = lent(&mut store);
     for block in 0..5 {
-        let from = block as usize * 100;
-        part.write_block(block, &new[from..from + 100]).unwrap();
+        let from = block as usize * 1000;
+        part.write_block(block, &new[from..from + 1000]).unwrap();
     }
     store.keep_within_limits().unwrap();
     assert!(store.find(old_hash).is_none());
     // Who had it is gone.
     drop(part);
     store.lost(&promise);
-    assert_eq!(store.write(&promise, 0, b"").unwrap(), state(500, false));
+    assert_eq!(store.write(&promise, 0, b"").unwrap(), state(5000, false));
 }
 
 #[test]
 fn who_reads_a_file_that_makes_room_reads_on() {
     let data = tempfile::tempdir().unwrap();
-    let contents = [content(1, 600), content(2, 600)];
+    let contents = [content(1, 6000), content(2, 6000)];
     let mut store = open(data.path());
     put(&mut store, "old.txt", &contents[0]).unwrap();
     let kept = store.use_kept(offer("", &contents[0]).hash).unwrap();
     let source = SourceFile::open_kept(&kept.path, &kept.offer).unwrap();
     put(&mut store, "new.txt", &contents[1]).unwrap();
     assert!(store.find(kept.offer.hash).is_none());
-    let mut read = [0; 600];
+    let mut read = [0; 6000];
     source.check_unchanged().unwrap();
     source.read_at(&mut read, 0).unwrap();
     assert_eq!(read, *contents[0]);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::part::Part;
-use super::{FileStore, KeepError, KeptFile};
+use super::{DISK_BLOCK_BYTES, FileStore, KeepError, KeptFile, on_disk};
 use crate::chat::{FileHash, FileName, FileOffer};
 use crate::files::{FileError, NewFile};
 
@@ -35,12 +35,15 @@ impl FileStore {
 
     /// The largest file that is kept.
     pub fn size_bytes_max(&self) -> u64 {
-        self.limits.file_bytes_max.min(self.limits.total_bytes)
+        let total_bytes = self.limits.total_bytes;
+        let in_blocks_bytes = total_bytes - total_bytes % DISK_BLOCK_BYTES;
+        self.limits.file_bytes_max.min(in_blocks_bytes)
     }
 
     pub(super) fn uploaded_bytes(&self) -> u64 {
         let uploads = self.uploads.iter().filter_map(Weak::upgrade);
-        uploads.map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+        let uploads = uploads.map(|bytes| on_disk(bytes.load(Ordering::Relaxed)));
+        uploads.sum()
     }
 
     /// Keeps a file that has come whole. One that is here already is not kept twice.
