@@ -287,8 +287,7 @@ impl History {
         now: Timestamp,
         read: impl Fn(FileHash) -> Option<Option<MessageText>>,
     ) -> Result<(Vec<Found>, Option<u64>), ReadError> {
-        self.inner.queue.push(Item::Index);
-        self.inner.queue.flush();
+        self.inner.queue.index();
         let unread = lock(&self.inner.searcher).unread_files(FILES_READ_MAX)?;
         for (number, hash) in unread {
             if let Some(text) = read(hash) {

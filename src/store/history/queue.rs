@@ -84,9 +84,10 @@ struct State {
     /// Somebody waits for what is queued.
     is_urgent: bool,
     is_closed: bool,
-    /// Batches that the writer has taken, and that it has written.
+    /// Batches that the writer has taken, that it has written, and after which it has indexed all words too.
     taken: u64,
-    done: u64,
+    written: u64,
+    indexed: u64,
 }
 
 impl Queue {
@@ -114,13 +115,23 @@ impl Queue {
 
     /// Waits until all that was pushed before is written, or will never be.
     pub(super) fn flush(&self) {
+        self.wait_for(|state| state.written);
+    }
+
+    /// The same until all words are indexed too, which takes far longer: only who searches waits for it.
+    pub(super) fn index(&self) {
+        self.push(Item::Index);
+        self.wait_for(|state| state.indexed);
+    }
+
+    fn wait_for(&self, batches_done: impl Fn(&State) -> u64) {
         let mut state = self.state();
         let target = state.taken + u64::from(!state.items.is_empty());
         if !state.items.is_empty() {
             state.is_urgent = true;
             self.filled.notify_one();
         }
-        while state.done < target && !state.is_closed {
+        while batches_done(&state) < target && !state.is_closed {
             let waited = self.written.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
@@ -159,14 +170,51 @@ impl Queue {
         }
     }
 
-    /// The last batch that was taken is written.
-    pub(super) fn done(&self) {
+    /// The last batch that was taken is written. Whoever waits for the index goes on waiting, unless `is_indexed`.
+    pub(super) fn done(&self, is_indexed: bool) {
         let mut state = self.state();
-        state.done = state.taken;
+        state.written = state.taken;
+        if is_indexed {
+            state.indexed = state.taken;
+        }
         self.written.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// Far longer than anything takes here.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn who_reads_does_not_wait_for_the_index_and_who_searches_does() {
+        let queue = Arc::new(Queue::default());
+        let (done, which) = mpsc::channel();
+        let waiting = |name: &'static str, wait: fn(&Queue)| {
+            let (queue, done) = (Arc::clone(&queue), done.clone());
+            thread::spawn(move || {
+                wait(&queue);
+                done.send(name).unwrap();
+            });
+        };
+        waiting("search", Queue::index);
+        let batch = queue.take(PATIENCE);
+        assert!(matches!(batch.items[..], [Item::Index]));
+        waiting("read", Queue::flush);
+        queue.done(false);
+        assert_eq!(which.recv_timeout(PATIENCE), Ok("read"));
+        assert!(which.try_recv().is_err());
+        queue.done(true);
+        assert_eq!(which.recv_timeout(PATIENCE), Ok("search"));
     }
 }

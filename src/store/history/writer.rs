@@ -195,9 +195,7 @@ impl Writer {
             }
             self.complain();
             is_searched &= !self.is_indexed();
-            if !is_searched {
-                queue.done();
-            }
+            queue.done(!is_searched);
             if batch.is_last {
                 return;
             }
