@@ -171,6 +171,15 @@ impl Hub {
         (seat.via == Via::Hosted).then_some(&seat.room)
     }
 
+    /// The server cannot take part for this client in this room: so it is not there. False if it was not anyway.
+    pub fn not_hosted(&mut self, id: ClientId, room: &RoomName) -> bool {
+        let was_there = self.hosted_in(id) == Some(room);
+        if was_there {
+            self.leave_seat(id);
+        }
+        was_there
+    }
+
     /// Who is in the lobby. Who is in another room the server's seat there knows, if it is asked by somebody whom it
     /// takes part for.
     pub(super) fn members_of(&self, id: ClientId, room: &RoomName) -> Result<Done, Refusal> {

@@ -194,6 +194,13 @@ impl HubTask {
                     ..Outcome::new(None, Ok(Reply::Done))
                 })
             }
+            Job::NotHosted(client, room) => {
+                // Where it was taken in meanwhile after all, both are to say the same.
+                if self.hub.not_hosted(client, &room) {
+                    self.bridge.leave(client, Some(room));
+                }
+                None
+            }
             Job::Overheard(Overheard { room, message }) => {
                 let told = self.hub.overheard(&room, &message.from, &message.text);
                 Some(Outcome {
@@ -588,7 +595,9 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::chat::Dialect;
+    use crate::chat::{Dialect, MemberLimit};
+    use crate::control::RefusalCode;
+    use crate::server::bridge::SEATS_MAX;
     use crate::server::outbox::{OutboxReader, Outgoing, outbox};
     use crate::server::rendered::Form;
     use crate::{directory, hub};
@@ -602,7 +611,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(folder.path()).unwrap();
         let directory = Directory::new(directory::Config {
-            rooms_max: 100,
+            rooms_max: 1000,
             port_picked: 12000,
             seed: 1,
         });
@@ -612,7 +621,9 @@ mod tests {
             history: None,
             files: Files::spawn(None, &Shutdown::default()),
         };
-        let (handle, _owners) = spawn(hub, directory, stores, None, Shutdown::default());
+        // Seats are on no interface, and so without sockets.
+        let interface = Some("no such interface".to_owned());
+        let (handle, _owners) = spawn(hub, directory, stores, interface, Shutdown::default());
         Running {
             handle,
             _folder: folder,
@@ -637,11 +648,20 @@ mod tests {
         }
 
         async fn make(&self, name: &str) -> Result<Reply, Refusal> {
+            self.make_room(name, Dialect::Plain, None).await
+        }
+
+        async fn make_room(
+            &self,
+            name: &str,
+            dialect: Dialect,
+            limit: Option<i64>,
+        ) -> Result<Reply, Refusal> {
             let new = NewRoom {
                 name: name.parse().unwrap(),
                 address: None,
-                dialect: Dialect::Plain,
-                limit: None,
+                dialect,
+                limit: limit.map(|limit| MemberLimit::new(limit).unwrap()),
                 topic: None,
                 history: None,
             };
@@ -652,29 +672,49 @@ mod tests {
             self.send(|answer| Job::Show { form, answer }).await
         }
 
-        /// A client in the lobby, and what it is sent.
-        async fn in_lobby(&self, client: u64, name: &str) -> OutboxReader {
+        /// A connection of this client, which goes on from that of another, if given.
+        async fn connected(&self, client: u64, resumed: Option<u64>) -> OutboxReader {
             let (outbox, reader) = outbox(None);
             let hello = |answer| Job::Hello {
                 by: caller(client),
                 outbox: Some(outbox),
-                token: Token::from_random(u128::from(client).to_be_bytes()),
-                resume: None,
+                token: token(client),
+                resume: resumed.map(token),
                 answer,
             };
             self.send(hello).await.unwrap();
+            reader
+        }
+
+        /// A client that is online, and what it is sent.
+        async fn online(&self, client: u64, name: &str) -> OutboxReader {
+            let reader = self.connected(client, None).await;
             let name = Request::Name(name.parse().unwrap());
             self.ask(client, name).await.unwrap();
+            reader
+        }
+
+        async fn enter(&self, client: u64, room: &str, via: Via) -> Result<Reply, Refusal> {
             let enter = Request::Enter {
-                room: RoomName::lobby(),
-                via: crate::control::Via::Relay,
+                room: room.parse().unwrap(),
+                via,
                 member: None,
                 interface: None,
                 name: None,
             };
-            self.ask(client, enter).await.unwrap();
+            self.ask(client, enter).await
+        }
+
+        /// A client in the lobby, and what it is sent.
+        async fn in_lobby(&self, client: u64, name: &str) -> OutboxReader {
+            let reader = self.online(client, name).await;
+            self.enter(client, "lobby", Via::Relay).await.unwrap();
             reader
         }
+    }
+
+    fn token(client: u64) -> Token {
+        Token::from_random(u128::from(client).to_be_bytes())
     }
 
     fn caller(client: u64) -> Caller {
@@ -733,6 +773,51 @@ mod tests {
             last
         });
         assert_eq!(last[0].as_ptr(), last[1].as_ptr());
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_hosted_is_not_in_the_room() {
+        let running = running();
+        let mut readers = Vec::new();
+        for number in 0..SEATS_MAX as u64 {
+            let (client, room) = (100 + number, format!("r{number}"));
+            running.make(&room).await.unwrap();
+            readers.push(running.online(client, &format!("p{number}")).await);
+            running.enter(client, &room, Via::Hosted).await.unwrap();
+        }
+        running
+            .make_room("small", Dialect::Plain, Some(1))
+            .await
+            .unwrap();
+        let _ann = running.online(1, "Ann").await;
+        let _bob = running.online(2, "Bob").await;
+        let refused = running.enter(1, "small", Via::Hosted).await;
+        assert_eq!(refused.unwrap_err().code, RefusalCode::NoRelay);
+        // There is a place for somebody else, who only gets no way into the room from the server.
+        let refused = running.enter(2, "small", Via::Multicast).await;
+        assert_eq!(refused.unwrap_err().code, RefusalCode::NoRelay);
+    }
+
+    #[tokio::test]
+    async fn who_becomes_hosted_is_told_as_which_member() {
+        let running = running();
+        running
+            .make_room("lab", Dialect::Reliable, None)
+            .await
+            .unwrap();
+        let _ann = running.online(1, "Ann").await;
+        let told = async |client, via| match running.enter(client, "lab", via).await {
+            Ok(Reply::Entered { member, .. }) => member.is_some(),
+            other => panic!("{other:?}"),
+        };
+        assert!(!told(1, Via::Relay).await);
+        assert!(told(1, Via::Hosted).await);
+        // Who is hosted already stays the same one, also over another connection.
+        assert!(!told(1, Via::Hosted).await);
+        let _again = running.connected(2, Some(1)).await;
+        assert!(!told(2, Via::Hosted).await);
+        assert!(!told(2, Via::Relay).await);
+        assert!(told(2, Via::Hosted).await);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::bridge::Overheard;
 use super::outbox::Outbox;
 use super::rendered::Form;
-use crate::chat::{AvatarId, UserName};
+use crate::chat::{AvatarId, RoomName, UserName};
 use crate::control::{Refusal, Reply, Request, Token};
 use crate::hub::ClientId;
 
@@ -54,6 +54,8 @@ pub(super) enum Job {
     Gone(ClientId),
     /// Those who watch are to be told what changed.
     Tick,
+    /// The server has no seat for this client in a room where it was to take part in its place.
+    NotHosted(ClientId, RoomName),
     /// The server's seat in a room has heard a line.
     Overheard(Overheard),
 }

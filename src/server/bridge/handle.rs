@@ -14,7 +14,7 @@ use crate::server::job::Answer;
 use crate::server::outbox::{LetGo, Outbox};
 
 /// Commands that wait, for all rooms or for one. What finds no room is a datagram that is lost, or a client
-/// that is told to try again.
+/// that is told to try again; with who comes and goes the hub waits.
 pub(super) const COMMANDS_WAITING_MAX: usize = 1024;
 
 /// Pieces of datagrams among them: at most 4 MiB. Commands always find room behind them.
@@ -135,18 +135,18 @@ impl Bridge {
         guest: Guest,
         answer: Answer,
     ) {
-        let command = Command::Enter(client, id, Box::new(room), Box::new(guest), answer);
-        if let Err(full) = self.commands.try_send(command)
-            && let Command::Enter(.., answer) = full.into_inner()
-        {
-            let _ = answer.send(Err(BridgeError::Busy.into()));
-        }
+        self.tell(Command::Enter(
+            client,
+            id,
+            Box::new(room),
+            Box::new(guest),
+            answer,
+        ));
     }
 
     /// A client is not in this room any more; or in none, as it is gone.
     pub(in crate::server) fn leave(&self, client: ClientId, room: Option<RoomName>) {
-        // Where this finds no room, the seat notices when the connection ends.
-        let _ = self.commands.try_send(Command::Leave(client, room));
+        self.tell(Command::Leave(client, room));
     }
 
     /// Datagrams of a client for the room that it is in.
@@ -174,19 +174,24 @@ impl Bridge {
 
     /// Somebody whom we take part for is called this now.
     pub(in crate::server) fn rename(&self, client: ClientId, name: UserName) {
-        let _ = self.commands.try_send(Command::Rename(client, name));
+        self.tell(Command::Rename(client, name));
     }
 
     /// Somebody whom we take part for is back on another connection.
     pub(in crate::server) fn move_hosted(&self, before: ClientId, after: ClientId, outbox: Outbox) {
-        // Where this finds no room, the seat notices that the connection before has ended.
-        let command = Command::Move(before, after, outbox);
-        let _ = self.commands.try_send(command);
+        self.tell(Command::Move(before, after, outbox));
     }
 
     /// These rooms have followers; others have none.
     pub(in crate::server) fn follow(&self, rooms: Vec<(RoomId, Room)>) {
-        let _ = self.commands.try_send(Command::Follow(rooms));
+        self.tell(Command::Follow(rooms));
+    }
+
+    /// What must not get lost, or seats would be held for nobody. The hub's thread may wait, as the owner of the seats
+    /// never waits for it.
+    fn tell(&self, command: Command) {
+        // Without an owner the server ends.
+        let _ = self.commands.blocking_send(command);
     }
 
     /// How far our seat in a room has heard its members; none without a seat.
@@ -205,4 +210,27 @@ impl Bridge {
 /// A piece that finds no room is lost, as on any network.
 pub(super) fn has_room_for_piece<T>(commands: &mpsc::Sender<T>) -> bool {
     COMMANDS_WAITING_MAX - commands.capacity() < PIECES_WAITING_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn that_somebody_leaves_is_never_lost() {
+        // Which of the two threads comes first is not told.
+        for _ in 0..100 {
+            let (commands, mut received) = mpsc::channel(1);
+            let full = Command::Follow(Vec::new());
+            assert!(commands.try_send(full).is_ok());
+            let bridge = Bridge { commands };
+            let leaving = thread::spawn(move || bridge.leave(ClientId(7), None));
+            assert!(matches!(received.blocking_recv(), Some(Command::Follow(_))));
+            let next = received.blocking_recv();
+            assert!(matches!(next, Some(Command::Leave(ClientId(7), None))));
+            leaving.join().unwrap();
+        }
+    }
 }

@@ -115,7 +115,8 @@ struct Seat {
     to_room: mpsc::Sender<ToRoom>,
     task: JoinHandle<()>,
     member: Option<u64>,
-    guests: BTreeSet<ClientId>,
+    /// And whether we take part in their place.
+    guests: BTreeMap<ClientId, bool>,
     is_followed: bool,
     /// Nobody else is heard there.
     is_alone: Arc<AtomicBool>,
@@ -145,13 +146,17 @@ impl BridgeTask {
             let Some(command) = command else { break };
             match command {
                 Command::Enter(client, id, room, guest, answer) => {
-                    // Whoever asked may be gone.
-                    let entered = self.enter(client, (id, *room), *guest);
-                    let entered = entered.map(|(bridge, member)| Reply::Entered {
-                        bridge: bridge.map(SessionId),
-                        member: member.map(SessionId),
-                    });
-                    let _ = answer.send(entered.map_err(Refusal::from));
+                    let hosted_in = guest.is_hosted.then(|| room.name.clone());
+                    match self.enter(client, (id, *room), *guest) {
+                        Ok((bridge, member)) => {
+                            // Whoever asked may be gone.
+                            let _ = answer.send(Ok(Reply::Entered {
+                                bridge: bridge.map(SessionId),
+                                member: member.map(SessionId),
+                            }));
+                        }
+                        Err(error) => self.refuse(client, hosted_in, error, answer),
+                    }
                 }
                 Command::Leave(client, room) => self.leave(client, room.as_ref()),
                 Command::Datagrams(client, room, piece) => self.carry(client, &room, piece),
@@ -174,6 +179,24 @@ impl BridgeTask {
         for task in self.left {
             let _ = task.await;
         }
+    }
+
+    /// Whom we cannot take part for is not in the room. The hub is told so before who asked, by a task of its own: the seats
+    /// never wait for the hub.
+    fn refuse(
+        &self,
+        client: ClientId,
+        hosted_in: Option<RoomName>,
+        error: BridgeError,
+        answer: Answer,
+    ) {
+        let jobs = self.jobs.upgrade();
+        tokio::spawn(async move {
+            if let (Some(room), Some(jobs)) = (hosted_in, jobs) {
+                let _ = jobs.send(Job::NotHosted(client, room)).await;
+            }
+            let _ = answer.send(Err(Refusal::from(error)));
+        });
     }
 
     fn carry(&self, client: ClientId, room: &RoomName, piece: Bytes) {
@@ -208,8 +231,8 @@ impl BridgeTask {
             return;
         };
         if let Some(seat) = self.seats.get_mut(&place) {
-            seat.guests.remove(&before);
-            seat.guests.insert(after);
+            let is_hosted = seat.guests.remove(&before).unwrap_or(false);
+            seat.guests.insert(after, is_hosted);
             let _ = seat.to_room.try_send(ToRoom::Move(before, after, outbox));
         }
         self.at.insert(after, place);
@@ -218,39 +241,38 @@ impl BridgeTask {
     fn tell_positions(&self, client: ClientId, room: RoomId, answer: oneshot::Sender<HeardSoFar>) {
         let seat = self.seats.iter().find(|((id, _), _)| *id == room);
         if let Some((_, seat)) = seat {
-            let is_guest = seat.guests.contains(&client);
+            let is_guest = seat.guests.contains_key(&client);
             // Where it finds no room, who asked is told of none.
             let _ = seat.to_room.try_send(ToRoom::Positions(is_guest, answer));
         }
     }
 
+    /// The hub has taken the client out of the room before, so it leaves that also where this one is refused.
     fn enter(&mut self, client: ClientId, room: (RoomId, Room), guest: Guest) -> Entered {
         let place = place_of(&room);
-        let was_there = self.at.get(&client) == Some(&place);
-        if !was_there {
+        if self.at.get(&client) != Some(&place) {
             self.leave(client, None);
         }
         let interface = self.interface_of(guest.local, guest.interface);
-        let dialect = room.1.dialect;
-        let seat = self.seat(room)?;
-        let mut hosted = None;
-        let to_room = match (guest.is_hosted, dialect) {
-            (false, _) => ToRoom::Enter(client, guest, interface),
-            (true, Dialect::Plain) => ToRoom::Host(client, guest, None, interface),
-            (true, Dialect::Reliable) => {
-                let member = new_member().map_err(|_| BridgeError::Busy)?;
-                // Who is hosted already stays the same one.
-                hosted = (!was_there).then_some(member);
-                ToRoom::Host(client, guest, Some(member), interface)
-            }
+        let is_hosted = guest.is_hosted;
+        let member = match (is_hosted, room.1.dialect) {
+            (true, Dialect::Reliable) => Some(new_member().map_err(|_| BridgeError::Busy)?),
+            _ => None,
         };
-        seat.guests.insert(client);
-        seat.lingers_since = None;
+        let seat = self.seat(room)?;
+        let to_room = match is_hosted {
+            false => ToRoom::Enter(client, guest, interface),
+            true => ToRoom::Host(client, guest, member, interface),
+        };
+        // One that was just taken has room.
         let entered = seat.to_room.try_send(to_room);
-        let member = seat.member;
+        entered.map_err(|_| BridgeError::Busy)?;
+        // Who is hosted already stays the same one.
+        let was_hosted = seat.guests.insert(client, is_hosted) == Some(true);
+        seat.lingers_since = None;
+        let entered = (seat.member, member.filter(|_| !was_hosted));
         self.at.insert(client, place);
-        let seats = entered.map(|()| (member, hosted));
-        seats.map_err(|_| BridgeError::Busy)
+        Ok(entered)
     }
 
     fn leave(&mut self, client: ClientId, room: Option<&RoomName>) {
@@ -364,7 +386,7 @@ impl BridgeTask {
                 to_room,
                 member: bridge.member(),
                 task: tokio::spawn(bridge.run(commands, pieces)),
-                guests: BTreeSet::new(),
+                guests: BTreeMap::new(),
                 is_followed: false,
                 is_alone,
                 lingers_since: None,
