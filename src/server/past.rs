@@ -19,6 +19,9 @@ use crate::store::{Change, History, KeptRoom, LOBBY, NewEntry, ReadError};
 /// who comes now.
 const POSITIONS_AGE_MAX: SignedDuration = SignedDuration::from_secs(120);
 
+/// What the server heard since the positions were asked for, and so long before, may be of somebody who came only then.
+const ASKED_MARGIN: SignedDuration = SignedDuration::from_secs(1);
+
 /// Numbers of the lobby that are left out when a server starts: one that was killed may have given out so many that
 /// its history does not have.
 const LOBBY_NUMBERS_LEFT_OUT: u64 = 65_536;
@@ -137,6 +140,8 @@ async fn page(
     query: HistoryQuery,
 ) -> Result<Reply, Refusal> {
     let id = find(&history, &room)?;
+    let asked = Timestamp::now().checked_sub(ASKED_MARGIN);
+    let asked = asked.unwrap_or(Timestamp::MIN);
     // First how far our seat has heard the others: all of that is kept when the page is read after it.
     let heard = match id {
         LOBBY => None,
@@ -154,7 +159,7 @@ async fn page(
     positions.extend(history.positions(id, since));
     let page = blocking(move || history.read(id, &query, now)).await?;
     Ok(Reply::History(HistoryPage {
-        positions: highest(positions, &page.entries),
+        positions: highest(positions, &page.entries, asked),
         entries: page.entries,
         before: page.before,
         kept: page.kept,
@@ -174,17 +179,26 @@ fn after(record: RecordId) -> Position {
     }
 }
 
-/// One position for each origin, and none before what the page has of it.
-fn highest(positions: Vec<Position>, entries: &[HistoryEntry]) -> Vec<Position> {
+/// One position for each origin, and none before what the page has of it. `asked` is when the positions were asked for.
+fn highest(
+    positions: Vec<Position>,
+    entries: &[HistoryEntry],
+    asked: Timestamp,
+) -> Vec<Position> {
     let mut highest = BTreeMap::new();
     for Position { origin, next } in positions {
         let known: &mut u64 = highest.entry(origin).or_insert(next);
         *known = next.max(*known);
     }
-    for record in entries.iter().filter_map(|entry| entry.record) {
-        // Of others nobody has anything any more.
-        if let Some(known) = highest.get_mut(&record.origin) {
-            *known = after(record).next.max(*known);
+    for entry in entries {
+        let Some(record) = entry.record else {
+            continue;
+        };
+        let Position { origin, next } = after(record);
+        // Of who is not known and was not heard just now nobody has anything any more.
+        if entry.heard_at >= asked || highest.contains_key(&origin) {
+            let known = highest.entry(origin).or_insert(next);
+            *known = next.max(*known);
         }
     }
     let positions = highest.into_iter();
@@ -226,5 +240,47 @@ async fn blocking<T: Send + 'static>(
             RefusalCode::ServerStopping,
             "the server is shutting down: this was not done",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(origin: u64, sequence: u64, heard_at: Timestamp) -> HistoryEntry {
+        HistoryEntry {
+            number: sequence,
+            said_at: heard_at,
+            heard_at,
+            from: "Ana".to_owned(),
+            what: Happening::Joined,
+            record: Some(RecordId {
+                origin: SessionId(origin),
+                sequence,
+            }),
+        }
+    }
+
+    fn position(origin: u64, next: u64) -> Position {
+        Position {
+            origin: SessionId(origin),
+            next,
+        }
+    }
+
+    #[test]
+    fn whoever_a_page_has_heard_goes_on_after_it() {
+        let asked: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
+        let before = asked - SignedDuration::from_secs(600);
+        let entries = [
+            entry(1, 8, before),
+            entry(2, 3, before),
+            // Who came and spoke after the positions were taken.
+            entry(3, 1, asked),
+            entry(3, 2, asked),
+        ];
+        let positions = vec![position(1, 5), position(1, 4), position(4, 7)];
+        let found = highest(positions, &entries, asked);
+        assert_eq!(found, [position(1, 9), position(3, 3), position(4, 7)]);
     }
 }
