@@ -401,7 +401,8 @@ pub struct FoundPart {
     pub received_bytes: u64,
 }
 
-/// What is on its way in a folder. Removes what nobody has gone on with for this long.
+/// What is on its way in a folder, first that with which nobody has gone on for longest. Removes what nobody has gone on
+/// with for this long.
 ///
 /// # Errors
 /// The folder cannot be read. One that is not there has none.
@@ -422,19 +423,22 @@ pub fn parts_in(folder: &Path, idle_max: Duration) -> Result<Vec<FoundPart>, Fil
         let Ok(Some(file)) = take(&path) else {
             continue;
         };
-        let idle = file.metadata().and_then(|metadata| metadata.modified());
-        let idle = idle.ok().and_then(|at| at.elapsed().ok());
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        let modified = modified.ok();
+        let idle = modified.and_then(|at| at.elapsed().ok());
         if idle.is_some_and(|idle| idle >= idle_max) {
             let _ = fs::remove_file(&path);
         } else if let Ok(Some((offer, layout, map))) = trailer::read(&file) {
-            parts.push(FoundPart {
+            let found = FoundPart {
                 offer,
                 block_bytes: layout.block_bytes,
                 received_bytes: received(layout, &map),
-            });
+            };
+            parts.push((modified, found));
         }
     }
-    Ok(parts)
+    parts.sort_by_key(|(modified, _)| *modified);
+    Ok(parts.into_iter().map(|(_, found)| found).collect())
 }
 
 #[cfg(test)]

@@ -53,10 +53,7 @@ impl FileStore {
         let received_bytes = part.received_bytes();
         let offer = part.offer().clone();
         if received_bytes > 0 {
-            let asleep = Part::Asleep {
-                offer,
-                received_bytes,
-            };
+            let asleep = Part::just_asleep(offer, received_bytes);
             self.parts.insert(part.offer().hash, asleep);
             return;
         }
@@ -73,10 +70,7 @@ impl FileStore {
         if let Some(Part::Lent { .. }) = self.parts.get(&hash)
             && let Some(lent) = self.parts.remove(&hash)
         {
-            let asleep = Part::Asleep {
-                offer: offer.clone(),
-                received_bytes: lent.received_bytes(),
-            };
+            let asleep = Part::just_asleep(offer.clone(), lent.received_bytes());
             self.parts.insert(hash, asleep);
         }
     }

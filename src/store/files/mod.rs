@@ -138,16 +138,10 @@ impl FileStore {
         };
         remove_new_files(&folder).map_err(unusable)?;
         let found = parts_in(&folder, PART_IDLE_MAX).map_err(unusable)?;
+        // They come in the order of their age, and stay so.
         let parts = found.into_iter().map(|found| {
-            let (offer, received_bytes) = (found.offer, found.received_bytes);
-            let hash = offer.hash;
-            (
-                hash,
-                Part::Asleep {
-                    offer,
-                    received_bytes,
-                },
-            )
+            let hash = found.offer.hash;
+            (hash, Part::just_asleep(found.offer, found.received_bytes))
         });
         let mut store = Self {
             folder,
@@ -438,9 +432,13 @@ impl FileStore {
         parts.map(Part::taken_bytes).sum()
     }
 
+    /// The part with which nobody went on for longest.
     fn first_asleep(&self) -> Option<FileHash> {
-        let mut parts = self.parts.iter();
-        parts.find_map(|(hash, part)| part.is_asleep().then_some(*hash))
+        let asleep = self.parts.iter().filter_map(|(hash, part)| match part {
+            Part::Asleep { touched, .. } => Some((*touched, *hash)),
+            Part::Here { .. } | Part::Lent { .. } => None,
+        });
+        asleep.min().map(|(_, hash)| hash)
     }
 
     /// Removes what was not used for longest; false if nothing is kept.
@@ -499,10 +497,7 @@ impl FileStore {
         let is_damaged = matches!(error, KeepError::File(FileError::WrongHash(_)));
         if !is_damaged && !self.kept.contains_key(&offer.hash) {
             let (hash, received_bytes) = (offer.hash, offer.size_bytes);
-            let asleep = Part::Asleep {
-                offer,
-                received_bytes,
-            };
+            let asleep = Part::just_asleep(offer, received_bytes);
             self.parts.insert(hash, asleep);
         }
     }

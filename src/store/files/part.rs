@@ -14,6 +14,8 @@ pub(super) enum Part {
     Asleep {
         offer: FileOffer,
         received_bytes: u64,
+        /// When somebody did last.
+        touched: Instant,
     },
     /// Pieces come.
     Here {
@@ -28,20 +30,30 @@ pub(super) enum Part {
 }
 
 impl Part {
+    /// One with which somebody went on until now.
+    pub(super) fn just_asleep(offer: FileOffer, received_bytes: u64) -> Self {
+        Self::Asleep {
+            offer,
+            received_bytes,
+            touched: Instant::now(),
+        }
+    }
+
     pub(super) fn is_asleep(&self) -> bool {
         matches!(self, Self::Asleep { .. })
     }
 
     /// What it is when it is closed; none where somebody else has it.
     pub(super) fn asleep(&self) -> Option<Self> {
-        let offer = match self {
-            Self::Asleep { offer, .. } => offer,
-            Self::Here { part, .. } => part.offer(),
+        let (offer, touched) = match self {
+            Self::Asleep { offer, touched, .. } => (offer, *touched),
+            Self::Here { part, touched } => (part.offer(), *touched),
             Self::Lent { .. } => return None,
         };
         Some(Self::Asleep {
             offer: offer.clone(),
             received_bytes: self.received_bytes(),
+            touched,
         })
     }
 

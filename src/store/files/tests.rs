@@ -232,6 +232,48 @@ fn tiny_files_take_as_much_as_they_do_on_the_disk() {
 }
 
 #[test]
+fn the_part_with_which_nobody_went_on_for_longest_makes_room() {
+    let data = tempfile::tempdir().unwrap();
+    let contents: Vec<_> = (0..3).map(|seed| content(seed, 6000)).collect();
+    let limits = |blocks| KeepLimits {
+        total_bytes: blocks * DISK_BLOCK_BYTES,
+        ..LIMITS
+    };
+    // The first in the order of hashes is the last with which somebody went on.
+    let mut offers: Vec<_> = contents.iter().map(|content| offer("a", content)).collect();
+    offers.sort_by_key(|offer| std::cmp::Reverse(offer.hash));
+    let content_of = |offer: &FileOffer| {
+        let is_it = |content: &&Vec<u8>| blake3::hash(content).as_bytes() == &offer.hash.0;
+        contents.iter().find(is_it).unwrap()
+    };
+    let mut store = FileStore::open(data.path(), limits(4), PIECE).unwrap();
+    let mut begin = |store: &mut FileStore, at: usize| {
+        let content = content_of(&offers[at]);
+        store.write(&offers[at], 0, &content[..100]).unwrap();
+        store.parts.get_mut(&offers[at].hash).unwrap().let_rest();
+        store.rest();
+    };
+    (0..3).for_each(|at| begin(&mut store, at));
+    let there = |store: &FileStore| {
+        let is_there = |at: usize| store.parts.contains_key(&offers[at].hash);
+        [0, 1, 2].map(is_there)
+    };
+    put(&mut store, "b", &content(9, 6000)).unwrap();
+    assert_eq!(there(&store), [false, true, true]);
+    drop(store);
+    // Also after a restart, by the times of the files: now the second is the last.
+    let hour = Duration::from_secs(3600);
+    for (at, age) in [(1, hour), (2, 2 * hour)] {
+        let name = &offers[at].hash.to_string()[..32];
+        let part = data.path().join(FOLDER).join(format!(".{name}.crds-part"));
+        let part = File::options().write(true).open(part).unwrap();
+        part.set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
+    let store = FileStore::open(data.path(), limits(1), PIECE).unwrap();
+    assert_eq!(there(&store), [false, true, false]);
+}
+
+#[test]
 fn there_are_not_more_files_than_may_be() {
     let data = tempfile::tempdir().unwrap();
     let limits = KeepLimits {
