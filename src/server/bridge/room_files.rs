@@ -42,6 +42,9 @@ const REMEMBERED_MAX: usize = 1024;
 /// A file that did not come, or found no space, is tried again when it is offered again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
+/// The same for a file that a relayed guest has announced and that cannot be sent: it may be on its way here.
+const SENT_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// The same for a file that cannot be kept unless the server is told otherwise.
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
 
@@ -101,10 +104,10 @@ impl HeardOffer {
 #[derive(Debug)]
 pub(super) enum Ended {
     Keeping(Box<HeardOffer>, Result<(), NotKept>),
-    Sending(FileHash),
+    Sending(Box<HeardOffer>, Result<(), String>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Wanted {
     Keep,
     Send,
@@ -120,7 +123,7 @@ pub(super) struct RoomFiles {
     waiting: VecDeque<(Wanted, HeardOffer)>,
     keeping: BTreeMap<FileHash, Keeping>,
     sending: BTreeSet<FileHash>,
-    remembered: BTreeMap<FileHash, Remembered>,
+    remembered: BTreeMap<(Wanted, FileHash), Remembered>,
     /// It was told that no files are kept here.
     told_off: bool,
     /// Where tasks tell that they are done.
@@ -136,7 +139,7 @@ struct Keeping {
     withdrawn: CancellationToken,
 }
 
-/// A file that was not kept.
+/// A file that was not kept, or not sent.
 struct Remembered {
     again_at: Instant,
     /// The log says why.
@@ -179,18 +182,16 @@ impl RoomFiles {
         };
         let is_under_way = match wanted {
             Wanted::Send => self.sending.contains(&hash),
-            Wanted::Keep => {
-                let is_too_early = |of: &Remembered| now < of.again_at;
-                let remembered = self.remembered.get(&hash);
-                self.keeping.contains_key(&hash) || remembered.is_some_and(is_too_early)
-            }
+            Wanted::Keep => self.keeping.contains_key(&hash),
         };
+        let remembered = self.remembered.get(&(wanted, hash));
+        let is_too_early = remembered.is_some_and(|of| now < of.again_at);
         let of_member = |(_, other): &&(Wanted, HeardOffer)| other.origin == heard.origin;
         let of_member = self.waiting.iter().filter(of_member).count();
         let is_full = self.waiting.len() >= WAITING_MAX || of_member >= WAITING_MAX_MEMBER;
         let mut waiting = self.waiting.iter();
         let is_waiting = waiting.any(|(what, other)| *what == wanted && other.hash() == hash);
-        if is_under_way || is_waiting || is_full {
+        if is_under_way || is_too_early || is_waiting || is_full {
             return;
         }
         self.waiting.push_back((wanted, heard));
@@ -298,47 +299,65 @@ impl RoomFiles {
         };
         let ends = self.ends.clone();
         tokio::spawn(async move {
-            task.run().await;
+            let sent = task.run().await;
             drop(place);
-            let _ = ends.send(Ended::Sending(hash)).await;
+            let _ = ends.send(Ended::Sending(Box::new(task.heard), sent)).await;
         });
     }
 
     /// A task is done.
     pub(super) fn end(&mut self, ended: Ended) {
-        let (heard, kept) = match ended {
-            Ended::Keeping(heard, kept) => (heard, kept),
-            Ended::Sending(hash) => {
-                self.sending.remove(&hash);
-                return;
+        match ended {
+            Ended::Keeping(heard, kept) => {
+                self.keeping.remove(&heard.hash());
+                let (wait, why) = match kept {
+                    Ok(()) | Err(NotKept::Gone) => (AGAIN_AFTER, None),
+                    Err(NotKept::Later(why)) => (AGAIN_AFTER, Some(why)),
+                    Err(NotKept::Refused(why)) => (REFUSED_FOR, Some(why)),
+                };
+                self.remember(Wanted::Keep, &heard, wait, why);
             }
-        };
-        self.keeping.remove(&heard.hash());
-        let wait = match &kept {
-            Ok(()) | Err(NotKept::Gone | NotKept::Later(_)) => AGAIN_AFTER,
-            Err(NotKept::Refused(_)) => REFUSED_FOR,
-        };
-        let mut is_told = self
-            .remembered
-            .get(&heard.hash())
-            .is_some_and(|of| of.is_told);
-        if let Err(NotKept::Later(reason) | NotKept::Refused(reason)) = kept
+            Ended::Sending(heard, sent) => {
+                self.sending.remove(&heard.hash());
+                if let Err(why) = sent {
+                    self.remember(Wanted::Send, &heard, SENT_AGAIN_AFTER, Some(why));
+                }
+            }
+        }
+    }
+
+    /// For so long the file is left alone. Why is told once.
+    fn remember(
+        &mut self,
+        wanted: Wanted,
+        heard: &HeardOffer,
+        wait: Duration,
+        why: Option<String>,
+    ) {
+        let key = (wanted, heard.hash());
+        let mut is_told = self.remembered.get(&key).is_some_and(|of| of.is_told);
+        if let Some(why) = why
             && !std::mem::replace(&mut is_told, true)
         {
             let (file, from) = (heard.described(), heard.from());
-            self.log
-                .say(format_args!("does not keep {file} of {from}: {reason}"));
+            match wanted {
+                Wanted::Keep => {
+                    self.log
+                        .say(format_args!("does not keep {file} of {from}: {why}"));
+                }
+                Wanted::Send => {
+                    self.log
+                        .say(format_args!("does not send {file} for {from}: {why}"));
+                }
+            }
         }
         let again_at = Instant::now() + wait;
-        self.remember(heard.hash(), Remembered { again_at, is_told });
-    }
-
-    fn remember(&mut self, hash: FileHash, what: Remembered) {
-        self.remembered.insert(hash, what);
+        self.remembered
+            .insert(key, Remembered { again_at, is_told });
         if self.remembered.len() > REMEMBERED_MAX {
             let soonest = self.remembered.iter().min_by_key(|(_, of)| of.again_at);
-            let soonest = soonest.map(|(hash, _)| *hash);
-            soonest.and_then(|hash| self.remembered.remove(&hash));
+            let soonest = soonest.map(|(key, _)| *key);
+            soonest.and_then(|key| self.remembered.remove(&key));
         }
     }
 }
@@ -499,6 +518,14 @@ mod tests {
         room.start(&lo(), || 1);
         end_of_one(&mut room).await;
         assert!(room.sending.is_empty());
+        // Announced again it is left alone for some time, and nobody is told why a second time.
+        room.hear(offered.clone(), true);
+        assert!(room.waiting.is_empty());
+        let mut remembered = room.remembered.values_mut();
+        remembered.by_ref().for_each(|of| {
+            assert!(of.is_told);
+            of.again_at = Instant::now();
+        });
         for (piece, bytes) in content.chunks(65_536).enumerate() {
             let (file, bytes) = (offered.offer.file.clone(), bytes.to_vec());
             let written = files.write(file, piece as u64 * 65_536, bytes.into());
@@ -575,7 +602,7 @@ mod tests {
             room.hear(offer.clone(), false);
             room.start(&lo(), || 0);
             end_of_one(&mut room).await;
-            let remembered = &room.remembered[&offer.hash()];
+            let remembered = &room.remembered[&(Wanted::Keep, offer.hash())];
             assert!(remembered.is_told);
             assert!(remembered.again_at > Instant::now() + AGAIN_AFTER);
             room.hear(offer, false);

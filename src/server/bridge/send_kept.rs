@@ -29,17 +29,10 @@ pub(super) struct SendTask {
 }
 
 impl SendTask {
-    /// Until nobody has wanted it for long.
-    pub(super) async fn run(&self) {
+    /// Until nobody has wanted it for long; or why it cannot be sent.
+    pub(super) async fn run(&self) -> Result<(), String> {
         let (file, from) = (self.heard.described(), self.heard.from());
-        let outgoing = match self.start().await {
-            Ok(outgoing) => outgoing,
-            Err(reason) => {
-                self.log
-                    .say(format_args!("does not send {file} for {from}: {reason}"));
-                return;
-            }
-        };
+        let outgoing = self.start().await?;
         self.log.say(format_args!("sends {file} for {from}"));
         tokio::select! {
             () = rest(&outgoing) => {}
@@ -51,6 +44,7 @@ impl SendTask {
             ));
         }
         outgoing.end().await;
+        Ok(())
     }
 
     async fn start(&self) -> Result<Outgoing, String> {
