@@ -247,7 +247,7 @@ fn the_part_with_which_nobody_went_on_for_longest_makes_room() {
         contents.iter().find(is_it).unwrap()
     };
     let mut store = FileStore::open(data.path(), limits(4), PIECE).unwrap();
-    let mut begin = |store: &mut FileStore, at: usize| {
+    let begin = |store: &mut FileStore, at: usize| {
         let content = content_of(&offers[at]);
         store.write(&offers[at], 0, &content[..100]).unwrap();
         store.parts.get_mut(&offers[at].hash).unwrap().let_rest();

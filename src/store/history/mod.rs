@@ -34,6 +34,10 @@ pub const PAGE_ENTRIES_MAX: u32 = 500;
 /// A page ends when its texts have this many bytes: it is one line to a client, and should not hold up others.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 
+/// What is kept of all rooms together, in bytes as entries are reckoned; the file takes about twice as much. However many
+/// rooms there are, a small computer's disk can spare that.
+const TOTAL_BYTES_MAX: u64 = 4 << 30;
+
 /// Files that are read before a search; of more, the newest.
 const FILES_READ_MAX: u32 = 256;
 
@@ -127,6 +131,15 @@ impl History {
         limit: HistoryLimit,
         rooms: impl IntoIterator<Item = KeptRoom>,
     ) -> Result<Self, OpenError> {
+        Self::open_within(folder, limit, TOTAL_BYTES_MAX, rooms)
+    }
+
+    fn open_within(
+        folder: &Path,
+        limit: HistoryLimit,
+        total_bytes_max: u64,
+        rooms: impl IntoIterator<Item = KeptRoom>,
+    ) -> Result<Self, OpenError> {
         let connection = tables::HISTORY.open(folder)?;
         let refused = |source| tables::HISTORY.refused(folder, &source);
         let lobby = KeptRoom {
@@ -140,7 +153,8 @@ impl History {
             .collect();
         let limits = known.iter().map(|(id, known)| (*id, known.limit));
         let talks = Arc::new(Talks::default());
-        let writer = Writer::new(connection, limits.collect(), Arc::clone(&talks));
+        let limits = limits.collect();
+        let writer = Writer::new(connection, limits, total_bytes_max, Arc::clone(&talks));
         let writer = writer.map_err(refused)?;
         for (room, position, at) in writer.positions().map_err(refused)? {
             if let Some(known) = known.get_mut(&room) {

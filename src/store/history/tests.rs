@@ -427,6 +427,26 @@ fn a_room_keeps_as_many_and_as_much_as_its_limit_says() {
 }
 
 #[test]
+fn where_all_rooms_have_too_much_the_largest_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let rooms = [room(ROOM, None), room(OTHER, None)];
+    let server = HistoryLimit::DEFAULT;
+    // Ten short lines.
+    let total_bytes = 10 * 73;
+    let history = History::open_within(folder.path(), server, total_bytes, rooms).unwrap();
+    lines(&history, OTHER, 0..3);
+    for numbers in [0..20, 20..21] {
+        lines(&history, ROOM, numbers);
+        history.flush();
+    }
+    let page = read(&history, &HistoryQuery::default());
+    assert!((5..=7).contains(&page.kept), "{}", page.kept);
+    assert_eq!(texts(&page), numbered(21 - page.kept..21));
+    let quiet = history.read(OTHER, &HistoryQuery::default(), Timestamp::now());
+    assert_eq!(texts(&quiet.unwrap()), numbered(0..3));
+}
+
+#[test]
 fn what_is_too_old_is_not_given_out_and_goes() {
     let (folder, history) = opened(Some("1h"));
     let at = Timestamp::now();

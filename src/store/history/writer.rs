@@ -49,6 +49,8 @@ const PAUSES_MAX: Duration = Duration::from_millis(12);
 pub(super) struct Writer {
     connection: Connection,
     rooms: BTreeMap<RoomId, Room>,
+    /// What is kept of all rooms together.
+    total_bytes_max: u64,
     next_id: u64,
     /// The last entry whose words are indexed. That takes five times as long as keeping them, and so has time until
     /// nothing else is to be done, or somebody searches.
@@ -75,6 +77,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         limits: BTreeMap<RoomId, HistoryLimit>,
+        total_bytes_max: u64,
         talks: Arc<Talks>,
     ) -> Result<Self, rusqlite::Error> {
         let room = |limit| Room {
@@ -120,6 +123,7 @@ impl Writer {
             // Also where the last of those that were indexed is gone.
             next_id: (last.unwrap_or(0).max(indexed) as u64).max(said_last.unwrap_or(0)) + 1,
             rooms,
+            total_bytes_max,
             indexed: indexed as u64,
             swept: None,
             lost: 0,
@@ -283,10 +287,11 @@ impl Writer {
                 };
                 let mut rooms = self.rooms.iter_mut();
                 rooms.try_for_each(|(id, room)| match is_sweep_due || is_full(room) {
-                    true => trim(&transaction, *id, room, now),
+                    true => trim(&transaction, *id, room, room.limit.bytes_max(), now),
                     false => Ok(()),
                 })
             })
+            .and_then(|()| trim_all(&transaction, &mut self.rooms, self.total_bytes_max, now))
             .and_then(|()| match to_index {
                 0 => Ok(()),
                 to_index => {
@@ -478,11 +483,36 @@ fn forget_positions(transaction: &Transaction<'_>, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Lets go the oldest entries of a room, as many as pass its limits.
+/// Where all rooms together have too much, the one with the most lets go its oldest: so it is not the quiet rooms that pay
+/// for a flood.
+fn trim_all(
+    transaction: &Transaction<'_>,
+    rooms: &mut BTreeMap<RoomId, Room>,
+    total_bytes_max: u64,
+    now: Timestamp,
+) -> Result<(), rusqlite::Error> {
+    loop {
+        let total_bytes: u64 = rooms.values().map(|room| room.bytes).sum();
+        let excess_bytes = total_bytes.saturating_sub(total_bytes_max);
+        let largest = rooms.iter_mut().max_by_key(|(_, room)| room.bytes);
+        let Some((id, room)) = largest.filter(|_| excess_bytes > 0) else {
+            return Ok(());
+        };
+        let bytes_max = room.bytes.saturating_sub(excess_bytes);
+        trim(transaction, *id, room, bytes_max, now)?;
+        if room.bytes > bytes_max {
+            // It has nothing left to let go.
+            return Ok(());
+        }
+    }
+}
+
+/// Lets go the oldest entries of a room, as many as pass its limits or this one.
 fn trim(
     transaction: &Transaction<'_>,
     id: RoomId,
     room: &mut Room,
+    bytes_max: u64,
     now: Timestamp,
 ) -> Result<(), rusqlite::Error> {
     let oldest = oldest(room.limit, now).as_millisecond();
@@ -493,7 +523,7 @@ fn trim(
         let mut rows = rows.query([id.0])?;
         while let Some(row) = rows.next()? {
             let is_within = room.entries <= room.limit.entries_max()
-                && room.bytes <= room.limit.bytes_max()
+                && room.bytes <= bytes_max
                 && row.get::<_, i64>(1)? >= oldest;
             if is_within {
                 break;
