@@ -88,8 +88,8 @@ fn framed(speech: Speech, mut text: String) -> String {
     text
 }
 
-/// The owner of the hub ended before it answered.
-fn stopping() -> Refusal {
+/// Who was asked ended before the answer, as the server ends.
+pub(super) fn stopping() -> Refusal {
     let text = "the server is shutting down: this was not done";
     Refusal::new(RefusalCode::ServerStopping, text)
 }

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::answer::stopping;
 use super::connection::Connection;
 use super::files::Files;
 use super::hub_task::HubHandle;
@@ -236,10 +237,4 @@ async fn turn_away(mut stream: TcpStream, refusal: Refusal) {
     if let Ok(Ok(())) = timeout(TURN_AWAY_WAIT, stream.write_all(line.as_bytes())).await {
         close_gently(&stream).await;
     }
-}
-
-/// The server ended before it answered.
-pub(super) fn stopping() -> Refusal {
-    let text = "the server is shutting down: this was not done";
-    Refusal::new(RefusalCode::ServerStopping, text)
 }

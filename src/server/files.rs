@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shutdown;
+use super::answer::stopping;
 use crate::chat::{FileHash, FileOffer, MessageText};
 use crate::control::{Refusal, RefusalCode, Reply};
 use crate::files::FileError;
@@ -162,11 +163,6 @@ fn run(mut store: FileStore, mut jobs: mpsc::Receiver<Job>, runtime: &Handle) {
 fn off() -> Refusal {
     let text = "this server keeps no files: in a room they go from member to member, to all whom multicast reaches";
     Refusal::new(RefusalCode::FilesOff, text)
-}
-
-fn stopping() -> Refusal {
-    let text = "the server is shutting down: this was not done";
-    Refusal::new(RefusalCode::ServerStopping, text)
 }
 
 impl From<KeepError> for Refusal {

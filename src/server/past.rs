@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::stopping;
 use super::bridge::Bridge;
 use super::files::Files;
 use crate::chat::{
@@ -236,10 +237,7 @@ async fn blocking<T: Send + 'static>(
             tracing::warn!("{error}");
             Err(refusal(&error.to_string()))
         }
-        Err(_) => Err(Refusal::new(
-            RefusalCode::ServerStopping,
-            "the server is shutting down: this was not done",
-        )),
+        Err(_) => Err(stopping()),
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::entrance::stopping;
+use super::answer::stopping;
 use super::files::Files;
 use crate::chat::{FileName, FileOffer};
 use crate::control::Refusal;
