@@ -459,6 +459,30 @@ fn a_group_and_a_topic_that_cannot_be_saved_are_refused_and_not_there() {
     assert!(!groups.contains(&format!(r#""g{refused}""#)), "{groups}");
 }
 
+#[test]
+fn a_name_that_cannot_be_saved_in_its_groups_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(&mut serve_with_bounded_files(folder.path()));
+    let mut peter = Client::connect(server.port);
+    peter.ask(r#"{"id":1,"request":"hello","version":1}"#);
+    peter.ask(r#"{"id":2,"request":"name","name":"Peter"}"#);
+    peter.line(); // Welcome.
+    peter.ask(r#"{"id":3,"request":"group-set","group":"tea","members":["Peter"]}"#);
+    peter.line(); // Enrolled.
+    make_rooms_until_refused(&mut Client::connect(server.port));
+    let refused = ask_until_refused(&mut peter, |number| {
+        format!(r#"{{"id":4,"request":"name","name":"Peter{number}"}}"#)
+    });
+    let name = match refused {
+        1 => "Peter".to_owned(),
+        refused => format!("Peter{}", refused - 1),
+    };
+    for request in ["names", "groups"] {
+        let answer = peter.ask(&format!(r#"{{"id":5,"request":"{request}"}}"#));
+        assert!(answer.contains(&format!(r#""{name}""#)), "{answer}");
+    }
+}
+
 /// A disk cannot be made read-only under a server that has its file open for writing: the kernel
 /// refuses that. So this is what a server that starts on such a disk says.
 #[test]

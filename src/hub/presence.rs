@@ -142,6 +142,20 @@ impl Hub {
         }
     }
 
+    /// Takes back that somebody has another name, unless somebody else has the one before by now. What else went with it
+    /// is taken back for itself.
+    pub fn undo_rename(&mut self, id: ClientId, before: UserName) {
+        let key = before.key();
+        if self.by_name.get(&key).is_some_and(|owner| *owner != id) {
+            return;
+        }
+        if let Ok(presence) = self.present_mut(id) {
+            let after = std::mem::replace(&mut presence.name, before);
+            self.by_name.remove(&after.key());
+            self.by_name.insert(key, id);
+        }
+    }
+
     /// Nobody is online at this client any more.
     pub(super) fn end_presence(&mut self, id: ClientId, at: Timestamp) -> Vec<Addressed> {
         if self.presence(id).is_none() {

@@ -419,6 +419,7 @@ impl HubTask {
             request,
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
         );
+        let is_name = renamed.is_some();
         let done = self.hub.request(client, request, &self.directory, now())?;
         if let Some(name) = renamed.filter(|_| self.hub.hosted_in(client).is_some()) {
             self.bridge.rename(client, name);
@@ -429,10 +430,14 @@ impl HubTask {
             .and_then(|told| self.group_line(by, told));
         let pending = done.changes.into_iter().map(Pending::group);
         let pending = pending.chain(done.avatars.into_iter().map(Pending::avatar));
+        let pending: Vec<Pending> = pending.collect();
+        // Groups and picture go with the name, or none of them does.
+        let before = by.name.clone().filter(|_| is_name && !pending.is_empty());
         Ok(Outcome {
             events: done.events,
-            pending: pending.collect(),
-            must_save,
+            pending,
+            must_save: must_save || before.is_some(),
+            renamed: before.map(|before| (client, before)),
             told,
             onward: onward.map(Box::new),
             ..Outcome::new(None, Ok(done.reply))

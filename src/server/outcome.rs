@@ -3,7 +3,7 @@
 use super::bridge::{Guest, RoomAsk};
 use super::job::Answer;
 use super::told::Told;
-use crate::chat::{OneLine, Room, RoomId, RoomName};
+use crate::chat::{OneLine, Room, RoomId, RoomName, UserName};
 use crate::control::{Group, Refusal, Reply};
 use crate::hub::{Addressed, AvatarChange, ClientId, GroupChange, Seat};
 use crate::store::Change;
@@ -17,6 +17,8 @@ pub(super) struct Outcome {
     pub(super) pending: Vec<Pending>,
     /// Without the disk it is refused.
     pub(super) must_save: bool,
+    /// Who was called this before, and is again if it is refused.
+    pub(super) renamed: Option<(ClientId, UserName)>,
     pub(super) told: Option<Told>,
     /// What a room's seat is to do; it answers.
     pub(super) onward: Option<Box<Onward>>,
@@ -74,6 +76,7 @@ impl Outcome {
             events: Vec::new(),
             pending: Vec::new(),
             must_save: false,
+            renamed: None,
             told: None,
             onward: None,
         }

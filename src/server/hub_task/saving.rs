@@ -1,7 +1,9 @@
 //! What was done in memory, put on disk or taken back.
 
 use super::HubTask;
+use crate::chat::UserName;
 use crate::control::{Refusal, RefusalCode};
+use crate::hub::ClientId;
 use crate::server::outcome::{Outcome, Undo};
 use crate::server::rendered::Rendered;
 use crate::store::Change;
@@ -28,9 +30,19 @@ impl HubTask {
             if outcome.must_save && outcome.result.is_ok() {
                 outcome.result = Err(refusal.clone());
                 outcome.events.clear();
+                if let Some((client, before)) = outcome.renamed.take() {
+                    self.undo_rename(client, before);
+                }
             }
         }
         false
+    }
+
+    fn undo_rename(&mut self, client: ClientId, before: UserName) {
+        self.hub.undo_rename(client, before.clone());
+        if self.hub.hosted_in(client).is_some() {
+            self.bridge.rename(client, before);
+        }
     }
 
     fn undo(&mut self, undo: Undo) {
