@@ -181,11 +181,7 @@ fn after(record: RecordId) -> Position {
 }
 
 /// One position for each origin, and none before what the page has of it. `asked` is when the positions were asked for.
-fn highest(
-    positions: Vec<Position>,
-    entries: &[HistoryEntry],
-    asked: Timestamp,
-) -> Vec<Position> {
+fn highest(positions: Vec<Position>, entries: &[HistoryEntry], asked: Timestamp) -> Vec<Position> {
     let mut highest = BTreeMap::new();
     for Position { origin, next } in positions {
         let known: &mut u64 = highest.entry(origin).or_insert(next);

@@ -7,7 +7,8 @@ mod sqlite;
 
 pub use file::OpenError;
 pub use files::{
-    Begun, FileState, FileStore, KEPT_FILES_MAX, KeepError, KeepLimits, KeptFile, PARTS_MAX, UPLOADS_MAX,
+    Begun, FileState, FileStore, KEPT_FILES_MAX, KeepError, KeepLimits, KeptFile, PARTS_MAX,
+    UPLOADS_MAX,
 };
 pub use history::{History, KeptRoom, LOBBY, NewEntry, Page, ReadError};
 pub use sqlite::{Change, Kept, SaveError, Store};

@@ -1,7 +1,8 @@
 //! Files that are received by another way than pieces: their part files are given out.
 
 use super::part::Part;
-use super::{Begun, FileStore, KeepError, KeptFile, on_disk};
+use super::room::on_disk;
+use super::{Begun, FileStore, KeepError, KeptFile};
 use crate::chat::{FileHash, FileOffer};
 use crate::files::PartFile;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::{KeepError, on_disk};
+use super::KeepError;
+use super::room::on_disk;
 use crate::chat::FileOffer;
 use crate::files::PartFile;
 

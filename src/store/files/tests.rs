@@ -1,3 +1,4 @@
+use super::room::DISK_BLOCK_BYTES;
 use super::*;
 use crate::chat::FileName;
 use crate::files::SourceFile;
@@ -267,7 +268,8 @@ fn the_part_with_which_nobody_went_on_for_longest_makes_room() {
         let name = &offers[at].hash.to_string()[..32];
         let part = data.path().join(FOLDER).join(format!(".{name}.crds-part"));
         let part = File::options().write(true).open(part).unwrap();
-        part.set_modified(std::time::SystemTime::now() - age).unwrap();
+        part.set_modified(std::time::SystemTime::now() - age)
+            .unwrap();
     }
     let store = FileStore::open(data.path(), limits(1), PIECE).unwrap();
     assert_eq!(there(&store), [false, true, false]);

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::part::Part;
-use super::{DISK_BLOCK_BYTES, FileStore, KeepError, KeptFile, on_disk};
+use super::room::{DISK_BLOCK_BYTES, on_disk};
+use super::{FileStore, KeepError, KeptFile};
 use crate::chat::{FileHash, FileName, FileOffer};
 use crate::files::{FileError, NewFile};
 

@@ -6,6 +6,7 @@ mod queue;
 mod reader;
 mod tables;
 mod talk;
+mod trim;
 mod writer;
 
 use std::collections::BTreeMap;

@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use super::queue::{IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
 use super::talk::Talks;
-use super::{POSITIONS_MAX, oldest};
+use super::trim::{forget_positions, trim, trim_all};
 use crate::chat::{HistoryLimit, MessageText, Position, RoomId, SessionId, Talk};
-
-/// Of origins that were not heard for so long nobody has anything any more.
-const POSITION_AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How often it is told that something could not be kept.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
@@ -66,10 +63,10 @@ pub(super) struct Writer {
 
 /// What is kept of a room.
 #[derive(Clone, Copy, Debug)]
-struct Room {
-    limit: HistoryLimit,
-    entries: u64,
-    bytes: u64,
+pub(super) struct Room {
+    pub(super) limit: HistoryLimit,
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
     talk: Talk,
 }
 
@@ -460,83 +457,5 @@ fn index(
         .prepare_cached("UPDATE indexed SET id = ?1")?
         .execute([end])?;
     *indexed = end as u64;
-    Ok(())
-}
-
-/// Lets go the positions that are too old, and of each room those that are too many.
-fn forget_positions(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), rusqlite::Error> {
-    let oldest = now.checked_sub(POSITION_AGE_MAX).unwrap_or(Timestamp::MIN);
-    // How far the lobby's lines are counted does not age.
-    transaction.execute(
-        "DELETE FROM position WHERE heard_at < ?1 AND origin <> 0",
-        [oldest.as_millisecond()],
-    )?;
-    transaction.execute(
-        "DELETE FROM position WHERE (room, origin) IN (
-             SELECT room, origin FROM (
-                 SELECT room, origin, row_number() OVER (PARTITION BY room ORDER BY heard_at DESC) AS place
-                 FROM position WHERE origin <> 0
-             ) WHERE place > ?1
-         )",
-        [POSITIONS_MAX as i64],
-    )?;
-    Ok(())
-}
-
-/// Where all rooms together have too much, the one with the most lets go its oldest: so it is not the quiet rooms that pay
-/// for a flood.
-fn trim_all(
-    transaction: &Transaction<'_>,
-    rooms: &mut BTreeMap<RoomId, Room>,
-    total_bytes_max: u64,
-    now: Timestamp,
-) -> Result<(), rusqlite::Error> {
-    loop {
-        let total_bytes: u64 = rooms.values().map(|room| room.bytes).sum();
-        let excess_bytes = total_bytes.saturating_sub(total_bytes_max);
-        let largest = rooms.iter_mut().max_by_key(|(_, room)| room.bytes);
-        let Some((id, room)) = largest.filter(|_| excess_bytes > 0) else {
-            return Ok(());
-        };
-        let bytes_max = room.bytes.saturating_sub(excess_bytes);
-        trim(transaction, *id, room, bytes_max, now)?;
-        if room.bytes > bytes_max {
-            // It has nothing left to let go.
-            return Ok(());
-        }
-    }
-}
-
-/// Lets go the oldest entries of a room, as many as pass its limits or this one.
-fn trim(
-    transaction: &Transaction<'_>,
-    id: RoomId,
-    room: &mut Room,
-    bytes_max: u64,
-    now: Timestamp,
-) -> Result<(), rusqlite::Error> {
-    let oldest = oldest(room.limit, now).as_millisecond();
-    let mut last = None;
-    {
-        let mut rows = transaction
-            .prepare_cached("SELECT id, heard_at, bytes FROM entry WHERE room = ?1 ORDER BY id")?;
-        let mut rows = rows.query([id.0])?;
-        while let Some(row) = rows.next()? {
-            let is_within = room.entries <= room.limit.entries_max()
-                && room.bytes <= bytes_max
-                && row.get::<_, i64>(1)? >= oldest;
-            if is_within {
-                break;
-            }
-            last = Some(row.get::<_, i64>(0)?);
-            room.entries = room.entries.saturating_sub(1);
-            room.bytes = room.bytes.saturating_sub(row.get::<_, i64>(2)? as u64);
-        }
-    }
-    if let Some(last) = last {
-        transaction
-            .prepare_cached("DELETE FROM entry WHERE room = ?1 AND id <= ?2")?
-            .execute(params![id.0, last])?;
-    }
     Ok(())
 }
