@@ -265,9 +265,11 @@ fn the_part_with_which_nobody_went_on_for_longest_makes_room() {
     // Also after a restart, by the times of the files: now the second is the last.
     let hour = Duration::from_secs(3600);
     for (at, age) in [(1, hour), (2, 2 * hour)] {
-        let name = &offers[at].hash.to_string()[..32];
-        let part = data.path().join(FOLDER).join(format!(".{name}.crds-part"));
-        let part = File::options().write(true).open(part).unwrap();
+        let hash = offers[at].hash.to_string();
+        let entries = fs::read_dir(data.path().join(FOLDER)).unwrap();
+        let mut paths = entries.map(|entry| entry.unwrap().path());
+        let part = paths.find(|path| path.to_string_lossy().contains(&hash));
+        let part = File::options().write(true).open(part.unwrap()).unwrap();
         part.set_modified(std::time::SystemTime::now() - age)
             .unwrap();
     }

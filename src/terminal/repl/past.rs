@@ -236,7 +236,7 @@ impl Repl {
             }
             lines.push(line);
         }
-        lines.push(style.notice(&match (found.len(), more) {
+        lines.push(style.notice(&match (lines.len(), more) {
             (0, _) => format!("nothing found for: {words}"),
             (found, None) => format!("{found} found for: {words}"),
             (found, Some(_)) => {

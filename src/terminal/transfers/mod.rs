@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::offerers::Offerers;
 use super::progress::{Meter, described, stuck};
-use crate::chat::{ByteSize, FileHash, FileName, FileOffer, RoomName};
+use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
 use crate::client::{FileFor, FileSource, Files, Offer, RoomEvent, RoomFiles, Transfer};
 use row::{Row, Running, State, Way, What};
 pub(super) use work::News;
@@ -148,7 +148,7 @@ impl Transfers {
         is_shown: bool,
     ) -> (String, bool) {
         let file = offer.file.clone();
-        let known = self.id_of(file.hash);
+        let known = self.id_of(&file);
         let told = format!("{from} offers {}", described(&file));
         let what = What::Receiving {
             room: Some(room),
@@ -198,7 +198,7 @@ impl Transfers {
         offer: FileOffer,
         is_text_shown: bool,
     ) -> u32 {
-        let id = self.id_of(offer.hash).unwrap_or_else(|| {
+        let id = self.id_of(&offer).unwrap_or_else(|| {
             let what = What::Receiving { room, from, offer };
             self.add(what, State::Offered, Way::Server)
         });
@@ -208,11 +208,12 @@ impl Transfers {
         id
     }
 
-    /// The last time that this file was offered to us.
-    fn id_of(&self, hash: FileHash) -> Option<u32> {
+    /// The last time that this file was offered to us. Whoever offers another length of this hash means another.
+    fn id_of(&self, file: &FileOffer) -> Option<u32> {
+        let whose = |file: &FileOffer| (file.hash, file.size_bytes);
         let mut rows = self.rows.iter().rev();
         let found = rows.find(|(_, row)| match &row.what {
-            What::Receiving { offer, .. } => offer.hash == hash,
+            What::Receiving { offer, .. } => whose(offer) == whose(file),
             What::Sending { .. } => false,
         });
         found.map(|(id, _)| *id)
