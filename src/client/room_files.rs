@@ -30,6 +30,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked whether others wait for the turn of what stands still.
 const TURN_LOOK: Duration = Duration::from_secs(1);
 
+/// How often it is looked by which way the room is reached.
+const WAY_LOOK: Duration = Duration::from_secs(1);
+
 /// How often it is looked at the time.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -334,6 +337,15 @@ impl RoomFiles {
             if changed.is_err() {
                 return Err(SayError::Left.into());
             }
+        }
+    }
+
+    /// Waits until what goes to the room goes through the server's relay, where there is a server that takes files. Never
+    /// comes where the room is left.
+    pub async fn are_relayed(&self) {
+        let server = self.server.as_ref();
+        while server.is_none() || !self.is_relayed().await {
+            sleep(WAY_LOOK).await;
         }
     }
 

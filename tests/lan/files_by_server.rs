@@ -146,6 +146,26 @@ fn who_is_relayed_may_send_a_file_as_the_first_thing() {
 }
 
 #[test]
+fn a_file_goes_on_through_the_server_where_multicast_stops_reaching_its_sender() {
+    let name = "files_by_server::a_file_goes_on_through_the_server_where_multicast_stops_reaching_its_sender";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        let mel = place.listen("c", "Mel", true);
+        let file = place.file("notes.bin");
+        let slow = ["--server", &place.address, "--rate-max", "1mbit"];
+        let mut ana = place.start("b", "Ana", &slow);
+        ana.give("connect");
+        ana.give("chat lab1");
+        ana.wait_for("here: ");
+        ana.give(&format!("/send {}", file.display()));
+        mel.wait_for("receiving notes.bin");
+        place.lan.block_multicast("b", true);
+        ana.wait_for("using the relay");
+        place.wait_for_same(&file, &place.home().join("Mel").join("notes.bin"));
+    });
+}
+
+#[test]
 fn who_gets_the_talk_but_no_files_gets_them_from_the_server() {
     let name = "files_by_server::who_gets_the_talk_but_no_files_gets_them_from_the_server";
     in_lossy_namespaces(name, || {

@@ -184,16 +184,21 @@ pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
         rows.push(("anything else".to_owned(), "say it to the room"));
     }
     let width = rows.iter().map(|(usage, _)| usage.width());
-    // A usage that is longer than most has its summary behind it all the same.
+    // A usage that is longer than most has a line of its own.
     let width = width.filter(|&width| width <= USAGE_COLUMNS_MAX).max();
     let width = width.unwrap_or_default();
+    let left = HELP_COLUMNS - (2 + width + 2);
     let lines = rows.iter().flat_map(|(usage, summary)| {
-        let left = HELP_COLUMNS.saturating_sub(2 + usage.width().max(width) + 2);
-        let summary = wrapped(summary, left.max(SUMMARY_COLUMNS_MIN));
-        let left = std::iter::once(usage.as_str()).chain(std::iter::repeat(""));
-        let lines = left.zip(summary);
+        let mut summary = wrapped(summary, left);
+        if usage.width() > width {
+            summary.insert(0, String::new());
+        }
+        let usage = std::iter::once(usage.as_str()).chain(std::iter::repeat(""));
+        let lines = usage.zip(summary);
         let lines = lines.map(|(usage, summary)| format!("  {usage:<width$}  {summary}"));
-        lines.collect::<Vec<_>>()
+        lines
+            .map(|line| line.trim_end().to_owned())
+            .collect::<Vec<_>>()
     });
     lines.collect()
 }
@@ -201,9 +206,8 @@ pub(super) fn help(about: Option<&str>, in_room: bool) -> Vec<String> {
 /// The columns of a terminal that nobody has made larger.
 const HELP_COLUMNS: usize = 80;
 
-/// Columns of `help` for how a command is written, and those that what it does has at least.
+/// Columns of `help` for how a command is written.
 const USAGE_COLUMNS_MAX: usize = 40;
-const SUMMARY_COLUMNS_MIN: usize = 30;
 
 /// Cut between words.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {

@@ -86,36 +86,56 @@ pub(super) async fn share(
     transfer: &Transfer,
     news: &Teller,
 ) -> Result<Done, String> {
-    let source = open(path).await?;
-    let size_bytes = source.offer().size_bytes;
-    news.tell(Happened::Begun(size_bytes));
-    let shared = files.share(source, transfer).await;
-    let outgoing = match shared.map_err(|error| error.to_string())? {
-        Shared::ByServer => return Ok(Done::Sent(ByteSize(size_bytes))),
-        Shared::ByMulticast(outgoing) => outgoing,
-    };
-    let reached = files.all_have(&outgoing, |sent, took| {
+    loop {
+        let source = open(path.clone()).await?;
+        let size_bytes = source.offer().size_bytes;
+        news.tell(Happened::Begun(size_bytes));
+        let shared = files.share(source, transfer).await;
+        let outgoing = match shared.map_err(|error| error.to_string())? {
+            Shared::ByServer => return Ok(Done::Sent(ByteSize(size_bytes))),
+            Shared::ByMulticast(outgoing) => outgoing,
+        };
+        let ended = tokio::select! {
+            ended = send_to_all(files, &outgoing, transfer, news) => Some(ended),
+            () = needs_server(files, &outgoing) => None,
+            () = transfer.cancel.cancelled() => Some("cancelled".to_owned()),
+        };
+        outgoing.end().await;
+        if let Some(ended) = ended {
+            return Err(ended);
+        }
+    }
+}
+
+/// Until nobody gets it from us by multicast any more, and the server does not have it.
+async fn needs_server(files: &RoomFiles, outgoing: &Outgoing) {
+    files.are_relayed().await;
+    if outgoing.state().borrow().is_kept {
+        std::future::pending().await
+    }
+}
+
+/// Tells who has it, until it can be sent no more; then why.
+async fn send_to_all(
+    files: &RoomFiles,
+    outgoing: &Outgoing,
+    transfer: &Transfer,
+    news: &Teller,
+) -> String {
+    let reached = files.all_have(outgoing, |sent, took| {
         // Before somebody takes it there is nothing to tell.
         if took > 0 {
             transfer.progress.send_replace(sent.slowest_bytes);
             news.tell(Happened::Who(format!("({} of {took} have it)", sent.done)));
         }
     });
-    let ended = tokio::select! {
-        reached = reached => match reached {
-            Ok(Delivered { by, of }) => {
-                news.tell(Happened::Reached { by, of });
-                tokio::select! {
-                    failed = tell_of_more(&outgoing, by, news) => failed,
-                    () = transfer.cancel.cancelled() => "cancelled".to_owned(),
-                }
-            }
-            Err(error) => error.to_string(),
-        },
-        () = transfer.cancel.cancelled() => "cancelled".to_owned(),
-    };
-    outgoing.end().await;
-    Err(ended)
+    match reached.await {
+        Ok(Delivered { by, of }) => {
+            news.tell(Happened::Reached { by, of });
+            tell_of_more(outgoing, by, news).await
+        }
+        Err(error) => error.to_string(),
+    }
 }
 
 /// Tells of those who have it later, until it can be sent no more; then why.
