@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use crds::multicast::config::KEPT_BYTES_MAX;
 use crds::sim::{Conditions, Scenario, play};
 use crds::time::Micros;
 
@@ -100,6 +101,7 @@ fn scenario(seed: u64, args: &Args) -> Scenario {
             line_gap: Micros(args.gap_us),
             troubles: false,
             long_texts: false,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs,
             ..random
         },

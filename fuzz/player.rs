@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crds::multicast::config::{DATAGRAM_BYTES_MAX, REPAIR_BURST_BYTES};
+use crds::multicast::config::{DATAGRAM_BYTES_MAX, KEPT_BYTES_MAX, REPAIR_BURST_BYTES};
 use crds::multicast::packet::{MemberId, Role};
 use crds::multicast::session::{Config, Event, Input, Output, Session};
 use crds::time::{Instant, Micros};
@@ -63,6 +63,7 @@ impl Player {
             room_tag: ROOM_TAG,
             name: "me".to_owned(),
             first_sequence,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs: true,
             rate_max: None,
             replaces: None,

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use crds::multicast::config::KEPT_BYTES_MAX;
 use crds::multicast::packet::{MemberId, Role, decode};
 use crds::multicast::session::{Config, Event, Input, Output, Session};
 use crds::time::Instant;
@@ -61,6 +62,7 @@ impl Origin {
             room_tag: 7,
             name: format!("member{:04}", self.index),
             first_sequence: 1,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs: true,
             rate_max: None,
             replaces: None,

@@ -10,6 +10,7 @@ use super::clock::SessionClock;
 use super::room_event::SayError;
 use super::speech::name;
 use crate::chat::{RecordId, RoomAddress, SessionId, UserName};
+use crate::multicast::config::KEPT_BYTES_MAX;
 use crate::multicast::content::{self, Content};
 use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::multicast::session::{Config, Delivered, Event, Input, MessageId, Output, Session};
@@ -41,6 +42,7 @@ impl HostedMember {
             room_tag: room_tag(room),
             name: name.to_string(),
             first_sequence: 1,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs: true,
             rate_max: None,
             replaces: before.map(MemberId),

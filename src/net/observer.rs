@@ -11,6 +11,7 @@ use super::clock::SessionClock;
 use super::seat::new_member;
 use super::speech::name;
 use crate::chat::{FileHash, Happening, Position, RecordId, RoomAddress, SessionId};
+use crate::multicast::config::KEPT_BYTES_MAX;
 use crate::multicast::content::{self, Content, Offer};
 use crate::multicast::file::{self, Announcement, FileDatagram};
 use crate::multicast::packet::{Header, MemberId, Role, room_tag};
@@ -94,6 +95,7 @@ impl Observer {
             room_tag: room_tag(room),
             name: String::new(),
             first_sequence: 1,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs: true,
             rate_max: None,
             replaces: None,

@@ -12,7 +12,7 @@ use super::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
 use super::relay::RelayQueue;
 use super::room_seat::KnownPast;
 use crate::chat::{RoomAddress, UserName};
-use crate::multicast::config::RELIABLE_FIRST_BYTE;
+use crate::multicast::config::{KEPT_BYTES_MAX, RELIABLE_FIRST_BYTE};
 use crate::multicast::packet::{MemberId, Role, is_heartbeat, room_tag};
 use crate::multicast::session::{
     Config, Event, Input, MessageId, Output, Past, SendError, Session,
@@ -87,6 +87,7 @@ impl Member {
             room_tag: room_tag(room),
             name: options.name.to_string(),
             first_sequence: 1,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs: true,
             rate_max: options.rate_max,
             replaces: options.replaces.map(MemberId),

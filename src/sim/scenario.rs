@@ -5,6 +5,7 @@ use rand::RngExt;
 use super::checker::Violation;
 use super::network::{Bottleneck, Conditions};
 use super::world::World;
+use crate::multicast::config::KEPT_BYTES_MAX;
 use crate::multicast::session::Past;
 use crate::time::{Instant, Micros};
 
@@ -25,6 +26,8 @@ pub struct Scenario {
     pub troubles: bool,
     /// Some texts are long: several fragments, which nothing rides along with.
     pub long_texts: bool,
+    /// What each keeps of another's records at most, in bytes.
+    pub kept_bytes_max: usize,
     /// Members repair; switched off only to see that the checker notices.
     pub repairs: bool,
 }
@@ -41,6 +44,9 @@ pub struct Report {
     /// The time within which 99 of 100 lines were heard.
     pub p99: Micros,
 }
+
+/// Memory for some texts only, in bytes.
+const KEPT_BYTES_FEW: usize = 16_000;
 
 /// How long the network is whole and nobody speaks, before everything must have arrived.
 const QUIET: Micros = Micros::from_secs(15);
@@ -80,6 +86,9 @@ impl Scenario {
             line_gap: Micros([300, 2_000, 20_000][random.random_range(0..3)]),
             troubles: random.random_bool(0.7),
             long_texts: true,
+            // As when a flood fills it.
+            kept_bytes_max: [KEPT_BYTES_MAX, KEPT_BYTES_MAX, KEPT_BYTES_FEW]
+                [random.random_range(0..3)],
             repairs: true,
         }
     }
@@ -101,6 +110,7 @@ pub fn play(scenario: &Scenario) -> Result<Report, Violation> {
         scenario.members,
         scenario.seed,
         first,
+        scenario.kept_bytes_max,
         scenario.repairs,
     );
     for node in 0..scenario.members {

@@ -50,6 +50,7 @@ pub(super) struct World {
     happenings: BinaryHeap<Reverse<(Instant, u64, Happening)>>,
     count: u64,
     first_sequence: u64,
+    kept_bytes_max: usize,
     repairs: bool,
 }
 
@@ -59,6 +60,7 @@ impl World {
         nodes: usize,
         seed: u64,
         first_sequence: u64,
+        kept_bytes_max: usize,
         repairs: bool,
     ) -> Self {
         let node = || Node {
@@ -79,6 +81,7 @@ impl World {
             happenings: BinaryHeap::new(),
             count: 0,
             first_sequence,
+            kept_bytes_max,
             repairs,
         }
     }
@@ -98,6 +101,7 @@ impl World {
             room_tag: 7,
             name: format!("node{node}"),
             first_sequence: self.first_sequence,
+            kept_bytes_max: self.kept_bytes_max,
             repairs: self.repairs,
             rate_max: None,
             replaces: None,

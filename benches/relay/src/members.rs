@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crds::chat::{MessageText, RoomAddress, RoomName};
 use crds::control::datagrams::{self, NO_SOURCE};
 use crds::control::{ANSWER_BYTES_MAX, LineBuffer};
-use crds::multicast::config::CONTENT_HEADER_BYTES;
+use crds::multicast::config::{CONTENT_HEADER_BYTES, KEPT_BYTES_MAX};
 use crds::multicast::content::{self, Content};
 use crds::multicast::packet::{MemberId, Role, room_tag};
 use crds::multicast::session::{Config, Event, Input, Output, Session};
@@ -233,6 +233,7 @@ impl Member {
             room_tag: room_tag(room),
             name: format!("m{number}"),
             first_sequence: 1,
+            kept_bytes_max: KEPT_BYTES_MAX,
             repairs: true,
             rate_max: None,
             replaces: None,

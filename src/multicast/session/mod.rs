@@ -491,7 +491,9 @@ impl Session {
 
     /// What of each other's records may be kept: where many talk, less of each.
     fn kept_bytes_max(&self) -> usize {
-        (KEPT_BYTES_MAX_ALL / self.streams.len().max(1)).clamp(KEPT_BYTES_MIN, KEPT_BYTES_MAX)
+        let each = KEPT_BYTES_MAX_ALL / self.streams.len().max(1);
+        each.clamp(KEPT_BYTES_MIN, KEPT_BYTES_MAX)
+            .min(self.config.kept_bytes_max)
     }
 
     /// Tells the application if others see this member under another name now.

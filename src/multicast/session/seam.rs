@@ -16,6 +16,9 @@ pub struct Config {
     /// The sequence that every member of the room begins with: 1, but for a simulator that wants to
     /// see them wrap.
     pub first_sequence: u64,
+    /// What is kept of each other member's records at most, in bytes: [`KEPT_BYTES_MAX`], but for a simulator that wants to
+    /// see it full.
+    pub kept_bytes_max: usize,
     /// Whether this member repairs anything; only a test of the tests switches it off.
     pub repairs: bool,
     /// What this member may send at most, in bytes a second; none to let the members decide.

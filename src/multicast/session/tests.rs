@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::multicast::config::{GIVE_UP_WAIT_PAST, MISSING_MAX, PARTIAL_BYTES_MAX};
+use crate::multicast::config::{GIVE_UP_WAIT_PAST, KEPT_BYTES_MAX, MISSING_MAX, PARTIAL_BYTES_MAX};
 use crate::multicast::packet::{
     Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, Records, ReportEntry,
 };
@@ -15,6 +15,7 @@ fn session(now: Instant) -> Session {
         room_tag: ROOM,
         name: "me".to_owned(),
         first_sequence: 1,
+        kept_bytes_max: KEPT_BYTES_MAX,
         repairs: true,
         rate_max: None,
         replaces: None,
