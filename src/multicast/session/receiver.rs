@@ -365,20 +365,20 @@ impl Session {
             self.output.push_back(handed_out(origin, delivery));
         }
         self.partial_bytes = self.partial_bytes + stream.partial_bytes() - partial_bytes;
-        while self.partial_bytes > PARTIAL_BYTES_MAX {
-            self.give_up_partial();
-        }
+        while self.partial_bytes > PARTIAL_BYTES_MAX && self.give_up_partial() {}
     }
 
-    /// Of the messages that are not yet whole, the one to which nothing was added for longest is lost.
-    fn give_up_partial(&mut self) {
+    /// Of the messages that are not yet whole, the one to which nothing was added for longest is lost. False if all are whole.
+    fn give_up_partial(&mut self) -> bool {
         let unfinished = self.streams.iter_mut();
         let unfinished = unfinished.filter(|(_, stream)| stream.partial_bytes() > 0);
-        if let Some((&origin, stream)) = unfinished.min_by_key(|(_, stream)| stream.active) {
-            self.partial_bytes -= stream.partial_bytes();
-            let lost = stream.give_up_partial();
-            self.output.push_back(handed_out(origin, lost));
-        }
+        let Some((&origin, stream)) = unfinished.min_by_key(|(_, stream)| stream.active) else {
+            return false;
+        };
+        self.partial_bytes -= stream.partial_bytes();
+        let lost = stream.give_up_partial();
+        self.output.push_back(handed_out(origin, lost));
+        true
     }
 
     /// What an origin's stream misses may have changed.
