@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::builder::Resettable;
+use clap::builder::{FalseyValueParser, Resettable};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::chat::{
@@ -129,7 +129,12 @@ pub struct ClientArgs {
     )]
     pub bell: Bell,
     /// Show messages without the time
-    #[arg(long, global = true, env = "CRDS_NO_TIMESTAMPS")]
+    #[arg(
+        long,
+        global = true,
+        env = "CRDS_NO_TIMESTAMPS",
+        value_parser = FalseyValueParser::new()
+    )]
     pub no_timestamps: bool,
 }
 

@@ -286,6 +286,8 @@ fn an_empty_variable_is_none() {
     for variable in ["CRDS_NAME", "CRDS_TTL", "CRDS_SERVER", "CRDS_PORT"] {
         rooms.env(variable, "");
     }
+    // And one that switches something on may say so as people do.
+    rooms.env("CRDS_NO_TIMESTAMPS", "1");
     let output = rooms.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("lab1"));

@@ -340,11 +340,11 @@ impl RoomFiles {
         }
     }
 
-    /// Waits until what goes to the room goes through the server's relay, where there is a server that takes files. Never
-    /// comes where the room is left.
-    pub async fn are_relayed(&self) {
-        let server = self.server.as_ref();
-        while server.is_none() || !self.is_relayed().await {
+    /// Waits until nobody gets the file by multicast any more, as what goes to the room goes through the server's relay, and
+    /// the server does not have it: it is to be [shared](Self::share) once more. Never comes where there is no server.
+    pub async fn needs_server(&self, outgoing: &Outgoing) {
+        let state = outgoing.state();
+        while self.server.is_none() || !self.is_relayed().await || state.borrow().is_kept {
             sleep(WAY_LOOK).await;
         }
     }

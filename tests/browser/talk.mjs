@@ -181,6 +181,16 @@ export async function thousands_of_lines_neither_slow_the_page_nor_take_away_wha
   await mel.page.getByRole('button', { name: '599 new lines' }).click();
   await mel.waitFor('at the end', () => isInSight(mel.line('number 2200')));
   await mel.waitFor('rid of the oldest', async () => (await bubbles.count()) < 1200);
+
+  // What stands further back than may stay is found all the same, also where nothing of it was there yet.
+  await mel.page.reload();
+  await mel.sees('number 2200');
+  await mel.page.getByRole('button', { name: 'Search' }).click();
+  await mel.page.getByRole('dialog').getByRole('searchbox').fill('number 7');
+  await mel.page.getByRole('dialog').getByRole('button', { name: /number 7$/ }).click();
+  const found = mel.page.locator('.bubble.found .text', { hasText: /^number 7$/ });
+  await found.waitFor();
+  await mel.waitFor('where the line is', () => isInSight(found));
   for (const person of [ana, mel]) person.isWell();
 }
 

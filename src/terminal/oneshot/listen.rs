@@ -88,15 +88,16 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
                 output.tell_past(&late, true, &mut saver)?;
             }
         }
-        let rest = saver.as_mut().map(Saver::rest).unwrap_or_default();
-        rest.iter().try_for_each(|saved| output.tell_saved(saved))
+        Ok(())
     };
-    let listened = listened.await;
+    let listened: io::Result<()> = listened.await;
+    let rest = saver.as_mut().map(Saver::rest).unwrap_or_default();
+    let told = rest.iter().map(|saved| output.tell_saved(saved));
+    let listened = told.fold(listened, io::Result::and);
     // Also where nobody reads any more what is heard: the others are told that we leave.
     ending.unless_again(leave(room, connection)).await;
-    listened?;
     match output.not_saved {
-        0 => Ok(()),
+        0 => Ok(listened?),
         files => Err(OneshotError::NotSaved(files)),
     }
 }

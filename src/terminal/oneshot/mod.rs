@@ -63,7 +63,7 @@ pub enum OneshotError {
     #[error("not delivered to all: {0} of {1} members reported it within {WAIT} s", WAIT = DELIVERY_WAIT.as_secs())]
     NotDelivered(usize, usize),
     /// Files were not saved; why was told before.
-    #[error("{0} of the files that were offered were not saved")]
+    #[error("files that were offered and not saved: {0}")]
     NotSaved(usize),
     /// The file was not sent.
     #[error(transparent)]

@@ -97,21 +97,13 @@ pub(super) async fn share(
         };
         let ended = tokio::select! {
             ended = send_to_all(files, &outgoing, transfer, news) => Some(ended),
-            () = needs_server(files, &outgoing) => None,
+            () = files.needs_server(&outgoing) => None,
             () = transfer.cancel.cancelled() => Some("cancelled".to_owned()),
         };
         outgoing.end().await;
         if let Some(ended) = ended {
             return Err(ended);
         }
-    }
-}
-
-/// Until nobody gets it from us by multicast any more, and the server does not have it.
-async fn needs_server(files: &RoomFiles, outgoing: &Outgoing) {
-    files.are_relayed().await;
-    if outgoing.state().borrow().is_kept {
-        std::future::pending().await
     }
 }
 

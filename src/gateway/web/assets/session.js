@@ -363,12 +363,18 @@ class Session extends EventTarget {
   }
 
   /** One page further back. Whether there was one. */
+  /** Whether there was something. What is asked for already is waited for, and not asked for again. */
   async learnOlder(conversation, limit = PAGE) {
-    if (!conversation.before || conversation.asking || !this.link.isOpen) return false;
-    conversation.asking = true;
+    if (!conversation.before || !this.link.isOpen) return false;
+    conversation.asking ??= this.#askOlder(conversation, limit).finally(() => {
+      conversation.asking = null;
+    });
+    return conversation.asking;
+  }
+
+  async #askOlder(conversation, limit) {
     const { before } = conversation;
     const past = await this.#history(conversation, before === FROM_THE_END ? { limit: PAGE_MAX } : { before, limit });
-    conversation.asking = false;
     // Or meanwhile what this was to stand above has made way.
     if (!past || conversation.before !== before) return false;
     for (const item of past.items) conversation.take(item);

@@ -24,6 +24,8 @@ class Talk extends HTMLElement {
   #nodes = new Map();
   #conversation = null;
   #follows = true;
+  /** A line further back is looked for. */
+  #seeks = false;
   #missed = 0;
   /** How high everything was, and where the view, when the talk was last brought to its end, or scrolled. */
   #height = 0;
@@ -110,7 +112,7 @@ class Talk extends HTMLElement {
 
   /** The oldest make way, unless somebody is reading further up. Whether they did. */
   #trim() {
-    if (!this.#follows || !this.#conversation.trim()) return false;
+    if (this.#seeks || !this.#follows || !this.#conversation.trim()) return false;
     this.#rebuild();
     return true;
   }
@@ -221,13 +223,23 @@ class Talk extends HTMLElement {
   /** For those who listen: what others say now, not what was said before. */
   #speak(item) {
     if (item.own || item.number !== null) return;
-    const what = item.what === 'file' ? `sent ${printable(item.file.name)}` : printable(item.text);
-    this.spoken.append(h('p', {}, `${printable(item.from)}${item.what === 'text' ? ':' : ''} ${what}`));
+    let what = ` ${item.text}`;
+    if (item.what === 'file') what = ` sent ${item.file.name}`;
+    else if (item.what === 'text') what = isAction(item) ? item.text.slice('/me'.length) : `: ${item.text}`;
+    this.spoken.append(h('p', {}, printable(item.from + what)));
     while (this.spoken.childElementCount > SPOKEN_MAX) this.spoken.firstChild.remove();
   }
 
   /** Brings an item into view, from further back if it must be. Whether it was found. */
   async seek(conversation, number) {
+    // What comes from further back must not make way again.
+    this.#seeks = true;
+    const found = await this.#find(conversation, number);
+    this.#seeks = false;
+    return found;
+  }
+
+  async #find(conversation, number) {
     for (let pages = 0; pages < 20; pages++) {
       const item = conversation.items.find((other) => other.number === number);
       if (item) {
