@@ -160,24 +160,9 @@ fn a_file_goes_on_through_the_server_where_multicast_stops_reaching_its_sender()
         ana.wait_for("here: ");
         ana.give(&format!("/send {}", file.display()));
         mel.wait_for("receiving notes.bin");
-        // And a command that sends nothing else.
-        let other = files::file(place.home().join("other.bin"), FILE_BYTES + 800);
-        let words = ["send", "lab1", "--server", &place.address];
-        let words = [
-            &words[..],
-            &["--rate-max", "1mbit", "--file", other.to_str().unwrap()],
-        ];
-        let mut zoe = place.start("b", "Zoe", &words.concat());
-        mel.wait_for("receiving other.bin");
         place.lan.block_multicast("b", true);
-        for sender in [&ana, &zoe] {
-            sender.wait_for("using the relay");
-        }
-        for file in [&file, &other] {
-            let saved = place.home().join("Mel").join(file.file_name().unwrap());
-            place.wait_for_same(file, &saved);
-        }
-        assert!(zoe.child.wait().unwrap().success());
+        ana.wait_for("using the relay");
+        place.wait_for_same(&file, &place.home().join("Mel").join("notes.bin"));
     });
 }
 

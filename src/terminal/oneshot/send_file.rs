@@ -30,30 +30,35 @@ pub enum SendFileError {
 
 /// Sends a file to all who are there, and tells who has it in the end.
 pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), SendFileError> {
-    let mut source = open(path).await?;
+    let path = path.to_owned();
+    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
+    let source = opened.map_err(|error| SendFileError::Failed(error.to_string()))??;
     let file = source.offer().clone();
     tell(&format!("offering {}", described(&file)));
     let mut progress = FileProgress::new("sending", &file);
-    let (outgoing, delivered) = loop {
-        let outgoing = match share(files, source, &mut progress).await? {
-            Shared::ByMulticast(outgoing) => outgoing,
-            Shared::ByServer => {
-                drop(progress);
-                tell("the server has the file, and sends it to the room");
-                return Ok(());
-            }
-        };
-        let delivered = files.all_have(&outgoing, |sent, took| {
-            let who = format!("({} of {took} have it)", sent.done);
-            progress.set(sent.slowest_bytes, &who);
-        });
+    let transfer = Transfer::default();
+    let sharing = files.share(source, &transfer);
+    tokio::pin!(sharing);
+    let mut done = transfer.progress.subscribe();
+    let shared = loop {
         tokio::select! {
-            delivered = delivered => break (outgoing, delivered),
-            () = files.needs_server(&outgoing) => {}
+            shared = &mut sharing => break shared?,
+            Ok(()) = done.changed() => progress.set(*done.borrow_and_update(), "to the server"),
         }
-        outgoing.end().await;
-        source = open(path).await?;
     };
+    let outgoing = match shared {
+        Shared::ByMulticast(outgoing) => outgoing,
+        Shared::ByServer => {
+            drop(progress);
+            tell("the server has the file, and sends it to the room");
+            return Ok(());
+        }
+    };
+    let delivered = files.all_have(&outgoing, |sent, took| {
+        let who = format!("({} of {took} have it)", sent.done);
+        progress.set(sent.slowest_bytes, &who);
+    });
+    let delivered = delivered.await;
     drop(progress);
     let is_kept = outgoing.state().borrow().is_kept;
     outgoing.end().await;
@@ -64,29 +69,5 @@ pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), Send
         0 if !is_kept => Err(SendFileError::NotTaken),
         _ if by < of => Err(SendFileError::NotAll(by, of)),
         _ => Ok(()),
-    }
-}
-
-async fn open(path: &Path) -> Result<SourceFile, SendFileError> {
-    let path = path.to_owned();
-    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
-    Ok(opened.map_err(|error| SendFileError::Failed(error.to_string()))??)
-}
-
-/// Offers it, and brings it to the server first if that is the way.
-async fn share(
-    files: &RoomFiles,
-    source: SourceFile,
-    progress: &mut FileProgress,
-) -> Result<Shared, SendFileError> {
-    let transfer = Transfer::default();
-    let sharing = files.share(source, &transfer);
-    tokio::pin!(sharing);
-    let mut done = transfer.progress.subscribe();
-    loop {
-        tokio::select! {
-            shared = &mut sharing => return Ok(shared?),
-            Ok(()) = done.changed() => progress.set(*done.borrow_and_update(), "to the server"),
-        }
     }
 }
