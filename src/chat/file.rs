@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::is_printable;
+use super::{MessageText, is_printable};
 
 /// What a file is called, safe to be created in a folder: no path, not hidden, not a device, no flag of a command, nothing that a
 /// terminal would obey. At most 200 bytes of UTF-8 in NFC. Any text gives one.
@@ -160,6 +160,13 @@ pub struct FileOffer {
     pub size_bytes: u64,
     /// What it holds.
     pub hash: FileHash,
+}
+
+impl FileOffer {
+    /// Whether it is short enough to be shown as what its sender says, and not empty: if it is a text.
+    pub fn may_be_text(&self) -> bool {
+        (1..=MessageText::BYTES_MAX as u64).contains(&self.size_bytes)
+    }
 }
 
 #[cfg(test)]

@@ -211,8 +211,7 @@ impl RoomFiles {
         }
         let mut is_stalled = false;
         loop {
-            // Nobody would be heard of who offers it again, where we have left.
-            let is_gone = transfer.withdrawn.is_cancelled() || self.room.upgrade().is_none();
+            let is_gone = self.is_gone(transfer);
             if let Some(path) = self
                 .ask_server(offer, folder, transfer, is_stalled || is_gone)
                 .await?
@@ -324,8 +323,9 @@ impl RoomFiles {
                 }
             };
             // Others may send it still, as the server does: as long as it comes on it is received.
-            let is_gone = transfer.withdrawn.is_cancelled() || self.room.upgrade().is_none();
-            if stands_still && (is_gone || self.server.is_some() || turn.may_be_wanted()) {
+            if stands_still
+                && (self.is_gone(transfer) || self.server.is_some() || turn.may_be_wanted())
+            {
                 return Ok(None);
             }
             let is_waiting = !transfer.withdrawn.is_cancelled();
@@ -343,10 +343,18 @@ impl RoomFiles {
     /// Waits until nobody gets the file by multicast any more, as what goes to the room goes through the server's relay, and
     /// the server does not have it: it is to be [shared](Self::share) once more. Never comes where there is no server.
     pub async fn needs_server(&self, outgoing: &Outgoing) {
+        if self.server.is_none() {
+            return std::future::pending().await;
+        }
         let state = outgoing.state();
-        while self.server.is_none() || !self.is_relayed().await || state.borrow().is_kept {
+        while !self.is_relayed().await || state.borrow().is_kept {
             sleep(WAY_LOOK).await;
         }
+    }
+
+    /// Whether nobody offers it any more, or would be heard of who offers it again, as we have left.
+    fn is_gone(&self, transfer: &Transfer) -> bool {
+        transfer.withdrawn.is_cancelled() || self.room.upgrade().is_none()
     }
 
     async fn is_relayed(&self) -> bool {

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use avatars::{AVATARS_MAX, AvatarChange};
 pub use circle::Audience;
 pub use groups::{GROUPS_MAX, GroupChange, MEMBERS_MAX};
-pub use rooms::{Occupant, Seat};
+pub use rooms::Seat;
 
 use crate::chat::{Followed, RoomName, UserName};
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request, Token, Via};

@@ -27,17 +27,6 @@ pub struct Seat {
     pub(super) member: Option<SessionId>,
 }
 
-/// Somebody in a room of the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occupant {
-    /// At which connection.
-    pub client: ClientId,
-    /// How the room's lines reach them.
-    pub via: Via,
-    /// Who they are among the room's reliable members.
-    pub member: Option<SessionId>,
-}
-
 impl Hub {
     pub(super) fn enter(
         &mut self,
@@ -209,23 +198,6 @@ impl Hub {
             true => self.lobby.len(),
             false => self.rooms.get(room).map_or(0, Circle::len),
         }
-    }
-
-    /// Who is in a room of the directory, as far as the server knows.
-    pub fn occupants(&mut self, room: &RoomName) -> Vec<Occupant> {
-        let Some(circle) = self.rooms.get_mut(room) else {
-            return Vec::new();
-        };
-        let audience = circle.audience();
-        let seats = audience.iter().filter_map(|client| {
-            let seat = self.presence(client)?.seat.as_ref()?;
-            Some(Occupant {
-                client,
-                via: seat.via,
-                member: seat.member,
-            })
-        });
-        seats.collect()
     }
 
     /// The room is no longer in the directory, so nobody is in it as far as the server knows. Gives who was.

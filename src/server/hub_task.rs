@@ -419,8 +419,8 @@ impl HubTask {
             request,
             Request::GroupSet { .. } | Request::GroupLeave(_) | Request::GroupDelete(_)
         );
-        let is_name = renamed.is_some();
         let done = self.hub.request(client, request, &self.directory, now())?;
+        let before = renamed.as_ref().and(by.name.clone());
         if let Some(name) = renamed.filter(|_| self.hub.hosted_in(client).is_some()) {
             self.bridge.rename(client, name);
         }
@@ -432,7 +432,7 @@ impl HubTask {
         let pending = pending.chain(done.avatars.into_iter().map(Pending::avatar));
         let pending: Vec<Pending> = pending.collect();
         // Groups and picture go with the name, or none of them does.
-        let before = by.name.clone().filter(|_| is_name && !pending.is_empty());
+        let before = before.filter(|_| !pending.is_empty());
         Ok(Outcome {
             events: done.events,
             pending,

@@ -1,7 +1,7 @@
 //! What short text files say: they are shown as their sender's messages, also those of a history.
 
 use super::files::{Files, PIECES_WAITING_MAX, answered};
-use crate::chat::{FileHash, FileOffer, Happening, HistoryEntry, MessageText};
+use crate::chat::{FileHash, Happening, HistoryEntry, MessageText};
 use crate::control::{FILE_PIECE_BYTES, Reply};
 
 /// What may be shown as a message is one piece.
@@ -13,7 +13,7 @@ impl Files {
     pub async fn show_texts(&self, entries: &mut [HistoryEntry], files_max: usize) {
         let offers = entries.iter().enumerate().rev();
         let offers = offers.filter_map(|(index, entry)| match &entry.what {
-            Happening::File(offer) if is_short(offer) => Some((index, offer.clone())),
+            Happening::File(offer) if offer.may_be_text() => Some((index, offer.clone())),
             _ => None,
         });
         let offers: Vec<_> = offers.take(files_max).collect();
@@ -33,8 +33,4 @@ impl Files {
             }
         }
     }
-}
-
-fn is_short(offer: &FileOffer) -> bool {
-    (1..=MessageText::BYTES_MAX as u64).contains(&offer.size_bytes)
 }

@@ -217,7 +217,7 @@ impl FileStore {
     /// What a kept file says: `Some(None)` if it is no text that can be said, nothing if it cannot be read.
     pub fn text(&self, hash: FileHash) -> Option<Option<MessageText>> {
         let kept = self.find(hash)?;
-        match kept.offer.size_bytes <= MessageText::BYTES_MAX as u64 {
+        match kept.offer.may_be_text() {
             true => fs::read(kept.path).ok().map(MessageText::of_file),
             false => Some(None),
         }

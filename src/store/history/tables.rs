@@ -5,8 +5,7 @@ use rusqlite::{Row, Statement, params};
 
 use super::NewEntry;
 use crate::chat::{
-    FileHash, FileName, FileOffer, Happening, HistoryEntry, MessageText, RecordId, RoomId,
-    SessionId,
+    FileHash, FileName, FileOffer, Happening, HistoryEntry, RecordId, RoomId, SessionId,
 };
 use crate::store::file::Kind;
 
@@ -113,9 +112,9 @@ pub(super) fn insert(
         Happening::Left => (LEFT, "", None),
         Happening::Renamed(name) => (RENAMED, name.as_str(), None),
     };
-    let indexed = file.map_or(0, |file| file.size_bytes);
-    let indexed = Some(indexed).filter(|bytes| *bytes <= MessageText::BYTES_MAX as u64);
-    let bytes = (ENTRY_BYTES + entry.from.len() + text.len()) as u64 + indexed.unwrap_or(0);
+    let indexed = file.filter(|file| file.may_be_text());
+    let indexed_bytes = indexed.map_or(0, |file| file.size_bytes);
+    let bytes = (ENTRY_BYTES + entry.from.len() + text.len()) as u64 + indexed_bytes;
     let rows = statement.execute(params![
         id as i64,
         room.0,

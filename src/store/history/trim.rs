@@ -45,11 +45,14 @@ pub(super) fn trim_all(
 ) -> Result<(), rusqlite::Error> {
     loop {
         let total_bytes: u64 = rooms.values().map(|room| room.bytes).sum();
-        let excess_bytes = total_bytes.saturating_sub(total_bytes_max);
+        if total_bytes <= total_bytes_max {
+            return Ok(());
+        }
         let largest = rooms.iter_mut().max_by_key(|(_, room)| room.bytes);
-        let Some((id, room)) = largest.filter(|_| excess_bytes > 0) else {
+        let Some((id, room)) = largest else {
             return Ok(());
         };
+        let excess_bytes = total_bytes - total_bytes_max;
         let bytes_max = room.bytes.saturating_sub(excess_bytes);
         trim(transaction, *id, room, bytes_max, now)?;
         if room.bytes > bytes_max {

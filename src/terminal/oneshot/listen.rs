@@ -31,75 +31,82 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         (None, Some(room)) => Place::Room(room),
         (None, None) => return Err(OneshotError::Usage("which room?".to_owned())),
     };
-    let Joined {
-        mut room,
-        label,
-        connection,
-        past,
-        mut overlap,
-        ..
-    } = join(&place, args.since, &settings).await?;
+    let mut joined = join(&place, args.since, &settings).await?;
     let mut ending = Ending::of_command()?;
     let mut output = Listener {
-        label,
+        label: joined.label.clone(),
         is_json: args.json,
         style: settings.style,
         left: args.count,
         not_saved: 0,
         told_offers: BTreeSet::new(),
     };
-    let server = connection.as_ref().map(Connection::files);
-    let files = room.files(server.clone());
+    let server = joined.connection.as_ref().map(Connection::files);
+    let files = joined.room.files(server.clone());
     let folder = args.save.as_deref();
     let mut saver = folder.map(|folder| Saver::new(files, server, folder));
-    let listened = async {
-        output.tell_past(&past, false, &mut saver)?;
-        let end = async {
-            match args.seconds {
-                Some(time) => tokio::time::sleep(time).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(end);
-        while !output.has_enough() {
-            let event = tokio::select! {
-                event = room.next_event() => event,
-                saved = next_saved(&mut saver) => {
-                    output.tell_saved(&saved)?;
-                    continue;
-                }
-                () = &mut end => break,
-                () = ending.come() => break,
-            };
-            let Some(event) = event else { break };
-            if let Some(saver) = &mut saver {
-                save(saver, &event);
-            }
-            if let RoomEvent::Message(message) = &event
-                && overlap.has(&message.from, message.text.as_str())
-            {
-                continue;
-            }
-            output.tell(&event)?;
-            if let (RoomEvent::Gap { range, .. }, Place::Room(name), Some(connection)) =
-                (&event, &place, &connection)
-            {
-                let late = late(connection, name, *range).await;
-                output.tell_past(&late, true, &mut saver)?;
-            }
+    let end = async {
+        match args.seconds {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
         }
-        Ok(())
     };
-    let listened: io::Result<()> = listened.await;
+    let end = async {
+        tokio::select! {
+            () = end => {}
+            () = ending.come() => {}
+        }
+    };
+    let heard = hear(&mut joined, &place, &mut output, &mut saver, end).await;
     let rest = saver.as_mut().map(Saver::rest).unwrap_or_default();
     let told = rest.iter().map(|saved| output.tell_saved(saved));
-    let listened = told.fold(listened, io::Result::and);
+    let told = told.fold(heard, io::Result::and);
     // Also where nobody reads any more what is heard: the others are told that we leave.
-    ending.unless_again(leave(room, connection)).await;
+    let leaving = leave(joined.room, joined.connection);
+    ending.unless_again(leaving).await;
     match output.not_saved {
-        0 => Ok(listened?),
+        0 => Ok(told?),
         files => Err(OneshotError::NotSaved(files)),
     }
+}
+
+/// Prints what was said before, and what is said from now on, until it is enough or the end comes.
+async fn hear(
+    joined: &mut Joined,
+    place: &Place,
+    output: &mut Listener,
+    saver: &mut Option<Saver>,
+    end: impl Future<Output = ()>,
+) -> io::Result<()> {
+    output.tell_past(&joined.past, false, saver)?;
+    tokio::pin!(end);
+    while !output.has_enough() {
+        let event = tokio::select! {
+            event = joined.room.next_event() => event,
+            saved = next_saved(saver) => {
+                output.tell_saved(&saved)?;
+                continue;
+            }
+            () = &mut end => break,
+        };
+        let Some(event) = event else { break };
+        if let Some(saver) = saver {
+            save(saver, &event);
+        }
+        if let RoomEvent::Message(message) = &event
+            && joined.overlap.has(&message.from, message.text.as_str())
+        {
+            continue;
+        }
+        output.tell(&event)?;
+        if let (RoomEvent::Gap { range, .. }, Place::Room(name), Some(connection)) =
+            (&event, place, &joined.connection)
+        {
+            let late = late(connection, name, *range).await;
+            output.tell_past(&late, true, saver)?;
+        }
+    }
+    Ok(())
 }
 
 /// What is offered is to be saved.

@@ -13,9 +13,6 @@ use crate::client::{
 };
 use crate::files::SourceFile;
 
-/// A text file of at most this length is shown as what its sender says, in bytes.
-const SHOWN_BYTES_MAX: u64 = MessageText::BYTES_MAX as u64;
-
 /// Something happened to a transfer.
 #[derive(Debug)]
 pub(in crate::terminal) struct News {
@@ -179,7 +176,7 @@ pub(super) async fn receive(
 }
 
 async fn saved(offer: &FileOffer, path: PathBuf) -> Done {
-    let text = match offer.size_bytes <= SHOWN_BYTES_MAX {
+    let text = match offer.may_be_text() {
         true => {
             let path = path.clone();
             let read = spawn_blocking(move || std::fs::read(path)).await;
