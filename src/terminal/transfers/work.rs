@@ -8,8 +8,7 @@ use tokio::task::spawn_blocking;
 
 use crate::chat::{ByteSize, FileOffer, MessageText};
 use crate::client::{
-    Delivered, FileFor, FileSource, Files, Outgoing, RoomFiles, SayError, Shared, Transfer,
-    TransferError, Turn,
+    Delivered, FileFor, FileSource, Files, Outgoing, RoomFiles, SayError, Shared, Transfer, Turn,
 };
 use crate::files::SourceFile;
 
@@ -157,10 +156,8 @@ pub(super) async fn receive(
 ) {
     let mut turn = tokio::select! {
         turn = Turn::take(places) => turn,
-        () = transfer.cancel.cancelled() => {
-            news.tell(Happened::Ended(Err(TransferError::Cancelled.to_string())));
-            return;
-        }
+        // It ends at once, and takes away what came before.
+        () = transfer.cancel.cancelled() => Turn::alone().await,
     };
     news.tell(Happened::Begun(source.file().size_bytes));
     let fetched = source.fetch(folder, transfer, &mut turn).await;
