@@ -2,6 +2,7 @@
 //! for it. Who reads has a connection beside it, and sees all that was kept before.
 #![allow(clippy::disallowed_methods)]
 
+mod pace;
 mod queue;
 mod reader;
 mod tables;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
+use super::pace::{PAUSES_MAX, Pace};
 use super::queue::{IDLE_WAIT, IDLE_WAIT_SHORT, Item, Queue};
 use super::tables::{INSERT, insert};
 use super::talk::Talks;
-use super::trim::{forget_positions, trim, trim_all};
+use super::trim::Trimmer;
 use crate::chat::{HistoryLimit, MessageText, Position, RoomId, SessionId, Talk};
 
 /// How often it is told that something could not be kept.
@@ -33,15 +34,6 @@ const FEW: usize = 16;
 /// What stands in the way for a moment, such as another program that writes to the file, is waited for so long.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-
-/// Entries that are written at a stretch, which takes about 0.05 ms. A pause follows, so that a batch, which takes
-/// a millisecond or more, holds up nobody who waits for the processor: whatever the priority, the system lets a thread go on for
-/// some milliseconds.
-const STRETCH_ENTRIES: usize = 8;
-
-/// A pause, and for how long a batch makes them: on a busy machine each is longer than it was meant to be.
-const PAUSE: Duration = Duration::from_micros(300);
-const PAUSES_MAX: Duration = Duration::from_millis(12);
 
 pub(super) struct Writer {
     connection: Connection,
@@ -263,32 +255,22 @@ impl Writer {
         }
         let before = (self.rooms.clone(), self.next_id, self.indexed);
         let now = Timestamp::now();
-        let pauses_end = Instant::now() + pauses;
+        let mut pace = Pace::new(pauses);
         let transaction = self.connection.transaction()?;
-        let items = items.iter().enumerate().map(|(index, item)| {
-            let is_stretch_over = index % STRETCH_ENTRIES == STRETCH_ENTRIES - 1;
-            if is_stretch_over && Instant::now() < pauses_end {
-                thread::sleep(PAUSE);
-            }
-            item
-        });
-        let written = write(&transaction, &mut self.rooms, &mut self.next_id, items)
-            .and_then(|()| match is_sweep_due {
-                true => forget_positions(&transaction, now),
-                false => Ok(()),
-            })
-            .and_then(|()| {
-                // Of others than those that are full only what is too old is let go, which can wait.
-                let is_full = |room: &Room| {
-                    room.entries > room.limit.entries_max() || room.bytes > room.limit.bytes_max()
-                };
-                let mut rooms = self.rooms.iter_mut();
-                rooms.try_for_each(|(id, room)| match is_sweep_due || is_full(room) {
-                    true => trim(&transaction, *id, room, room.limit.bytes_max(), now),
-                    false => Ok(()),
-                })
-            })
-            .and_then(|()| trim_all(&transaction, &mut self.rooms, self.total_bytes_max, now))
+        let written = write(
+            &transaction,
+            &mut self.rooms,
+            &mut self.next_id,
+            items,
+            &mut pace,
+        );
+        let trimmer = Trimmer {
+            transaction: &transaction,
+            pace: &pace,
+            now,
+        };
+        let done = written
+            .and_then(|()| trimmer.trim(&mut self.rooms, self.total_bytes_max, is_sweep_due))
             .and_then(|()| match to_index {
                 0 => Ok(()),
                 to_index => {
@@ -297,7 +279,7 @@ impl Writer {
                 }
             })
             .and_then(|()| transaction.commit());
-        match written {
+        match done {
             Ok(()) => {
                 if is_sweep_due {
                     self.swept = Some(Instant::now());
@@ -306,7 +288,7 @@ impl Writer {
             }
             Err(_) => (self.rooms, self.next_id, self.indexed) = before,
         }
-        written
+        done
     }
 }
 
@@ -332,11 +314,12 @@ fn read_talks(
     Ok(unknown)
 }
 
-fn write<'a>(
+fn write(
     transaction: &Transaction<'_>,
     rooms: &mut BTreeMap<RoomId, Room>,
     next_id: &mut u64,
-    items: impl Iterator<Item = &'a Item>,
+    items: &[Item],
+    pace: &mut Pace,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(INSERT)?;
     let mut reached: BTreeMap<(RoomId, SessionId), (u64, Timestamp)> = BTreeMap::new();
@@ -366,6 +349,7 @@ fn write<'a>(
                     let next = record.sequence.saturating_add(1);
                     reach(*id, record.origin, next, entry.heard_at);
                 }
+                pace.written();
             }
             Item::Position(id, position, at) if rooms.contains_key(id) => {
                 reach(*id, position.origin, position.next, *at);
