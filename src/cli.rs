@@ -101,7 +101,7 @@ pub struct ClientArgs {
         default_value = "downloads"
     )]
     pub downloads: PathBuf,
-    /// Files up to this size are fetched without being asked for; or off
+    /// Files up to this size come without being asked for, in an hour up to a hundred times as much; or off
     #[arg(
         long,
         global = true,

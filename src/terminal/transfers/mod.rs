@@ -1,12 +1,13 @@
 //! Files that are offered to this person, on their way, or done: each with the number by which it is asked for.
 
+mod auto_accept;
 mod row;
 mod work;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -14,6 +15,7 @@ use super::offerers::Offerers;
 use super::progress::{Meter, described, stuck};
 use crate::chat::{ByteSize, FileName, FileOffer, RoomName};
 use crate::client::{FileFor, FileSource, Files, Offer, RoomEvent, RoomFiles, Transfer};
+use auto_accept::{AutoAccept, Verdict};
 use row::{Row, Running, State, Way, What};
 pub(super) use work::News;
 use work::{Happened, Teller, receive, send, share};
@@ -31,7 +33,7 @@ const RUNNING_MAX: usize = ROWS_MAX / 2;
 #[derive(Debug)]
 pub(super) struct Transfers {
     folder: PathBuf,
-    auto_accept: ByteSize,
+    auto_accept: AutoAccept,
     last_id: u32,
     rows: BTreeMap<u32, Row>,
     places: Arc<Semaphore>,
@@ -60,7 +62,7 @@ impl Transfers {
         let (news, news_out) = mpsc::unbounded_channel();
         Self {
             folder,
-            auto_accept,
+            auto_accept: AutoAccept::new(auto_accept),
             last_id: 0,
             rows: BTreeMap::new(),
             places: Arc::new(Semaphore::new(RECEIVED_AT_ONCE_MAX)),
@@ -275,12 +277,18 @@ impl Transfers {
             None => "sends you",
         };
         let told = format!("{from} {sends} {}", described(offer));
-        // With a limit of nothing an empty file does not come either.
-        let is_small = self.auto_accept > ByteSize(0) && offer.size_bytes <= self.auto_accept.0;
-        let is_small = is_small && running < RUNNING_MAX;
-        match is_small && self.receive(id, files).is_ok() {
-            true => (told, true),
-            false => (format!("{told}: /receive {id}"), false),
+        if running >= RUNNING_MAX {
+            return (format!("{told}: /receive {id}"), false);
+        }
+        match self.auto_accept.decide(offer.size_bytes, Instant::now()) {
+            Verdict::Comes if self.receive(id, files).is_ok() => (told, true),
+            Verdict::Comes | Verdict::TooLarge => (format!("{told}: /receive {id}"), false),
+            Verdict::TooMuch(bytes) => (
+                format!(
+                    "{told}: /receive {id} ({bytes} came without being asked for within an hour)"
+                ),
+                false,
+            ),
         }
     }
 
