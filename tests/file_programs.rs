@@ -99,6 +99,22 @@ fn who_withdraws_a_file_ends_the_waiting_and_what_came_is_there_when_it_is_offer
 }
 
 #[test]
+fn what_came_in_the_end_was_saved() {
+    let place = Place::new();
+    let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));
+    let mut listener = place.listen(&folder, &["--count", "2"]);
+    let mut ana = place.send(&file, &["--rate-max", "4mbit"]);
+    listener.wait_for("receiving plan: ");
+    signal(&ana.child, "INT");
+    assert_eq!(exit_code(&mut ana.child), Some(1));
+    listener.wait_for("was not saved: it is not offered any more");
+    let mut ana = place.send(&file, &[]);
+    assert_eq!(exit_code(&mut ana.child), Some(0));
+    listener.wait_for("saved/plan: plan (3.0 MB) from Ana");
+    assert_eq!(exit_code(&mut listener.child), Some(0));
+}
+
+#[test]
 fn who_is_gone_in_the_middle_is_told_and_waited_for() {
     let place = Place::new();
     let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));

@@ -280,6 +280,38 @@ fn a_listener_whose_output_nobody_reads_has_left_its_room() {
 }
 
 #[test]
+fn a_listener_that_waits_for_whoever_reads_it_ends_on_a_signal() {
+    let lab = Lab::new();
+    let listen = ["listen", "lab1", "--interface", "lo", "--server"];
+    let mut listener = crds(lab.home.path(), &listen)
+        .arg(&lab.address)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(listener.stderr.take().unwrap()).lines();
+    assert!(told.next().unwrap().unwrap().contains("in room lab1"));
+    let unread = listener.stdout.take().unwrap();
+    let ana = foreign::sender();
+    let text = format!("Ana: {}", "x".repeat(1000));
+    // What a pipe holds is 65,536 bytes, in pages of which not all are full.
+    let began = Instant::now();
+    while rustix::io::ioctl_fionread(&unread).unwrap() < 60_000 {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it does not fill"
+        );
+        foreign::send(&ana, lab.group, &text);
+        thread::sleep(Duration::from_millis(1));
+    }
+    for _ in 0..10 {
+        foreign::send(&ana, lab.group, &text);
+    }
+    signal(&listener, "TERM");
+    assert_eq!(exit_code(&mut listener), Some(0));
+}
+
+#[test]
 fn an_empty_variable_is_none() {
     let lab = Lab::new();
     let mut rooms = crds(lab.home.path(), &["rooms", "--server", &lab.address]);

@@ -1,12 +1,24 @@
 //! Lines from a pipe, and words for whoever reads standard error.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bars::above;
 use crate::chat::MessageText;
 
 /// One byte more than can be said: enough to see that a line is too long.
 const LINE_BYTES_KEPT: u64 = MessageText::BYTES_MAX as u64 + 1;
+
+/// A pipe that takes anything takes so much at once: the least `PIPE_BUF` of POSIX.
+const PART_BYTES: usize = 512;
+
+/// How often who waits for a reader looks whether it has ended.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// The next line without its end, or none at the end of the input. Of a line that is too long to be
 /// said only so much is kept that this shows. Bytes that are no UTF-8 become U+FFFD.
@@ -45,6 +57,34 @@ fn skip_to_line_end(input: &mut impl BufRead) -> io::Result<()> {
 /// Says something on standard error. Where nobody reads that, it is not worth ending for.
 pub(super) fn tell(text: &str) {
     let _ = above(|| writeln!(io::stderr(), "crds: {text}"));
+}
+
+/// A line on standard output, at once. Where that takes no more, as a pipe that nobody reads, this waits, unless it `has_ended`.
+///
+/// # Errors
+/// Nobody reads it any more, or it cannot be written.
+pub(super) fn print(line: &str, has_ended: impl Fn() -> bool) -> io::Result<()> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return above(|| writeln!(io::stdout(), "{line}"));
+    }
+    let mut stdout = stdout.lock();
+    for part in format!("{line}\n").as_bytes().chunks(PART_BYTES) {
+        while !takes(&stdout) {
+            if has_ended() {
+                return Ok(());
+            }
+        }
+        stdout.write_all(part)?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
+/// Waits a moment until something more can be written, or never.
+fn takes(stream: &impl AsFd) -> bool {
+    let mut stream = [PollFd::new(stream, PollFlags::OUT)];
+    matches!(poll(&mut stream, Some(&LOOK)), Ok(1))
 }
 
 #[cfg(test)]

@@ -2,8 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::thread;
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits for one of some signals, from when it is made.
@@ -50,4 +54,37 @@ impl Ending {
             () = self.come() => {}
         }
     }
+}
+
+/// Whether a signal that ends a command has come, also for who holds up the program's only thread.
+pub(super) struct EndingFlag(Arc<AtomicBool>);
+
+impl EndingFlag {
+    /// Of the signals of [`Ending::of_command`]. Where the system does not let it be waited for, it is never set.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn of_command() -> io::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&flag);
+        let thread = thread::Builder::new().name("signals".to_owned());
+        thread.spawn(move || {
+            if await_ending().is_ok() {
+                theirs.store(true, Ordering::Relaxed);
+            }
+        })?;
+        Ok(Self(flag))
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn await_ending() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        Ending::of_command()?.come().await;
+        Ok(())
+    })
 }

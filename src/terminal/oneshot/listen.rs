@@ -1,7 +1,7 @@
 //! `crds listen`: what is said in a room, a line a message; before it what was said, if that is asked for.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,11 +14,10 @@ use crate::chat::{
 };
 use crate::cli::ListenArgs;
 use crate::client::{Connection, RoomEvent};
-use crate::terminal::bars::above;
-use crate::terminal::lines::tell;
+use crate::terminal::lines::{print, tell};
 use crate::terminal::progress::described;
 use crate::terminal::render::notice;
-use crate::terminal::signals::Ending;
+use crate::terminal::signals::{Ending, EndingFlag};
 use crate::terminal::{Settings, Style};
 
 /// `crds listen`: prints what is said until it is enough.
@@ -38,7 +37,8 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         is_json: args.json,
         style: settings.style,
         left: args.count,
-        not_saved: 0,
+        not_saved: BTreeSet::new(),
+        has_ended: EndingFlag::of_command()?,
         told_offers: BTreeSet::new(),
     };
     let server = joined.connection.as_ref().map(Connection::files);
@@ -64,7 +64,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     // Also where nobody reads any more what is heard: the others are told that we leave.
     let leaving = leave(joined.room, joined.connection);
     ending.unless_again(leaving).await;
-    match output.not_saved {
+    match output.not_saved.len() {
         0 => Ok(told?),
         files => Err(OneshotError::NotSaved(files)),
     }
@@ -152,8 +152,10 @@ struct Listener {
     style: Style,
     /// Messages that may still come, if they are counted.
     left: Option<u64>,
-    /// Files that were to be saved and were not.
-    not_saved: usize,
+    /// Files that were to be saved and were not, so far.
+    not_saved: BTreeSet<FileHash>,
+    /// Ends the waiting for whoever reads.
+    has_ended: EndingFlag,
     /// Files of the history, of which it was not told again that they are offered still.
     told_offers: BTreeSet<FileHash>,
 }
@@ -181,17 +183,42 @@ impl Listener {
             self.count();
         }
         match self.is_json {
-            true => print(&json_line(&self.label, event)),
-            false => show(event, self.style),
+            true => self.print(&json_line(&self.label, event)),
+            false => self.show(event),
         }
+    }
+
+    /// Messages on standard output, everything else on standard error.
+    fn show(&self, event: &RoomEvent) -> io::Result<()> {
+        let style = self.style;
+        let line = match event {
+            RoomEvent::Message(message) => {
+                style.message_in_one_line(&message.from, message.text.as_str())
+            }
+            RoomEvent::Stranger(message) => style.stranger(&message.from, message.text.as_str()),
+            other => {
+                let text = notice(other).unwrap_or_default();
+                tell(&printable(&text));
+                return Ok(());
+            }
+        };
+        self.print(&line)
+    }
+
+    fn print(&self, line: &str) -> io::Result<()> {
+        print(line, || self.has_ended.is_set())
     }
 
     /// Where a file was saved, or why it was not.
     fn tell_saved(&mut self, saved: &Saved) -> io::Result<()> {
         self.count();
-        self.not_saved += usize::from(saved.result.is_err());
+        // One that did not come may be offered again, and come then.
+        match saved.result {
+            Ok(_) => _ = self.not_saved.remove(&saved.file.hash),
+            Err(_) => _ = self.not_saved.insert(saved.file.hash),
+        }
         if self.is_json {
-            return print(&saved_json_line(&self.label, saved));
+            return self.print(&saved_json_line(&self.label, saved));
         }
         let what = format!("{} from {}", described(&saved.file), saved.from);
         tell(&printable(&match &saved.result {
@@ -221,21 +248,13 @@ impl Listener {
                 true => Some(past_json_line(&self.label, entry, is_late)),
                 false => show_past(entry, self.style),
             };
-            line.map_or(Ok(()), |line| print(&line))?;
+            line.map_or(Ok(()), |line| self.print(&line))?;
         }
         if let Some(saver) = saver {
             saver.take_past(entries);
         }
         Ok(())
     }
-}
-
-/// A line on standard output, at once.
-fn print(line: &str) -> io::Result<()> {
-    above(|| {
-        writeln!(io::stdout(), "{line}")?;
-        io::stdout().flush()
-    })
 }
 
 /// A message as it reads on standard output; anything else goes to standard error.
@@ -258,22 +277,6 @@ fn show_past(entry: &HistoryEntry, style: Style) -> Option<String> {
             None
         }
     }
-}
-
-/// Messages on standard output, everything else on standard error.
-fn show(event: &RoomEvent, style: Style) -> io::Result<()> {
-    let line = match event {
-        RoomEvent::Message(message) => {
-            style.message_in_one_line(&message.from, message.text.as_str())
-        }
-        RoomEvent::Stranger(message) => style.stranger(&message.from, message.text.as_str()),
-        other => {
-            let text = notice(other).unwrap_or_default();
-            tell(&printable(&text));
-            return Ok(());
-        }
-    };
-    print(&line)
 }
 
 fn json_line(room: &str, event: &RoomEvent) -> String {
