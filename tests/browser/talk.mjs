@@ -214,12 +214,17 @@ export async function who_leaves_a_room_is_out_of_it({ browser, url }) {
   await makeRoom(ana, 'doomed');
   await mel.page.locator('crds-rooms').getByRole('link', { name: 'doomed' }).click();
   for (const person of [ana, mel]) await person.page.getByRole('button', { name: 'Leave doomed' }).waitFor();
+  const begun = mel.page.getByRole('textbox', { name: 'Write in doomed' });
+  await begun.fill('half of a thought');
   await ana.page.getByRole('button', { name: 'More' }).click();
   await ana.page.getByRole('button', { name: 'Delete this room…' }).click();
   await ana.page.getByRole('dialog').getByRole('button', { name: 'Delete it' }).click();
   await ana.page.locator('crds-head h1', { hasText: 'lobby' }).waitFor();
-  await mel.page.getByText('There is no room doomed any more.').waitFor();
-  for (const name of ['Join it', 'More']) assert.equal(await mel.page.getByRole('button', { name }).count(), 0, name);
+  await mel.page.getByText('There is no room doomed any more. What you had begun is still here to copy.').waitFor();
+  // Nor is anything said there.
+  await begun.press('Enter');
+  assert.deepEqual([await begun.inputValue(), await begun.isEditable()], ['half of a thought', false]);
+  for (const name of ['Join it', 'More', 'Send']) assert.equal(await mel.page.getByRole('button', { name }).count(), 0, name);
   for (const person of [ana, mel]) person.isWell();
 }
 

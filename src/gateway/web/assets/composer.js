@@ -78,27 +78,31 @@ class Composer extends HTMLElement {
     const { kind, name, left, entered } = current;
     const isOut = kind === 'room' && left && !entered;
     const wasOut = !this.join.hidden;
-    this.form.hidden = isOut;
+    const isGone = isOut && !state.hasRoom(name);
+    // It can be copied, and no more.
+    const isLeftOver = isGone && this.text.value !== '';
+    this.form.hidden = isOut && !isLeftOver;
+    this.text.readOnly = this.send.hidden = isLeftOver;
     this.join.hidden = !isOut;
-    if (isOut) this.#renderJoin(current);
+    if (isOut) this.#renderJoin(current, isGone, isLeftOver);
     // The button that led here is gone.
     if (isOut && !wasOut && document.activeElement === document.body) this.join.querySelector('button')?.focus();
     if (!isOut && wasOut) this.#focus();
     const to = { room: `Write in ${printable(name)}`, person: `Write to ${printable(name)} alone`, group: `Write to the group ${printable(name)}` }[kind];
     this.text.placeholder = to;
     this.text.setAttribute('aria-label', to);
-    this.attach.hidden = kind === 'group';
+    this.attach.hidden = kind === 'group' || isLeftOver;
   }
 
-  #renderJoin(current) {
+  #renderJoin(current, isGone, isLeftOver) {
     const name = h('bdi', {}, printable(current.name));
     const join = () => {
       current.left = false;
       session.show('room', current.name);
     };
     const button = h('button.primary', { type: 'button', onclick: join }, 'Join it');
-    if (state.hasRoom(current.name)) fill(this.join, [h('span', {}, 'You are not in ', name, '.'), button]);
-    else fill(this.join, [h('span', {}, 'There is no room ', name, ' any more.')]);
+    if (!isGone) fill(this.join, [h('span', {}, 'You are not in ', name, '.'), button]);
+    else fill(this.join, [h('span', {}, 'There is no room ', name, ' any more.', isLeftOver && ' What you had begun is still here to copy.')]);
   }
 
   #key(event) {
@@ -143,7 +147,7 @@ class Composer extends HTMLElement {
   #send() {
     const conversation = this.#conversation;
     const text = this.text.value.replace(/\s+$/, '');
-    if (!conversation || (text.trim() === '' && this.#files.length === 0)) return;
+    if (!conversation || this.text.readOnly || (text.trim() === '' && this.#files.length === 0)) return;
     // What goes along with words to one person is for that one too.
     const to = this.#whisperTo(text);
     // What was meant for one is never said to all because that one has just gone.
