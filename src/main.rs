@@ -1,7 +1,7 @@
 //! `crds`: parses the arguments, runs one command, returns its exit code.
 #![allow(clippy::disallowed_methods)]
 
-use std::io::{self, BufReader, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -122,9 +122,7 @@ async fn interactive(settings: Settings) -> Result<(), AnyError> {
     let console = match editor {
         Some(Ok(console)) => console,
         // Not a terminal, or one too simple for an editor (TERM=dumb): lines as they come.
-        Some(Err(_)) | None => {
-            Console::pipe(BufReader::new(io::stdin()), io::stdout(), io::stderr())
-        }
+        Some(Err(_)) | None => Console::standard_streams()?,
     };
     match run(console, settings).await? {
         // At a terminal the person has seen what failed, and went on.

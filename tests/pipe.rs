@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -279,36 +279,39 @@ fn a_listener_whose_output_nobody_reads_has_left_its_room() {
     assert!(say().contains("delivered to 0 of 0"));
 }
 
-#[test]
-fn a_listener_that_waits_for_whoever_reads_it_ends_on_a_signal() {
-    let lab = Lab::new();
-    let listen = ["listen", "lab1", "--interface", "lo", "--server"];
-    let mut listener = crds(lab.home.path(), &listen)
-        .arg(&lab.address)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(listener.stderr.take().unwrap()).lines();
-    assert!(told.next().unwrap().unwrap().contains("in room lab1"));
-    let unread = listener.stdout.take().unwrap();
+/// Fills what stands between `child` and whoever reads its output, by what is said in the room of other programs.
+fn fill_pipe(lab: &Lab, unread: &ChildStdout) {
     let ana = foreign::sender();
     let text = format!("Ana: {}", "x".repeat(1000));
-    // What a pipe holds is 65,536 bytes, in pages of which not all are full.
     let began = Instant::now();
-    while rustix::io::ioctl_fionread(&unread).unwrap() < 60_000 {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "it does not fill"
-        );
+    // What a pipe holds is 65,536 bytes, in pages of which not all are full.
+    while rustix::io::ioctl_fionread(unread).unwrap() < 60_000 {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is not full");
         foreign::send(&ana, lab.group, &text);
         thread::sleep(Duration::from_millis(1));
     }
     for _ in 0..10 {
         foreign::send(&ana, lab.group, &text);
     }
-    signal(&listener, "TERM");
-    assert_eq!(exit_code(&mut listener), Some(0));
+}
+
+#[test]
+fn who_waits_for_whoever_reads_its_output_ends_on_a_signal() {
+    let lab = Lab::new();
+    let listen = ["listen", "lab1", "--interface", "lo", "--server"];
+    let mut listener = crds(lab.home.path(), &listen);
+    let script = ["--interface", "lo", "--server"];
+    let mut script = crds(lab.home.path(), &script);
+    for (program, code) in [(&mut listener, 0), (&mut script, 1)] {
+        program.arg(&lab.address).stdin(Stdio::piped());
+        let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        // Who listens does not read it.
+        let _ = input.write_all(b"connect\nname Mel\nchat lab1\n");
+        fill_pipe(&lab, child.stdout.as_ref().unwrap());
+        signal(&child, "TERM");
+        assert_eq!(exit_code(&mut child), Some(code));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where lines come from and go to: a terminal with its editor, or a pipe.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::complete::Vocabulary;
 use super::editor::Editor;
-use super::lines::read_line;
+use super::lines::{Patient, read_line};
+use super::signals::EndingFlag;
 
 /// What a person, or a script, gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,17 @@ impl Console {
             screen: Screen::Terminal(editor),
             has_status: false,
         })
+    }
+
+    /// The standard streams of this process, where they are no terminal. Who does not read them keeps no signal from ending it.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn standard_streams() -> io::Result<Self> {
+        let has_ended = EndingFlag::of_command()?;
+        let output = Patient::lines(io::stdout(), has_ended.clone());
+        let errors = Patient::lines(io::stderr(), has_ended);
+        Ok(Self::pipe(BufReader::new(io::stdin()), output, errors))
     }
 
     /// Lines from `input`; what is shown goes to `output`, what went wrong to `errors`.

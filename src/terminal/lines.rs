@@ -1,11 +1,12 @@
-//! Lines from a pipe, and words for whoever reads standard error.
+//! Lines from the standard streams, and to them.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, LineWriter, Read, Write};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bars::above;
+use super::signals::EndingFlag;
 use crate::chat::MessageText;
 
 /// One byte more than can be said: enough to see that a line is too long.
@@ -59,32 +60,43 @@ pub(super) fn tell(text: &str) {
     let _ = above(|| writeln!(io::stderr(), "crds: {text}"));
 }
 
-/// A line on standard output, at once. Where that takes no more, as a pipe that nobody reads, this waits, unless it `has_ended`.
-///
-/// # Errors
-/// Nobody reads it any more, or it cannot be written.
-pub(super) fn print(line: &str, has_ended: impl Fn() -> bool) -> io::Result<()> {
-    let stdout = io::stdout();
-    if stdout.is_terminal() {
-        return above(|| writeln!(io::stdout(), "{line}"));
-    }
-    let mut stdout = stdout.lock();
-    for part in format!("{line}\n").as_bytes().chunks(PART_BYTES) {
-        while !takes(&stdout) {
-            if has_ended() {
-                return Ok(());
-            }
-        }
-        stdout.write_all(part)?;
-        stdout.flush()?;
-    }
-    Ok(())
+/// A standard stream of a command. Where it takes no more, as a pipe that nobody reads, who writes waits until a signal ends the
+/// command; then the rest is dropped.
+pub(super) struct Patient<W> {
+    stream: W,
+    has_ended: EndingFlag,
 }
 
-/// Waits a moment until something more can be written, or never.
-fn takes(stream: &impl AsFd) -> bool {
-    let mut stream = [PollFd::new(stream, PollFlags::OUT)];
-    matches!(poll(&mut stream, Some(&LOOK)), Ok(1))
+impl<W: Write + AsFd> Patient<W> {
+    /// Hands on whole lines.
+    pub(super) fn lines(stream: W, has_ended: EndingFlag) -> LineWriter<Self> {
+        LineWriter::new(Self { stream, has_ended })
+    }
+
+    /// Waits a moment until something more is taken, or never.
+    fn is_ready(&self) -> bool {
+        let mut stream = [PollFd::new(&self.stream, PollFlags::OUT)];
+        matches!(poll(&mut stream, Some(&LOOK)), Ok(1))
+    }
+}
+
+impl<W: Write + AsFd> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        while !self.is_ready() {
+            if self.has_ended.is_set() {
+                return Ok(bytes.len());
+            }
+        }
+        let part = bytes.chunks(PART_BYTES).next().unwrap_or_default();
+        self.stream.write_all(part)?;
+        self.stream.flush()?;
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Each part was.
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ impl Ending {
 }
 
 /// Whether a signal that ends a command has come, also for who holds up the program's only thread.
+#[derive(Clone, Debug)]
 pub(super) struct EndingFlag(Arc<AtomicBool>);
 
 impl EndingFlag {

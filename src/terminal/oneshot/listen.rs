@@ -1,7 +1,7 @@
 //! `crds listen`: what is said in a room, a line a message; before it what was said, if that is asked for.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, LineWriter, Stdout, Write};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ use crate::chat::{
 };
 use crate::cli::ListenArgs;
 use crate::client::{Connection, RoomEvent};
-use crate::terminal::lines::{print, tell};
+use crate::terminal::bars::above;
+use crate::terminal::lines::{Patient, tell};
 use crate::terminal::progress::described;
 use crate::terminal::render::notice;
 use crate::terminal::signals::{Ending, EndingFlag};
@@ -38,7 +39,7 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         style: settings.style,
         left: args.count,
         not_saved: BTreeSet::new(),
-        has_ended: EndingFlag::of_command()?,
+        stdout: Patient::lines(io::stdout(), EndingFlag::of_command()?),
         told_offers: BTreeSet::new(),
     };
     let server = joined.connection.as_ref().map(Connection::files);
@@ -154,8 +155,7 @@ struct Listener {
     left: Option<u64>,
     /// Files that were to be saved and were not, so far.
     not_saved: BTreeSet<FileHash>,
-    /// Ends the waiting for whoever reads.
-    has_ended: EndingFlag,
+    stdout: LineWriter<Patient<Stdout>>,
     /// Files of the history, of which it was not told again that they are offered still.
     told_offers: BTreeSet<FileHash>,
 }
@@ -189,7 +189,7 @@ impl Listener {
     }
 
     /// Messages on standard output, everything else on standard error.
-    fn show(&self, event: &RoomEvent) -> io::Result<()> {
+    fn show(&mut self, event: &RoomEvent) -> io::Result<()> {
         let style = self.style;
         let line = match event {
             RoomEvent::Message(message) => {
@@ -205,8 +205,8 @@ impl Listener {
         self.print(&line)
     }
 
-    fn print(&self, line: &str) -> io::Result<()> {
-        print(line, || self.has_ended.is_set())
+    fn print(&mut self, line: &str) -> io::Result<()> {
+        above(|| writeln!(self.stdout, "{line}"))
     }
 
     /// Where a file was saved, or why it was not.
