@@ -56,6 +56,16 @@ impl Place {
         self.start("Ana", &[&send, words].concat())
     }
 
+    /// Ana sends this plan, and ends in the middle.
+    fn withdraw_while_it_comes(&self, plan: &Path, listener: &Running) {
+        let mut ana = self.send(plan, &["--rate-max", "4mbit"]);
+        listener.wait_for("receiving plan: ");
+        signal(&ana.child, "INT");
+        assert_eq!(exit_code(&mut ana.child), Some(1));
+        ana.wait_for("interrupted");
+        listener.wait_for("was not saved: it is not offered any more");
+    }
+
     fn file(&self, name: &str, bytes: usize) -> PathBuf {
         let path = self.home.path().join(name);
         fs::write(&path, name.repeat(bytes / name.len())).unwrap();
@@ -81,12 +91,7 @@ fn who_withdraws_a_file_ends_the_waiting_and_what_came_is_there_when_it_is_offer
     let place = Place::new();
     let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));
     let mut listener = place.listen(&folder, &["--count", "1"]);
-    let mut ana = place.send(&file, &["--rate-max", "4mbit"]);
-    listener.wait_for("receiving plan: ");
-    signal(&ana.child, "INT");
-    assert_eq!(exit_code(&mut ana.child), Some(1));
-    ana.wait_for("interrupted");
-    listener.wait_for("was not saved: it is not offered any more");
+    place.withdraw_while_it_comes(&file, &listener);
     assert_eq!(exit_code(&mut listener.child), Some(1));
     assert_eq!(names_in(&folder), Vec::<String>::new());
     let listener = place.listen(&folder, &[]);
@@ -103,11 +108,7 @@ fn what_came_in_the_end_was_saved() {
     let place = Place::new();
     let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));
     let mut listener = place.listen(&folder, &["--count", "2"]);
-    let mut ana = place.send(&file, &["--rate-max", "4mbit"]);
-    listener.wait_for("receiving plan: ");
-    signal(&ana.child, "INT");
-    assert_eq!(exit_code(&mut ana.child), Some(1));
-    listener.wait_for("was not saved: it is not offered any more");
+    place.withdraw_while_it_comes(&file, &listener);
     let mut ana = place.send(&file, &[]);
     assert_eq!(exit_code(&mut ana.child), Some(0));
     listener.wait_for("saved/plan: plan (3.0 MB) from Ana");

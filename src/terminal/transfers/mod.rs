@@ -277,18 +277,17 @@ impl Transfers {
             None => "sends you",
         };
         let told = format!("{from} {sends} {}", described(offer));
+        let ask = format!("{told}: /receive {id}");
         if running >= RUNNING_MAX {
-            return (format!("{told}: /receive {id}"), false);
+            return (ask, false);
         }
         match self.auto_accept.decide(offer.size_bytes, Instant::now()) {
             Verdict::Comes if self.receive(id, files).is_ok() => (told, true),
-            Verdict::Comes | Verdict::TooLarge => (format!("{told}: /receive {id}"), false),
-            Verdict::TooMuch(bytes) => (
-                format!(
-                    "{told}: /receive {id} ({bytes} came without being asked for within an hour)"
-                ),
-                false,
-            ),
+            Verdict::Comes | Verdict::TooLarge => (ask, false),
+            Verdict::TooMuch(bytes) => {
+                let why = format!("{bytes} came without being asked for within an hour");
+                (format!("{ask} ({why})"), false)
+            }
         }
     }
 
