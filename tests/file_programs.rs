@@ -115,6 +115,20 @@ fn what_came_in_the_end_was_saved() {
     assert_eq!(exit_code(&mut listener.child), Some(0));
 }
 
+/// A block of it takes longer than it is waited for who is silent.
+#[test]
+fn a_file_that_comes_slowly_is_waited_for() {
+    let place = Place::new();
+    let listener = place.listen(&place.folder("in"), &["--count", "1"]);
+    let mut ana = place.send(&place.file("plan", 150_000), &["--rate-max", "100kbit"]);
+    ana.wait_for("1 of 1 have the file");
+    assert_eq!(exit_code(&mut ana.child), Some(0));
+    listener.wait_for("saved ");
+    let lines = listener.output.lines.lock().unwrap();
+    let is_told_nothing_comes = lines.iter().any(|line| line.contains("nothing comes"));
+    assert!(!is_told_nothing_comes, "{lines:?}");
+}
+
 #[test]
 fn who_is_gone_in_the_middle_is_told_and_waited_for() {
     let place = Place::new();

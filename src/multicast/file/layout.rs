@@ -34,6 +34,11 @@ impl Layout {
         }
     }
 
+    /// Bytes of the file.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
     /// Bytes of a symbol.
     pub fn symbol_bytes(&self) -> usize {
         self.symbol_bytes.into()

@@ -138,6 +138,12 @@ impl Receiver {
         self.have
     }
 
+    /// Bytes that came of blocks that are not whole.
+    pub fn open_bytes(&self) -> u64 {
+        let symbols = self.open.values().map(OpenBlock::symbols);
+        symbols.sum::<usize>() as u64 * self.layout.symbol_bytes() as u64
+    }
+
     /// Whether this block is there.
     pub fn has_block(&self, block: u32) -> bool {
         self.has.get(block as usize).is_some_and(|has| *has)
@@ -243,7 +249,7 @@ impl Receiver {
             }
             Some(_) => {}
         }
-        if usize::from(open.sources) + open.parity.len() < usize::from(sources) {
+        if open.symbols() < usize::from(sources) {
             return None;
         }
         let mut open = self.open.remove(&block)?;
@@ -364,9 +370,8 @@ impl Receiver {
         let blocks = self.first..self.passed;
         let blocks = blocks.filter(|block| !self.has[*block as usize]);
         blocks.map(|block| {
-            let there = self.open.get(&block).map_or(0, |open| {
-                open.sources + u16::try_from(open.parity.len()).unwrap_or(u16::MAX)
-            });
+            let there = self.open.get(&block).map_or(0, OpenBlock::symbols);
+            let there = u16::try_from(there).unwrap_or(u16::MAX);
             BlockNeed {
                 block,
                 symbols: self.layout.symbols_in(block).saturating_sub(there),
@@ -385,6 +390,10 @@ impl OpenBlock {
             sources: 0,
             parity: Vec::new(),
         }
+    }
+
+    fn symbols(&self) -> usize {
+        usize::from(self.sources) + self.parity.len()
     }
 
     fn take_source(&mut self, symbol: &Symbol<'_>) {

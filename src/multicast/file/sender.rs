@@ -63,6 +63,8 @@ pub struct Sender {
 struct FirstPass {
     /// The first block of those that take turns now.
     group: u32,
+    /// Symbols that were sent before these.
+    before: u64,
     turn: u32,
     /// The share of parity that goes ahead with them.
     loss: f64,
@@ -83,7 +85,9 @@ struct Wanting {
     first: u32,
     /// The highest of our symbols that it told of.
     top: u64,
-    /// When that last grew; none before.
+    /// Bytes that it has, with what came of blocks that are not whole.
+    bytes: u64,
+    /// When `top` last grew; none before.
     progressed: Option<Instant>,
     heard: Instant,
     /// In the mean.
@@ -122,8 +126,10 @@ pub struct Progress {
     pub member: MemberId,
     /// How it takes part.
     pub role: Role,
-    /// Blocks that it has.
-    pub have: u32,
+    /// What it has, in bytes: whole blocks, and of those that are sent now about as much as it may have got.
+    pub bytes: u64,
+    /// The highest of our symbols that it told of.
+    pub top: u64,
     /// It has all.
     pub is_done: bool,
     /// It wants more, and was heard of late.
@@ -154,6 +160,7 @@ impl Sender {
             begins: None,
             pass: FirstPass {
                 group: 0,
+                before: 0,
                 turn: 0,
                 loss: 0.0,
             },
@@ -176,7 +183,8 @@ impl Sender {
             .map(move |(&member, wanting)| Progress {
                 member,
                 role: wanting.role,
-                have: wanting.have,
+                bytes: wanting.bytes,
+                top: wanting.top,
                 is_done: wanting.answer == Answer::Has,
                 is_waiting: wanting.is_waiting(now),
             })
@@ -219,12 +227,15 @@ impl Sender {
 
     fn note(&mut self, header: &Header, need: &Need, is_ours: bool, now: Instant) {
         let from = header.transmitter;
+        let top = is_ours.then(|| expand(need.top, self.number).min(self.number));
+        let bytes = self.bytes_of(need, top);
         let wanting = self.receivers.entry(from).or_insert_with(|| Wanting {
             role: header.role,
             answer: need.answer,
             have: 0,
             first: 0,
             top: 0,
+            bytes: 0,
             progressed: None,
             heard: now,
             loss: None,
@@ -234,13 +245,17 @@ impl Sender {
         });
         wanting.answer = need.answer;
         wanting.heard = now;
+        // Less than before has who began anew. Else, what was reckoned of blocks that were not whole stands until they are.
+        wanting.bytes = match need.have < wanting.have {
+            true => bytes,
+            false => bytes.max(wanting.bytes),
+        };
         wanting.have = need.have.min(self.layout.blocks());
         wanting.first = need.first.min(self.layout.blocks());
         wanting.buffer_bytes = (u64::from(need.buffer_kib) * 1024).max(WINDOW_BYTES_MIN);
-        if !is_ours {
+        let Some(top) = top else {
             return;
-        }
-        let top = expand(need.top, self.number).min(self.number);
+        };
         if top > wanting.top {
             wanting.top = top;
             wanting.progressed = Some(now);
@@ -265,6 +280,21 @@ impl Sender {
         let delay = delay.filter(|_| is_slowest);
         self.pace.end_start(delay);
         self.pace.reported(delay, loss);
+    }
+
+    /// About how many bytes a member has that saw our symbols up to `top`, if they are ours.
+    fn bytes_of(&self, need: &Need, top: Option<u64>) -> u64 {
+        let size_bytes = self.layout.size_bytes();
+        if need.answer == Answer::Has {
+            return size_bytes;
+        }
+        let (together, _) = self.turns();
+        let group = self.pass.group..self.pass.group + together;
+        let sources = group.map(|block| u64::from(self.layout.symbols_in(block)));
+        let seen = top.map_or(0, |top| top.saturating_sub(self.pass.before));
+        let under_way = seen.min(sources.sum()) * self.layout.symbol_bytes() as u64;
+        let whole = u64::from(need.have) * self.layout.block_bytes() as u64;
+        (whole + under_way).min(size_bytes.saturating_sub(1))
     }
 
     /// When somebody wants the file it is waited a little for others.
@@ -419,6 +449,8 @@ impl Sender {
         if symbol + 1 == rounds && rest.next().is_none() {
             self.pass.group += together;
             self.pass.turn = 0;
+            // This one is the last of them.
+            self.pass.before = self.number + 1;
         }
         Some((block, symbol))
     }

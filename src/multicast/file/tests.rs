@@ -10,8 +10,8 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::chat::{FileHash, FileName, FileOffer};
 use crate::multicast::config::{
-    BLOCK_SYMBOLS, BLOCKS_OPEN_MAX, FILE_FLOWS_MAX, FILE_RECEIVERS_MAX, PARITY_SYMBOLS,
-    SYMBOL_BYTES_STEP,
+    BLOCK_SYMBOLS, BLOCKS_INTERLEAVED, BLOCKS_OPEN_MAX, FILE_FLOWS_MAX, FILE_RECEIVERS_MAX,
+    PARITY_SYMBOLS, SYMBOL_BYTES_STEP,
 };
 use crate::multicast::content::Offer;
 use crate::multicast::packet::{
@@ -313,6 +313,32 @@ fn a_member_that_was_killed_goes_on_where_it_was() {
     network.run();
     // Half of it was there.
     assert!(network.factor() < 1.7, "{}", network.factor());
+}
+
+/// A block may take seconds where the network is slow.
+#[test]
+fn what_came_of_blocks_that_are_not_whole_is_known_at_both_ends() {
+    let blocks = 3 * BLOCKS_INTERLEAVED as usize;
+    let mut network = Network::new(blocks * BLOCK_BYTES, 1, 0.05, 6);
+    let told = |network: &Network| {
+        let told = network.sender.progress(network.now).next();
+        told.map_or(0, |progress| progress.bytes as usize)
+    };
+    let (mut before, mut had_before_a_block, mut told_before_a_block) = (0, 0, 0);
+    while !network.sender.progress(network.now).any(|p| p.is_done) {
+        assert!(network.now.since(START) < PATIENCE, "it does not end");
+        network.step();
+        let receiver = &network.receivers[0].receiver;
+        let has = receiver.have() as usize * BLOCK_BYTES + receiver.open_bytes() as usize;
+        let now = told(&network);
+        assert!(before <= now && now < has + BLOCKS_INTERLEAVED as usize * BLOCK_BYTES);
+        before = now;
+        if receiver.have() == 0 {
+            (had_before_a_block, told_before_a_block) = (has, now);
+        }
+    }
+    assert!(had_before_a_block > BLOCK_BYTES && told_before_a_block > BLOCK_BYTES);
+    assert_eq!(told(&network), blocks * BLOCK_BYTES);
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Keeper for Publish {
 pub enum Received {
     /// So many bytes are there.
     Part {
-        /// In bytes.
+        /// In bytes, with those of blocks that are not whole.
         have_bytes: u64,
         /// Nothing came for some seconds.
         is_stalled: bool,
@@ -384,8 +384,9 @@ impl Receiving {
         let is_stalled = self.heard + STALLED_AFTER <= now;
         if self.tell_due <= now {
             self.tell_due = now + TELL;
+            let have_bytes = part.received_bytes() + self.receiver.open_bytes();
             let state = Received::Part {
-                have_bytes: part.received_bytes(),
+                have_bytes: have_bytes.min(part.offer().size_bytes),
                 is_stalled,
             };
             self.told.send_if_modified(|told| {

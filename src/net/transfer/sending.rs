@@ -70,6 +70,8 @@ pub struct Sent {
     pub waiting: usize,
     /// What the slowest of these has, in bytes; the file's length if there are none.
     pub slowest_bytes: u64,
+    /// How much came to these, in symbols all together.
+    pub came: u64,
     /// The server has it too, for those who come later.
     pub is_kept: bool,
     /// The server gets it now.
@@ -316,7 +318,6 @@ impl Sending {
 
     fn state(&self, now: Instant) -> Sent {
         let size_bytes = self.announcement.offer.file.size_bytes;
-        let block_bytes = self.layout.block_bytes() as u64;
         let mut state = Sent {
             slowest_bytes: size_bytes,
             ..Sent::default()
@@ -333,8 +334,8 @@ impl Sending {
                 }
             }
             if member.is_waiting {
-                let have_bytes = u64::from(member.have) * block_bytes;
-                state.slowest_bytes = state.slowest_bytes.min(have_bytes);
+                state.slowest_bytes = state.slowest_bytes.min(member.bytes);
+                state.came += member.top;
             }
         }
         // Where who took it is gone, what was told last stands.
