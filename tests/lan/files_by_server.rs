@@ -76,6 +76,14 @@ impl Place {
         files::file(self.home().join(name), FILE_BYTES)
     }
 
+    /// When Mel begins to receive the file, multicast stops reaching the host from which it comes, `b`.
+    fn lose_the_sender(&self, file: &Path, sender: &Running, mel: &Running) {
+        mel.wait_for("receiving notes.bin");
+        self.lan.block_multicast("b", true);
+        sender.wait_for("using the relay");
+        self.wait_for_same(file, &self.home().join("Mel").join("notes.bin"));
+    }
+
     fn wait_for_same(&self, file: &Path, saved: &Path) {
         wait_until(|| saved.exists());
         assert_same(file, saved);
@@ -159,10 +167,23 @@ fn a_file_goes_on_through_the_server_where_multicast_stops_reaching_its_sender()
         ana.give("chat lab1");
         ana.wait_for("here: ");
         ana.give(&format!("/send {}", file.display()));
-        mel.wait_for("receiving notes.bin");
-        place.lan.block_multicast("b", true);
-        ana.wait_for("using the relay");
-        place.wait_for_same(&file, &place.home().join("Mel").join("notes.bin"));
+        place.lose_the_sender(&file, &ana, &mel);
+    });
+}
+
+#[test]
+fn a_file_that_a_command_sends_goes_on_through_the_server_too() {
+    let name = "files_by_server::a_file_that_a_command_sends_goes_on_through_the_server_too";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        let mel = place.listen("c", "Mel", true);
+        let file = place.file("notes.bin");
+        let words = ["send", "lab1", "--server", &place.address];
+        let how = ["--rate-max", "1mbit", "--file", file.to_str().unwrap()];
+        let mut ana = place.start("b", "Ana", &[&words[..], &how].concat());
+        place.lose_the_sender(&file, &ana, &mel);
+        ana.wait_for("the server has the file");
+        assert!(ana.child.wait().unwrap().success());
     });
 }
 

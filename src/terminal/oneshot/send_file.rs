@@ -28,41 +28,66 @@ pub enum SendFileError {
     NotTaken,
 }
 
-/// Sends a file to all who are there, and tells who has it in the end.
+/// Sends a file to all who are there, and tells who has it in the end. Where multicast stops reaching them from here, the server
+/// gets it for them.
 pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), SendFileError> {
-    let path = path.to_owned();
-    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
-    let source = opened.map_err(|error| SendFileError::Failed(error.to_string()))??;
+    let mut source = open(path).await?;
     let file = source.offer().clone();
     tell(&format!("offering {}", described(&file)));
     let mut progress = FileProgress::new("sending", &file);
+    loop {
+        let outgoing = match share(files, source, &mut progress).await? {
+            Shared::ByMulticast(outgoing) => outgoing,
+            Shared::ByServer => {
+                drop(progress);
+                tell("the server has the file, and sends it to the room");
+                return Ok(());
+            }
+        };
+        let delivered = files.all_have(&outgoing, |sent, took| {
+            let who = format!("({} of {took} have it)", sent.done);
+            progress.set(sent.slowest_bytes, &who);
+        });
+        let delivered = tokio::select! {
+            delivered = delivered => Some(delivered),
+            () = files.needs_server(&outgoing) => None,
+        };
+        let is_kept = outgoing.state().borrow().is_kept;
+        outgoing.end().await;
+        if let Some(delivered) = delivered {
+            drop(progress);
+            return tell_delivered(&delivered?, is_kept);
+        }
+        source = open(path).await?;
+    }
+}
+
+async fn open(path: &Path) -> Result<SourceFile, SendFileError> {
+    let path = path.to_owned();
+    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
+    Ok(opened.map_err(|error| SendFileError::Failed(error.to_string()))??)
+}
+
+/// Offers it to the room.
+async fn share(
+    files: &RoomFiles,
+    source: SourceFile,
+    progress: &mut FileProgress,
+) -> Result<Shared, SendFileError> {
     let transfer = Transfer::default();
     let sharing = files.share(source, &transfer);
     tokio::pin!(sharing);
     let mut done = transfer.progress.subscribe();
-    let shared = loop {
+    loop {
         tokio::select! {
-            shared = &mut sharing => break shared?,
+            shared = &mut sharing => return Ok(shared?),
             Ok(()) = done.changed() => progress.set(*done.borrow_and_update(), "to the server"),
         }
-    };
-    let outgoing = match shared {
-        Shared::ByMulticast(outgoing) => outgoing,
-        Shared::ByServer => {
-            drop(progress);
-            tell("the server has the file, and sends it to the room");
-            return Ok(());
-        }
-    };
-    let delivered = files.all_have(&outgoing, |sent, took| {
-        let who = format!("({} of {took} have it)", sent.done);
-        progress.set(sent.slowest_bytes, &who);
-    });
-    let delivered = delivered.await;
-    drop(progress);
-    let is_kept = outgoing.state().borrow().is_kept;
-    outgoing.end().await;
-    let Delivered { by, of } = delivered?;
+    }
+}
+
+fn tell_delivered(delivered: &Delivered, is_kept: bool) -> Result<(), SendFileError> {
+    let Delivered { by, of } = *delivered;
     let kept = if is_kept { "; the server keeps it" } else { "" };
     tell(&format!("{by} of {of} have the file{kept}"));
     match of {
