@@ -375,6 +375,28 @@ fn a_group_by_its_address_needs_no_server() {
 }
 
 #[test]
+fn lines_that_somebody_has_not_got_for_some_seconds_are_told_together() {
+    let home = tempfile::tempdir().unwrap();
+    let group = free_group().to_string();
+    let common = ["--group", &group, "--interface", "lo"];
+    let listen = [&["listen", "--name", "Mel"][..], &common].concat();
+    let listener = Running::start(crds(home.path(), &listen));
+    listener.wait_for("in room ");
+    let slowly = ["send", "--name", "Ana", "--rate-max", "100kbit"];
+    let lines = format!("{}\n", "word ".repeat(300)).repeat(60);
+    let end = run(home.path(), &[&slowly[..], &common].concat(), &lines);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let told = end.stderr.lines();
+    let told: Vec<_> = told
+        .filter(|line| line.starts_with("crds: not yet at Mel: word word "))
+        .collect();
+    let is_more_told = told.iter().any(|line| line.ends_with(" more)"));
+    // It is looked once a second, perhaps between two of them.
+    assert!(is_more_told && told.len() <= 2, "{told:?}");
+    assert!(end.stderr.contains("delivered to 1 of 1"), "{}", end.stderr);
+}
+
+#[test]
 fn a_line_to_nobody_is_delivered_to_nobody() {
     let home = tempfile::tempdir().unwrap();
     let group = free_group().to_string();

@@ -62,10 +62,12 @@ pub enum RoomEvent {
     },
     /// What we say goes out as slowly as this member takes it.
     Slow(String),
-    /// Some members have not got a line of ours for some seconds.
+    /// Some members have not got a line of ours for some seconds, or several.
     Undelivered {
-        /// How the line begins.
+        /// How the first begins.
         text: String,
+        /// How many it is beside that.
+        more: usize,
         /// Who has not got it.
         members: Vec<String>,
     },

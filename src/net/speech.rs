@@ -328,8 +328,16 @@ impl Reliable {
             let Some((_, _, text)) = self.watched.pop_front() else {
                 break;
             };
-            if !members.is_empty() {
-                events.push(RoomEvent::Undelivered { text, members });
+            match events.last_mut() {
+                _ if members.is_empty() => {}
+                Some(RoomEvent::Undelivered {
+                    more, members: of, ..
+                }) if *of == members => *more += 1,
+                _ => events.push(RoomEvent::Undelivered {
+                    text,
+                    more: 0,
+                    members,
+                }),
             }
         }
         events

@@ -154,8 +154,16 @@ pub(super) fn notice(event: &RoomEvent) -> Option<String> {
             format!("{records} {what} of {from} got lost and cannot be had from anyone")
         }
         RoomEvent::Slow(name) => format!("{name} has a slow connection: what you say waits for it"),
-        RoomEvent::Undelivered { text, members } => {
-            format!("not yet at {}: {text}", members.join(", "))
+        RoomEvent::Undelivered {
+            text,
+            more,
+            members,
+        } => {
+            let more = match more {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            format!("not yet at {}: {text}{more}", members.join(", "))
         }
         RoomEvent::Notice(text) => text.clone(),
     })

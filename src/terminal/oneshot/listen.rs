@@ -302,8 +302,12 @@ fn json_line(room: &str, event: &RoomEvent) -> String {
         }
         RoomEvent::Slow(name) => json!({ "event": "slow", "name": name }),
         RoomEvent::ShownAs(name) => json!({ "event": "shown-as", "name": name }),
-        RoomEvent::Undelivered { text, members } => {
-            json!({ "event": "undelivered", "text": text, "members": members })
+        RoomEvent::Undelivered {
+            text,
+            more,
+            members,
+        } => {
+            json!({ "event": "undelivered", "text": text, "more": more, "members": members })
         }
         RoomEvent::Notice(text) => json!({ "event": "notice", "text": text }),
     };
