@@ -103,7 +103,8 @@ impl Session {
     }
 
     /// The signs of life after a record wait until the next record is late: while lines come, each
-    /// datagram is the sign of life of those before it.
+    /// datagram is the sign of life of those before it. So is the next one where others wait for their turn, however late
+    /// that is: a slow way has no room for what is said once more.
     fn begin_tail(&mut self) {
         let gap = self.now.since(self.said).min(TAIL_LATE_MAX);
         self.said = self.now;
@@ -114,7 +115,7 @@ impl Session {
             false => Micros::default(),
         };
         let (step, wait) = self.tail_from(0);
-        self.tail = Some((step, self.now + wait.max(late)));
+        self.tail = (!self.has_unsent()).then_some((step, self.now + wait.max(late)));
     }
 
     /// The step to begin with, and the wait before it.
