@@ -79,6 +79,9 @@ pub const KEPT_AGE_MAX: Micros = Micros::from_secs(60);
 /// How long a missing record is asked for before it is given up.
 pub const GIVE_UP_WAIT: Micros = Micros::from_secs(10);
 
+/// The same where others of its origin are repaired meanwhile: a slow way brings one after the other.
+pub const GIVE_UP_WAIT_REPAIRED: Micros = Micros::from_secs(30);
+
 /// The same for records from before we came, which a history or an earlier stay left off at: who has them repairs
 /// within milliseconds, and what is said now should not wait long for what nobody has any more. Counted anew whenever
 /// one of them comes.
@@ -167,6 +170,12 @@ pub const FLOOR_MEMORY: Micros = Micros::from_secs(10);
 /// A member that does not report for so long while the window is closed is not waited for any more.
 pub const STALL_MAX: Micros = Micros::from_millis(100);
 
+/// On a slow way it is waited for so many round trips.
+pub const STALL_ROUND_TRIPS: f64 = 3.0;
+
+/// But not longer than this: a long round trip may be a lie.
+pub const STALL_MAX_SLOW: Micros = Micros::from_secs(1);
+
 /// A member whose round trip is more than so many times the median's has less than a quarter of the median's
 /// rate, as all have the same window.
 pub const SLOW_ROUND_TRIPS: f64 = 4.0;
@@ -177,8 +186,15 @@ pub const SLOW_AFTER: Micros = Micros::from_secs(2);
 /// With fewer other members there is no median to speak of.
 pub const SLOW_MEMBERS_MIN: usize = 3;
 
-/// How often a closed window asks for reports again.
+/// How soon a closed window asks for reports again.
 pub const WINDOW_PROBE: Micros = Micros::from_millis(5);
+
+/// Each time later by this factor until something arrives: on a slow way the questions would fill the queue that they
+/// wait for.
+pub const WINDOW_PROBE_GROWTH: f64 = 1.5;
+
+/// The longest wait of these.
+pub const WINDOW_PROBE_MAX: Micros = Micros::from_millis(500);
 
 /// Where nobody reports, lines go out at this rate, in bytes a second: 10 Mb/s.
 pub const BLIND_BYTES_PER_SECOND: u64 = 1_250_000;
@@ -276,8 +292,11 @@ pub const SWEEP_INTERVAL: Micros = Micros::from_millis(250);
 /// Who leaves waits so long for the reports of what it said last.
 pub const LINGER_MAX: Micros = Micros::from_millis(500);
 
-/// Who leaves takes so long at most to send what still waits.
+/// Who leaves sends what still waits, as long as some of it gets out within this.
 pub const LEAVE_WAIT_MAX: Micros = Micros::from_secs(10);
+
+/// But not longer than this in all.
+pub const LEAVE_WAIT_ALL: Micros = Micros::from_secs(120);
 
 /// A leave is sent this often. Nobody answers it: where one datagram of five is lost, all six are in one of 15,600 cases
 /// (0.2⁶), and all of three were in one of 125.

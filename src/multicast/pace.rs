@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use super::budget::Budget;
 use super::config::{
     BLIND_BYTES_PER_SECOND, DATAGRAM_BYTES_MAX, LOSS_ABOVE_FLOOR_MAX, QUEUE_DELAY_AIM,
-    RELAYED_BYTES_PER_SECOND, STALL_MAX, WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
-    WINDOW_PROBE,
+    RELAYED_BYTES_PER_SECOND, STALL_MAX, STALL_MAX_SLOW, STALL_ROUND_TRIPS, WINDOW_BYTES_FIRST,
+    WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_PROBE, WINDOW_PROBE_GROWTH, WINDOW_PROBE_MAX,
 };
 use super::floor::Floor;
 use crate::time::{Instant, Micros};
@@ -41,6 +41,8 @@ pub(super) struct Pace {
     /// Bytes sent when reports were last asked for.
     asked_bytes: u64,
     asked: Instant,
+    /// How long they are waited for before they are asked for again.
+    probe_wait: Micros,
     /// Since when it has been closed.
     closed: Option<Instant>,
     /// None without `--rate-max`.
@@ -67,6 +69,7 @@ impl Pace {
             loss_floor: Floor::new(now),
             asked_bytes: 0,
             asked: Instant::START,
+            probe_wait: WINDOW_PROBE,
             closed: None,
             rate_max: rate_max.map(budget),
             blind: budget(BLIND_BYTES_PER_SECOND),
@@ -145,6 +148,9 @@ impl Pace {
             self.on_the_way.pop_front();
         }
         let arrived = self.arrived_bytes - before;
+        if arrived > 0 {
+            self.probe_wait = WINDOW_PROBE;
+        }
         if was_used {
             self.grow(arrived);
         }
@@ -201,16 +207,21 @@ impl Pace {
 
     /// Whether reports should be asked for again: the window is closed and nothing came for a while.
     pub(super) fn probes(&mut self, now: Instant) -> bool {
-        let is_due = self.closed.is_some() && self.asked + WINDOW_PROBE <= now;
+        let rate_max = self.rate_max.as_mut();
+        let has_budget = rate_max.is_none_or(|budget| budget.left(now) > 0);
+        let is_due = self.closed.is_some() && self.asked + self.probe_wait <= now && has_budget;
         if is_due {
             self.asked = now;
+            let wait = self.probe_wait.mul_f64(WINDOW_PROBE_GROWTH);
+            self.probe_wait = wait.min(WINDOW_PROBE_MAX);
         }
         is_due
     }
 
-    /// Since when members that did not report hold everybody up.
-    pub(super) fn stalled(&self, now: Instant) -> Option<Instant> {
-        self.closed.filter(|closed| *closed + STALL_MAX <= now)
+    /// Since when members that did not report hold everybody up, where they could have for some of these round trips.
+    pub(super) fn stalled(&self, round_trip: Micros, now: Instant) -> Option<Instant> {
+        let patience = patience(round_trip);
+        self.closed.filter(|closed| *closed + patience <= now)
     }
 
     /// When to look again while something waits to be sent.
@@ -223,7 +234,7 @@ impl Pace {
         let relay = self.relay.as_ref().map_or(Instant::START, Budget::ready);
         let budget = budget.max(relay);
         match self.closed {
-            Some(_) => budget.max(self.asked + WINDOW_PROBE),
+            Some(_) => budget.max(self.asked + self.probe_wait),
             None => budget,
         }
     }
@@ -241,6 +252,12 @@ impl Pace {
     pub(super) fn window(&self) -> u64 {
         self.window
     }
+}
+
+/// How long it is waited for the report of a member with this round trip.
+pub(super) fn patience(round_trip: Micros) -> Micros {
+    let slow = round_trip.mul_f64(STALL_ROUND_TRIPS).min(STALL_MAX_SLOW);
+    slow.max(STALL_MAX)
 }
 
 #[cfg(test)]
@@ -299,7 +316,14 @@ mod tests {
         }
         assert!(sent <= WINDOW_BYTES_FIRST + 1342);
         assert!(pace.probes(START + WINDOW_PROBE));
-        assert_eq!(pace.stalled(START + STALL_MAX), Some(START));
+        let later = START + Micros::from_secs(2);
+        let probes = (0..2_000_000).filter(|us| pace.probes(START + Micros(*us)));
+        assert!((8..20).contains(&probes.count()));
+        let at_once = Micros(500);
+        assert_eq!(pace.stalled(at_once, START + STALL_MAX), Some(START));
+        let slow = Micros::from_millis(200);
+        assert_eq!(pace.stalled(slow, START + STALL_MAX), None);
+        assert_eq!(pace.stalled(Micros::from_secs(60), later), Some(START));
         pace.arrived(sent, START);
         assert!(pace.is_open(false, START));
     }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::config::{
-    GIVE_UP_WAIT, GIVE_UP_WAIT_PAST, KEPT_AGE_MAX, MESSAGE_BYTES_MAX, NACK_HORIZON, NACK_RETRY_MAX,
-    SEQUENCES_AHEAD_MAX, SLOT_BYTES,
+    GIVE_UP_WAIT, GIVE_UP_WAIT_PAST, GIVE_UP_WAIT_REPAIRED, KEPT_AGE_MAX, MESSAGE_BYTES_MAX,
+    NACK_HORIZON, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
 };
 use super::nack::retry_wait;
 use super::packet::{MemberId, RECORD_HEADER_BYTES, Record};
@@ -436,13 +436,18 @@ impl Stream {
         if self.missing == 0 {
             return;
         }
-        let is_past_over = now.since(self.recovered) >= GIVE_UP_WAIT_PAST;
+        let unrepaired = now.since(self.recovered);
+        let is_past_over = unrepaired >= GIVE_UP_WAIT_PAST;
+        let wait = match unrepaired >= GIVE_UP_WAIT {
+            true => GIVE_UP_WAIT,
+            false => GIVE_UP_WAIT_REPAIRED,
+        };
         for (slot, sequence) in self.slots.iter_mut().zip(self.base..) {
             if let Slot::Missing(missing) = slot {
                 let waited = now.since(missing.since);
                 let is_over = match sequence < self.past_end && is_past_over {
                     true => waited >= GIVE_UP_WAIT_PAST,
-                    false => waited >= GIVE_UP_WAIT,
+                    false => waited >= wait,
                 };
                 if !is_over {
                     continue;

@@ -7,11 +7,11 @@ use super::packet::{Answer, BlockNeed, Need};
 use crate::multicast::config::{
     ASK_RETRY_FIRST, ASKING_SYMBOLS, BLOCKS_INTERLEAVED, FILE_GATHER, FILE_RECEIVERS_MAX,
     FILE_WINDOW_BYTES_MAX, LOSS_FOR_PARITY_MIN, LOSS_WEIGHT, NEED_RETRY_MAX, NEED_SILENCE_MAX,
-    PARITY_AHEAD_SHARE, PARITY_SYMBOLS, STALL_MAX, WINDOW_BYTES_MIN,
+    PARITY_AHEAD_SHARE, PARITY_SYMBOLS, WINDOW_BYTES_MIN,
 };
 use crate::multicast::floor::Floor;
 use crate::multicast::membership::ROUND_TRIP_MAX;
-use crate::multicast::pace::Pace;
+use crate::multicast::pace::{Pace, patience};
 use crate::multicast::packet::{Header, MemberId, QuantisedSize, QuantisedTime, Role};
 use crate::multicast::stream::expand;
 use crate::time::{Instant, Micros};
@@ -349,14 +349,20 @@ impl Sender {
     /// What was seen by the slowest of those that are waited for; none if nobody is. While some come on, whoever does not
     /// is not waited for; if nobody does, all are: they may be getting the file from somebody else.
     fn slowest(&self, now: Instant) -> Option<u64> {
-        let patience = match self.receivers.len() {
-            ..=SMALL_GROUP_MAX => STALL_MAX,
-            _ => TURN_MAX,
+        let takes_turns = self.receivers.len() > SMALL_GROUP_MAX;
+        let is_heard = |w: &Wanting| {
+            let patience = match takes_turns {
+                false => patience(w.round_trip),
+                true => TURN_MAX,
+            };
+            now.since(w.heard) < patience
         };
         let wanting = self.receivers.values();
-        let waited_for =
-            wanting.filter(|w| w.answer == Answer::Wants && now.since(w.heard) < patience);
-        let comes_on = |w: &Wanting| w.progressed.is_some_and(|at| now.since(at) < STALL_MAX);
+        let waited_for = wanting.filter(|w| w.answer == Answer::Wants && is_heard(w));
+        let comes_on = |w: &Wanting| {
+            let progressed = w.progressed;
+            progressed.is_some_and(|at| now.since(at) < patience(w.round_trip))
+        };
         let slowest = waited_for.map(|w| (!comes_on(w), w.top)).min();
         slowest.map(|(_, top)| top)
     }
@@ -382,7 +388,9 @@ impl Sender {
         if self.number == 0 {
             self.skip_what_all_have(now);
         }
-        if self.pace.stalled(now).is_some() {
+        let round_trips = self.receivers.values().map(|w| w.round_trip);
+        let round_trip = round_trips.max().unwrap_or_default();
+        if self.pace.stalled(round_trip, now).is_some() {
             self.advance_window(now);
         }
         let is_probe = match self.pace.is_open(false, now) {

@@ -23,8 +23,8 @@ use rand::{RngExt, SeedableRng};
 use super::budget::Budget;
 use super::config::{
     ASLEEP_MIN, GATHER, HISTORY_SLACK, KEPT_BYTES_MAX, KEPT_BYTES_MAX_ALL, KEPT_BYTES_MAX_OWN,
-    KEPT_BYTES_MIN, LEAVE_INTERVAL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX, MEMBER_KEPT,
-    MESSAGE_BYTES_MAX, NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX,
+    KEPT_BYTES_MIN, LEAVE_INTERVAL, LEAVE_WAIT_ALL, LEAVE_WAIT_MAX, LEAVES, LINGER_MAX,
+    MEMBER_KEPT, MESSAGE_BYTES_MAX, NACK_BURST_BYTES, NACK_BYTES_PER_SECOND, QUEUED_BYTES_MAX,
     RECORD_BODY_BYTES_MAX, REPAIR_BURST_BYTES, REPAIR_BYTES_PER_SECOND, SMALL_GROUP_MAX,
     STREAMS_MAX, SWEEP_INTERVAL, TAIL_LATE_MAX, TAIL_MAX, TAIL_RECORDS_AGAIN,
 };
@@ -46,6 +46,9 @@ struct Leaving {
     due: Instant,
     /// What still waits to be sent is waited for until then.
     until: Instant,
+    /// Longer if more than this was sent, but not after that.
+    unsent: u64,
+    until_all: Instant,
 }
 
 /// One member's side of a room.
@@ -287,6 +290,8 @@ impl Session {
             sent: 0,
             due,
             until,
+            unsent: self.unsent,
+            until_all: self.now + LEAVE_WAIT_ALL,
         });
         self.work();
     }
@@ -549,11 +554,15 @@ impl Session {
         let Some(mut leaving) = self.leaving else {
             return;
         };
+        if self.unsent > leaving.unsent {
+            leaving.unsent = self.unsent;
+            leaving.until = (self.now + LEAVE_WAIT_MAX).min(leaving.until_all);
+        }
         if leaving.sent == 0 && self.has_unsent() && self.now < leaving.until {
             leaving.due = (self.now + LINGER_MAX).min(leaving.until);
             self.leaving = Some(leaving);
         }
-        let Leaving { sent, due, until } = leaving;
+        let Leaving { sent, due, .. } = leaving;
         let has_nothing_to_wait_for = self.unsent == self.config.first_sequence
             || self.members.len() == 1
             || self.members.all_have(self.unsent);
@@ -564,7 +573,7 @@ impl Session {
             self.leaving = Some(Leaving {
                 sent: sent + 1,
                 due: self.now + LEAVE_INTERVAL,
-                until,
+                ..leaving
             });
         }
     }
