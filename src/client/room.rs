@@ -91,8 +91,8 @@ impl Room {
         self.ask(RoomCommand::Members).await.unwrap_or_default()
     }
 
-    /// Leaves: sends what still waits, within 10 s, gives the others half a second to report it, and
-    /// tells them.
+    /// Leaves: sends what still waits, as long as some of it gets out every 10 s and for two minutes at most, gives the
+    /// others half a second to report it, and tells them.
     pub async fn leave(self) {
         drop(self.commands);
         // It ends by itself.

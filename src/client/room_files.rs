@@ -276,6 +276,7 @@ impl RoomFiles {
         turn: &Turn,
     ) -> Result<Option<Fetched>, RoomFileError> {
         let part = Box::new(open_part(offer, folder).await?);
+        transfer.note_resumed(part.received_bytes());
         let wanted = offer.clone();
         let incoming = self.ask(|answer| RoomCommand::ReceiveFile(wanted, part, answer));
         let incoming = incoming.await??;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,6 +53,8 @@ pub struct Transfer {
     pub is_expected: bool,
     /// How many bytes have been done.
     pub progress: watch::Sender<u64>,
+    /// How many of these an earlier attempt had received; known when the file's part is opened.
+    pub resumed_bytes: Arc<OnceLock<u64>>,
 }
 
 impl Default for Transfer {
@@ -63,7 +65,16 @@ impl Default for Transfer {
             withdrawn: CancellationToken::new(),
             is_expected: false,
             progress: watch::Sender::new(0),
+            resumed_bytes: Arc::default(),
         }
+    }
+}
+
+impl Transfer {
+    /// The part was opened, and has so much. Where it is opened again, what it had at first stands.
+    pub(in crate::client) fn note_resumed(&self, bytes: u64) {
+        self.resumed_bytes.get_or_init(|| bytes);
+        self.progress.send_replace(bytes);
     }
 }
 
@@ -301,7 +312,7 @@ impl Files {
         let opened = spawn_blocking(move || PartFile::open(&folder, &wanted, FILE_PIECE_BYTES));
         let part = joined(opened.await)?;
         let received_bytes = part.received_bytes();
-        transfer.progress.send_replace(received_bytes);
+        transfer.note_resumed(received_bytes);
         let missing = (0..part.blocks()).filter(|piece| !part.has(*piece));
         let missing: VecDeque<u64> = missing.collect();
         let (pieces, saving) = save_pieces(part);

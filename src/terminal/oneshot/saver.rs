@@ -237,7 +237,7 @@ impl Place {
         let mut progress = FileProgress::new("receiving", source.file());
         let mut done = transfer.progress.subscribe();
         let mut look = interval(TELL);
-        let mut is_begun = false;
+        let mut is_told = false;
         loop {
             tokio::select! {
                 _ = look.tick() => {
@@ -249,9 +249,11 @@ impl Place {
                 fetched = &mut fetching => return fetched,
                 Ok(()) = done.changed() => {
                     let bytes = *done.borrow_and_update();
-                    let is_part = 0 < bytes && bytes < source.file().size_bytes;
-                    if !std::mem::replace(&mut is_begun, true) && is_part {
-                        tell_of_resuming(source.file(), bytes);
+                    if let Some(resumed_bytes) = transfer.resumed_bytes.get()
+                        && !std::mem::replace(&mut is_told, true)
+                        && (1..source.file().size_bytes).contains(resumed_bytes)
+                    {
+                        tell_of_resuming(source.file(), *resumed_bytes);
                     }
                     progress.set(bytes, "");
                 }
