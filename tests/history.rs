@@ -358,6 +358,32 @@ async fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_directory_a_history_is_refused_and_nothing_is_lost() {
+    let (folder, mut server) = running(&[]);
+    let ana = connect(&server, "Ana").await;
+    let lab = make(&ana, Dialect::Plain, None).await;
+    let ben = come(&server, &lab, "Ben").await;
+    ben.say("hello").await;
+    await_history(&ana, &lab.name, has("Ben: hello")).await;
+    drop((ana, ben));
+    signal(&server.child, "TERM");
+    assert_eq!(exit_code(&mut server.child), Some(0));
+    let (directory, aside) = (folder.path().join("crds.sqlite"), folder.path().join("old"));
+    fs::rename(&directory, &aside).unwrap();
+    for flags in [&[][..], &["--history", "off"]] {
+        let mut command = serve(folder.path());
+        let output = command.args(flags).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("put that crds.sqlite back"), "{told}");
+    }
+    fs::rename(&aside, &directory).unwrap();
+    let server = start(folder.path(), &[]);
+    let ana = connect(&server, "Ana").await;
+    await_history(&ana, &lab.name, has("Ben: hello")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_kept_has_its_limits_and_may_be_nothing() {
     let (_folder, server) = running(&["--history", "5"]);
     let ana = connect(&server, "Ana").await;

@@ -20,7 +20,7 @@ use crate::control::{FILE_PIECE_BYTES, Group};
 use crate::directory::{self, Directory};
 use crate::hub::{self, Hub};
 use crate::store::{
-    FileStore, History, KEPT_FILES_MAX, KeepLimits, KeptRoom, PARTS_MAX, Store, UPLOADS_MAX,
+    Beside, FileStore, History, KEPT_FILES_MAX, KeepLimits, KeptRoom, PARTS_MAX, Store, UPLOADS_MAX,
 };
 
 /// How long connections get to end by themselves when the server stops.
@@ -78,23 +78,34 @@ impl Server {
             port_picked: port,
             seed: getrandom::u64().map_err(ServeError::Random)?,
         });
+        let beside = Beside {
+            id: kept.id,
+            last_room: kept.last_room,
+        };
+        let mut last_rooms = [kept.last_room, None];
         let history = match config.history.is_off() {
-            true => None,
+            true => {
+                let rooms = kept.rooms.iter().map(|(id, _)| *id).collect();
+                last_rooms[1] = History::settle(&config.data, &beside, &rooms)?;
+                None
+            }
             false => {
                 let rooms = kept.rooms.iter().map(|(id, room)| KeptRoom {
                     id: *id,
                     name: room.name.clone(),
                     limit: room.history,
                 });
-                Some(History::open(&config.data, config.history, rooms)?)
+                let history = History::open(&config.data, config.history, &beside, rooms)?;
+                last_rooms[1] = history.last_room();
+                Some(history)
             }
         };
         for (id, room) in kept.rooms {
             directory.restore(id, room);
         }
-        kept.last_room
-            .into_iter()
-            .for_each(|last| directory.note_used(last));
+        for last in last_rooms.into_iter().flatten() {
+            directory.note_used(last);
+        }
         let mut hub = Hub::new(hub::Config {
             people_max: config.limits.people_max,
             lobby_next: past::lobby_next(history.as_ref(), Timestamp::now()),

@@ -54,6 +54,15 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A history that is not of the rooms of the directory beside it.
+    #[error(
+        "{file} has the talk of rooms of another crds.sqlite than the one beside it: nothing was deleted; put that crds.sqlite back, \
+         or move history.sqlite away as well and begin anew"
+    )]
+    OthersHistory {
+        /// The history.
+        file: PathBuf,
+    },
     /// Anything else: not readable, not writable, the disk full.
     #[error("cannot use {file}: {reason} (choose another folder with --data DIR)")]
     Unusable {

@@ -10,5 +10,5 @@ pub use files::{
     Begun, FileState, FileStore, KEPT_FILES_MAX, KeepError, KeepLimits, KeptFile, PARTS_MAX,
     UPLOADS_MAX,
 };
-pub use history::{History, KeptRoom, LOBBY, NewEntry, Page, ReadError};
-pub use sqlite::{Change, Kept, SaveError, Store};
+pub use history::{Beside, History, KeptRoom, LOBBY, NewEntry, Page, ReadError};
+pub use sqlite::{Change, DirectoryId, Kept, SaveError, Store};

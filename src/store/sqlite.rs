@@ -16,7 +16,7 @@ const DIRECTORY: Kind = Kind {
     what: "directory",
     // `crds` in ASCII.
     application_id: 0x6372_6473,
-    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5],
+    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6],
     is_exclusive: true,
     // A sync at each commit: one for all changes that share it.
     synchronous: "FULL",
@@ -70,6 +70,11 @@ const SCHEMA_5: &str = "
         UPDATE last_room SET id = max(id, new.id);
     END;";
 
+/// From version 5 to 6: by which it is told from another directory, whose rooms have the same ids.
+const SCHEMA_6: &str = "
+    CREATE TABLE directory (id BLOB NOT NULL) STRICT;
+    INSERT INTO directory VALUES (randomblob(16));";
+
 /// The open file. One process at a time has it.
 #[derive(Debug)]
 pub struct Store {
@@ -91,9 +96,15 @@ pub enum Change {
     Avatar(String, Option<Avatar>),
 }
 
+/// Which directory it is, among all that there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryId(pub(in crate::store) Vec<u8>);
+
 /// What a store has kept.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// Which directory it is. A copy is the same.
+    pub id: DirectoryId,
     /// The rooms in the order of making.
     pub rooms: Vec<(RoomId, Room)>,
     /// The last id that a room was given, if any was.
@@ -119,6 +130,7 @@ impl Store {
         let connection = DIRECTORY.open(folder)?;
         let refused = |source| DIRECTORY.refused(folder, &source);
         let kept = Kept {
+            id: read_id(&connection).map_err(refused)?,
             rooms: read_rooms(&connection).map_err(refused)?,
             last_room: read_last_room(&connection).map_err(refused)?,
             groups: read_groups(&connection).map_err(refused)?,
@@ -289,6 +301,12 @@ fn read_rooms(connection: &Connection) -> Result<Vec<(RoomId, Room)>, rusqlite::
         .collect()
 }
 
+fn read_id(connection: &Connection) -> Result<DirectoryId, rusqlite::Error> {
+    connection.query_row("SELECT id FROM directory", [], |row| {
+        row.get(0).map(DirectoryId)
+    })
+}
+
 fn read_last_room(connection: &Connection) -> Result<Option<RoomId>, rusqlite::Error> {
     let last: i64 = connection.query_row("SELECT id FROM last_room", [], |row| row.get(0))?;
     Ok(Some(RoomId(last)).filter(|last| last.0 > 0))
@@ -356,7 +374,14 @@ mod tests {
         ];
         {
             let (mut store, empty) = Store::open(folder.path()).unwrap();
-            assert_eq!(empty, Kept::default());
+            let id = empty.id.clone();
+            assert_eq!(
+                empty,
+                Kept {
+                    id,
+                    ..Kept::default()
+                }
+            );
             let made = |(id, room): &(RoomId, Room)| Change::Made(*id, room.clone());
             store
                 .save(&kept.iter().map(made).collect::<Vec<_>>())

@@ -2,6 +2,7 @@
 //! for it. Who reads has a connection beside it, and sees all that was kept before.
 #![allow(clippy::disallowed_methods)]
 
+mod beside;
 mod pace;
 mod queue;
 mod reader;
@@ -10,13 +11,16 @@ mod talk;
 mod trim;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 
+pub use self::beside::Beside;
+use self::beside::{Settled, settle};
 use self::queue::{Item, Queue};
 use self::reader::Reader;
 use self::talk::Talks;
@@ -104,6 +108,8 @@ struct Inner {
     talks: Arc<Talks>,
     /// What is kept of any room.
     limit: HistoryLimit,
+    /// The highest id of a room of which anything was kept when it was opened.
+    last_room: Option<RoomId>,
     writer: Option<thread::JoinHandle<()>>,
 }
 
@@ -123,26 +129,30 @@ struct Reached {
 }
 
 impl History {
-    /// Opens the history in `folder`, or makes it. What it has of other rooms than these, and of them what passes
-    /// their limits, is let go.
+    /// Opens the history in `folder`, or makes it. What it has of other rooms than these, which the directory `beside` it
+    /// had once, and of them what passes their limits, is let go.
     ///
     /// # Errors
-    /// See [`OpenError`].
+    /// See [`OpenError`]. The history of another directory is left as it is.
     pub fn open(
         folder: &Path,
         limit: HistoryLimit,
+        beside: &Beside,
         rooms: impl IntoIterator<Item = KeptRoom>,
     ) -> Result<Self, OpenError> {
-        Self::open_within(folder, limit, TOTAL_BYTES_MAX, rooms)
+        Self::open_within(folder, limit, TOTAL_BYTES_MAX, beside, rooms)
     }
 
     fn open_within(
         folder: &Path,
         limit: HistoryLimit,
         total_bytes_max: u64,
+        beside: &Beside,
         rooms: impl IntoIterator<Item = KeptRoom>,
     ) -> Result<Self, OpenError> {
-        let connection = tables::HISTORY.open(folder)?;
+        let rooms: Vec<KeptRoom> = rooms.into_iter().collect();
+        let ids = rooms.iter().map(|room| room.id).collect();
+        let (connection, settled) = open_settled(folder, beside, &ids)?;
         let refused = |source| tables::HISTORY.refused(folder, &source);
         let lobby = KeptRoom {
             id: LOBBY,
@@ -156,7 +166,13 @@ impl History {
         let limits = known.iter().map(|(id, known)| (*id, known.limit));
         let talks = Arc::new(Talks::default());
         let limits = limits.collect();
-        let writer = Writer::new(connection, limits, total_bytes_max, Arc::clone(&talks));
+        let writer = Writer::new(
+            connection,
+            limits,
+            &settled.apart,
+            total_bytes_max,
+            Arc::clone(&talks),
+        );
         let writer = writer.map_err(refused)?;
         for (room, position, at) in writer.positions().map_err(refused)? {
             if let Some(known) = known.get_mut(&room) {
@@ -182,9 +198,34 @@ impl History {
                 searcher: Mutex::new(searcher),
                 talks,
                 limit,
+                last_room: settled.last_room,
                 writer: Some(thread),
             }),
         })
+    }
+
+    /// As [`History::open`] where nothing is to be kept: gives what [`History::last_room`] does of the history that is there.
+    ///
+    /// # Errors
+    /// It is the history of another directory. Whatever else is wrong with it does not matter.
+    pub fn settle(
+        folder: &Path,
+        beside: &Beside,
+        rooms: &BTreeSet<RoomId>,
+    ) -> Result<Option<RoomId>, OpenError> {
+        if !tables::HISTORY.path(folder).exists() {
+            return Ok(None);
+        }
+        match open_settled(folder, beside, rooms) {
+            Ok((_, settled)) => Ok(settled.last_room),
+            Err(error @ OpenError::OthersHistory { .. }) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The highest id of a room of which anything was kept when it was opened: no new room may have it.
+    pub fn last_room(&self) -> Option<RoomId> {
+        self.inner.last_room
     }
 
     /// A room was made.
@@ -333,6 +374,27 @@ impl History {
         let rooms = self.inner.rooms.lock();
         rooms.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn open_settled(
+    folder: &Path,
+    beside: &Beside,
+    rooms: &BTreeSet<RoomId>,
+) -> Result<(Connection, Settled), OpenError> {
+    let mut connection = tables::HISTORY.open(folder)?;
+    let settled = settle(&mut connection, beside, rooms);
+    let settled = settled.map_err(|source| tables::HISTORY.refused(folder, &source))?;
+    let settled = settled.ok_or_else(|| OpenError::OthersHistory {
+        file: tables::HISTORY.path(folder),
+    })?;
+    if !settled.apart.is_empty() {
+        tracing::warn!(
+            "the history has the talk of {} rooms that crds.sqlite does not know, because it is an older copy: it is kept, \
+             and seen again with a crds.sqlite that has these rooms",
+            settled.apart.len()
+        );
+    }
+    Ok((connection, settled))
 }
 
 fn lock(reader: &Mutex<Reader>) -> MutexGuard<'_, Reader> {

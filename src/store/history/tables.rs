@@ -14,7 +14,7 @@ pub(super) const HISTORY: Kind = Kind {
     what: "history",
     // `crdh` in ASCII.
     application_id: 0x6372_6468,
-    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3],
+    versions: &[SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4],
     // It is read beside the writing. One server has the folder, as it has the directory.
     is_exclusive: false,
     // A commit is safe from our own end, however it comes; only the machine's may take the last of it.
@@ -81,6 +81,11 @@ const SCHEMA_3: &str = "
     END;
     ALTER TABLE entry ADD COLUMN is_read INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX unread_file ON entry (id) WHERE kind = 2 AND is_read = 0;";
+
+/// Of which directory the rooms are, once that is known, and rooms that this has never had, because it is an older copy.
+const SCHEMA_4: &str = "
+    CREATE TABLE directory (id BLOB NOT NULL) STRICT;
+    CREATE TABLE apart (room INTEGER PRIMARY KEY) STRICT;";
 
 // The kinds of entries; those with words come first.
 const TEXT: i64 = 1;

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::chat::{FileHash, FileName, FileOffer, RecordRange, Since};
+use crate::store::DirectoryId;
 
 const ROOM: RoomId = RoomId(7);
 const OTHER: RoomId = RoomId(8);
@@ -23,10 +24,22 @@ fn room(id: RoomId, limit: Option<&str>) -> KeptRoom {
     }
 }
 
+/// A directory whose last room had this id.
+fn beside(last_room: Option<RoomId>) -> Beside {
+    Beside {
+        id: DirectoryId::default(),
+        last_room,
+    }
+}
+
+fn open_without_rooms(folder: &TempDir, beside: &Beside) -> Result<History, OpenError> {
+    History::open(folder.path(), HistoryLimit::DEFAULT, beside, [])
+}
+
 fn open(folder: &TempDir, limit: Option<&str>) -> History {
     let server = HistoryLimit::DEFAULT;
     let rooms = [room(ROOM, limit), room(OTHER, None)];
-    History::open(folder.path(), server, rooms).unwrap()
+    History::open(folder.path(), server, &beside(Some(OTHER)), rooms).unwrap()
 }
 
 fn opened(limit: Option<&str>) -> (TempDir, History) {
@@ -379,11 +392,12 @@ fn a_history_of_an_earlier_version_is_searched_and_counted() {
             earlier.execute_batch(step).unwrap();
         }
         let at = Timestamp::now().as_millisecond();
+        let columns = "(id, room, kind, said_at, heard_at, origin, sequence, sender, text, size, hash, bytes)";
         let kept = format!(
             "PRAGMA application_id = 0x63726468;
              PRAGMA user_version = {version};
-             INSERT INTO entry VALUES (1, 7, 1, 0, {at}, NULL, NULL, 'Ana', 'an old line', NULL, NULL, 80);
-             INSERT INTO entry VALUES (2, 7, 2, 0, {at}, NULL, NULL, 'Ana', 'old.txt', 20, zeroblob(32), 80);
+             INSERT INTO entry {columns} VALUES (1, 7, 1, 0, {at}, NULL, NULL, 'Ana', 'an old line', NULL, NULL, 80);
+             INSERT INTO entry {columns} VALUES (2, 7, 2, 0, {at}, NULL, NULL, 'Ana', 'old.txt', 20, zeroblob(32), 80);
              INSERT INTO entry_words (rowid, text) SELECT id, text FROM entry WHERE id = 1;
              UPDATE indexed SET id = 1;"
         );
@@ -433,7 +447,14 @@ fn where_all_rooms_have_too_much_the_largest_lets_go() {
     let server = HistoryLimit::DEFAULT;
     // Ten short lines.
     let total_bytes = 10 * 73;
-    let history = History::open_within(folder.path(), server, total_bytes, rooms).unwrap();
+    let history = History::open_within(
+        folder.path(),
+        server,
+        total_bytes,
+        &beside(Some(OTHER)),
+        rooms,
+    )
+    .unwrap();
     lines(&history, OTHER, 0..3);
     for numbers in [0..20, 20..21] {
         lines(&history, ROOM, numbers);
@@ -495,7 +516,7 @@ fn a_room_that_is_off_or_gone_keeps_nothing() {
     assert_eq!(kept(&history, OTHER), 2);
     drop(history);
     // Deleted, and the server was killed before it could say so here.
-    let history = History::open(folder.path(), HistoryLimit::DEFAULT, []).unwrap();
+    let history = open_without_rooms(&folder, &beside(Some(OTHER))).unwrap();
     history.add_room(room(OTHER, None));
     assert_eq!(kept(&history, OTHER), 0);
 }
@@ -510,8 +531,81 @@ fn of_a_room_that_is_no_more_no_positions_stay() {
     history.note_position(ROOM, position, Timestamp::now());
     drop(history);
     // It was deleted while no history was kept.
-    drop(History::open(folder.path(), HistoryLimit::DEFAULT, []).unwrap());
+    drop(open_without_rooms(&folder, &beside(Some(OTHER))).unwrap());
     assert_eq!(open(&folder, None).positions(ROOM, None), []);
+}
+
+fn kept_in(history: &History, room: RoomId) -> u64 {
+    let page = history.read(room, &HistoryQuery::default(), Timestamp::now());
+    page.unwrap().kept
+}
+
+#[test]
+fn rooms_that_an_older_directory_has_never_had_are_kept_until_it_has_them_again() {
+    let (folder, history) = opened(None);
+    lines(&history, ROOM, 1..4);
+    lines(&history, OTHER, 1..6);
+    drop(history);
+    let open = |last_room, rooms: &[RoomId]| {
+        let rooms = rooms.iter().map(|id| room(*id, None));
+        let beside = beside(Some(last_room));
+        History::open(folder.path(), HistoryLimit::DEFAULT, &beside, rooms).unwrap()
+    };
+    let history = open(ROOM, &[ROOM]);
+    assert_eq!(kept_in(&history, ROOM), 3);
+    // A new room comes after all.
+    assert_eq!(history.last_room(), Some(OTHER));
+    let new = RoomId(OTHER.0 + 1);
+    history.add_room(room(new, None));
+    lines(&history, new, 1..3);
+    drop(history);
+    // Now the directory had a later one, but still never this.
+    drop(open(new, &[ROOM, new]));
+    let settled = History::settle(folder.path(), &beside(Some(new)), &[ROOM, new].into());
+    assert_eq!(settled.unwrap(), Some(new));
+    // One that was really deleted is forgotten.
+    let history = open(new, &[OTHER, new]);
+    assert_eq!((kept_in(&history, OTHER), kept_in(&history, new)), (5, 2));
+    drop(history);
+    let history = open(new, &[ROOM, OTHER, new]);
+    assert_eq!((kept_in(&history, ROOM), kept_in(&history, OTHER)), (0, 5));
+    drop(history);
+    // So is one that was back.
+    drop(open(new, &[new]));
+    assert_eq!(kept_in(&open(new, &[OTHER, new]), OTHER), 0);
+}
+
+#[test]
+fn the_history_of_another_directory_is_refused_and_left_as_it_is() {
+    let (folder, history) = opened(None);
+    lines(&history, ROOM, 1..4);
+    drop(history);
+    let other = Beside {
+        id: DirectoryId(vec![1]),
+        last_room: Some(OTHER),
+    };
+    let refused = |beside: &Beside| {
+        let opened = open_without_rooms(&folder, beside).unwrap_err();
+        let settled = History::settle(folder.path(), beside, &[].into()).unwrap_err();
+        assert!(opened.to_string().contains("put that crds.sqlite back"));
+        assert_eq!(opened.to_string(), settled.to_string());
+    };
+    refused(&other);
+    // So is one that does not say whose it is, if the directory has never had a room.
+    let file = Connection::open(folder.path().join("history.sqlite")).unwrap();
+    file.execute("DELETE FROM directory", []).unwrap();
+    drop(file);
+    refused(&beside(None));
+    let history = open(&folder, None);
+    assert_eq!(kept_in(&history, ROOM), 3);
+    // Without rooms it is anybody's.
+    history.drop_room(ROOM);
+    lines(&history, LOBBY, 1..3);
+    drop(history);
+    assert_eq!(
+        kept_in(&open_without_rooms(&folder, &other).unwrap(), LOBBY),
+        2
+    );
 }
 
 #[test]
@@ -573,7 +667,7 @@ fn who_reads_sees_all_that_was_kept_before_and_nothing_waits_for_long() {
 }
 
 fn refused(folder: &TempDir) -> String {
-    let opened = History::open(folder.path(), HistoryLimit::DEFAULT, []);
+    let opened = open_without_rooms(folder, &beside(Some(OTHER)));
     opened.unwrap_err().to_string()
 }
 

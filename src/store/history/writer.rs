@@ -66,6 +66,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         limits: BTreeMap<RoomId, HistoryLimit>,
+        apart: &BTreeSet<RoomId>,
         total_bytes_max: u64,
         talks: Arc<Talks>,
     ) -> Result<Self, rusqlite::Error> {
@@ -121,7 +122,8 @@ impl Writer {
             talks,
         };
         // Rooms that were deleted when there was no time left to say so here.
-        let items: Vec<Item> = unknown.into_iter().map(Item::Drop).collect();
+        let gone = unknown.into_iter().filter(|id| !apart.contains(id));
+        let items: Vec<Item> = gone.map(Item::Drop).collect();
         writer.commit(&items, INDEXED_WHEN_IDLE, Duration::ZERO)?;
         writer.note_talks(&BTreeMap::new());
         Ok(writer)
