@@ -286,6 +286,31 @@ fn what_was_offered_is_had_from_the_server_by_who_comes_back_and_when_its_sender
 }
 
 #[test]
+fn who_sends_what_the_server_keeps_already_is_told_so() {
+    let lab = Lab::new(&[]);
+    let mut ana = lab.enter("Ana");
+    ana.give("/leave");
+    drop(ana.input.take());
+    assert_eq!(exit_code(&mut ana.child), Some(0));
+    let file = lab.place.file("plan", 100_000);
+    for name in ["Ana", "Ana", "Mel"] {
+        let server = ["--server", &lab.address, "--interface", "lo"];
+        let send = [
+            "send",
+            "lab",
+            "--file",
+            file.to_str().unwrap(),
+            "--name",
+            name,
+        ];
+        let words = [&send[..], &server].concat();
+        let mut sender = Running::start(crds(lab.place.home.path(), &words));
+        sender.wait_for("0 of 0 have the file; the server keeps it");
+        assert_eq!(exit_code(&mut sender.child), Some(0));
+    }
+}
+
+#[test]
 fn a_script_waits_for_no_file_whose_sender_is_gone() {
     let lab = Lab::new(&["--keep-files", "off"]);
     let (mut ana, mut mel) = (lab.enter("Ana"), lab.enter("Mel"));

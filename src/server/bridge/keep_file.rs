@@ -13,6 +13,7 @@ use crate::chat::FileOffer;
 use crate::control::Refusal;
 use crate::files::PartFile;
 use crate::multicast::file::Layout;
+use crate::net::OpenError;
 use crate::net::transfer::{self, Incoming, Keeper, Received, ReceivingOptions};
 use crate::server::files::Files;
 use crate::store::{Begun, KeepError};
@@ -68,10 +69,11 @@ pub(super) struct KeepTask {
 }
 
 impl KeepTask {
-    /// Until the file is kept, or does not come. What comes out can go on answering who asks; none if it was here already.
-    pub(super) async fn run(&self) -> Result<Option<Incoming>, NotKept> {
-        let Some(incoming) = self.receive().await? else {
-            return Ok(None);
+    /// Until the file is kept, or does not come. What comes out can go on answering who asks.
+    pub(super) async fn run(&self) -> Result<Incoming, NotKept> {
+        let incoming = match self.begin().await? {
+            Begun::Part(part) => self.receive(*part).await?,
+            Begun::Kept(kept) => return self.confirm(kept.path).await,
         };
         let received = tokio::select! {
             received = self.watch(&incoming) => received,
@@ -81,7 +83,7 @@ impl KeepTask {
             Ok(()) => {
                 let (file, from) = (self.heard.described(), self.heard.from());
                 self.log.say(format_args!("keeps {file} of {from}"));
-                Ok(Some(incoming))
+                Ok(incoming)
             }
             Err(error) => {
                 // Its thread brings the part back before it ends.
@@ -100,18 +102,17 @@ impl KeepTask {
         incoming.end().await;
     }
 
-    /// None if it is here already.
-    async fn receive(&self) -> Result<Option<Incoming>, NotKept> {
-        let offer = self.heard.offer.clone();
-        let block_bytes = Layout::of(&offer).block_bytes();
+    async fn begin(&self) -> Result<Begun, NotKept> {
+        let block_bytes = Layout::of(&self.heard.offer).block_bytes();
         let block_bytes = u32::try_from(block_bytes).unwrap_or(u32::MAX);
-        let file = offer.file.clone();
+        let file = self.heard.offer.file.clone();
         let begun = self.files.ask(move |store| store.begin(&file, block_bytes));
         // If the thread has ended, so does the server.
-        let begun = begun.await?.await.map_err(|_| NotKept::Gone)??;
-        let Begun::Part(part) = begun else {
-            return Ok(None);
-        };
+        Ok(begun.await?.await.map_err(|_| NotKept::Gone)??)
+    }
+
+    async fn receive(&self, part: PartFile) -> Result<Incoming, NotKept> {
+        let offer = self.heard.offer.clone();
         let lent = Box::new(Lent {
             files: self.files.clone(),
             offer: offer.file.clone(),
@@ -119,10 +120,13 @@ impl KeepTask {
         });
         let options = self.options.clone();
         // Opening sockets may wait, and so does giving the part back if that fails.
-        let started = spawn_blocking(move || transfer::receive(&options, &offer, *part, lent));
-        let started = started.await.map_err(|_| NotKept::Gone)?;
-        let started = started.map_err(|error| NotKept::Later(error.to_string()))?;
-        Ok(Some(started))
+        start(move || transfer::receive(&options, &offer, part, lent)).await
+    }
+
+    /// Tells who sends it that it is here already.
+    async fn confirm(&self, path: PathBuf) -> Result<Incoming, NotKept> {
+        let (options, offer) = (self.options.clone(), self.heard.offer.clone());
+        start(move || transfer::confirm(&options, &offer, path)).await
     }
 
     async fn watch(&self, incoming: &Incoming) -> Result<(), NotKept> {
@@ -163,6 +167,13 @@ impl KeepTask {
             }
         }
     }
+}
+
+async fn start(
+    open: impl FnOnce() -> Result<Incoming, OpenError> + Send + 'static,
+) -> Result<Incoming, NotKept> {
+    let started = spawn_blocking(open).await.map_err(|_| NotKept::Gone)?;
+    started.map_err(|error| NotKept::Later(error.to_string()))
 }
 
 /// A part that the files' thread has given out, for the thread that receives it.

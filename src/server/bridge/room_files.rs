@@ -139,9 +139,11 @@ struct Keeping {
     withdrawn: CancellationToken,
 }
 
-/// A file that was not kept, or not sent.
+/// A file that was kept, or was not, or was not sent.
 struct Remembered {
     again_at: Instant,
+    /// Who was told that it is here; anybody else who offers it is to be told too.
+    kept_of: Option<u64>,
     /// The log says why.
     is_told: bool,
 }
@@ -185,7 +187,10 @@ impl RoomFiles {
             Wanted::Keep => self.keeping.contains_key(&hash),
         };
         let remembered = self.remembered.get(&(wanted, hash));
-        let is_too_early = remembered.is_some_and(|of| now < of.again_at);
+        let is_too_early = remembered.is_some_and(|of| {
+            let concerns = of.kept_of.is_none_or(|origin| origin == heard.origin);
+            concerns && now < of.again_at
+        });
         let of_member = |(_, other): &&(Wanted, HeardOffer)| other.origin == heard.origin;
         let of_member = self.waiting.iter().filter(of_member).count();
         let is_full = self.waiting.len() >= WAITING_MAX || of_member >= WAITING_MAX_MEMBER;
@@ -204,6 +209,12 @@ impl RoomFiles {
             .retain(|(wanted, heard)| *wanted == Wanted::Send || !is_it(heard));
         if let Some(keeping) = self.keeping.get(&hash).filter(|k| k.origin == origin) {
             keeping.withdrawn.cancel();
+        }
+        // Who offers it anew asks anew.
+        let key = (Wanted::Keep, hash);
+        let remembered = self.remembered.get(&key);
+        if remembered.is_some_and(|of| of.kept_of == Some(origin)) {
+            self.remembered.remove(&key);
         }
     }
 
@@ -258,7 +269,7 @@ impl RoomFiles {
         // It is never aborted: it brings back the part that it was given.
         tokio::spawn(async move {
             let (kept, lingering) = match task.run().await {
-                Ok(lingering) => (Ok(()), lingering),
+                Ok(lingering) => (Ok(()), Some(lingering)),
                 Err(error) => (Err(error), None),
             };
             drop(place);
@@ -310,17 +321,18 @@ impl RoomFiles {
         match ended {
             Ended::Keeping(heard, kept) => {
                 self.keeping.remove(&heard.hash());
+                let kept_of = kept.is_ok().then_some(heard.origin);
                 let (wait, why) = match kept {
                     Ok(()) | Err(NotKept::Gone) => (AGAIN_AFTER, None),
                     Err(NotKept::Later(why)) => (AGAIN_AFTER, Some(why)),
                     Err(NotKept::Refused(why)) => (REFUSED_FOR, Some(why)),
                 };
-                self.remember(Wanted::Keep, &heard, wait, why);
+                self.remember(Wanted::Keep, &heard, wait, why, kept_of);
             }
             Ended::Sending(heard, sent) => {
                 self.sending.remove(&heard.hash());
                 if let Err(why) = sent {
-                    self.remember(Wanted::Send, &heard, SENT_AGAIN_AFTER, Some(why));
+                    self.remember(Wanted::Send, &heard, SENT_AGAIN_AFTER, Some(why), None);
                 }
             }
         }
@@ -333,6 +345,7 @@ impl RoomFiles {
         heard: &HeardOffer,
         wait: Duration,
         why: Option<String>,
+        kept_of: Option<u64>,
     ) {
         let key = (wanted, heard.hash());
         let mut is_told = self.remembered.get(&key).is_some_and(|of| of.is_told);
@@ -352,8 +365,12 @@ impl RoomFiles {
             }
         }
         let again_at = Instant::now() + wait;
-        self.remembered
-            .insert(key, Remembered { again_at, is_told });
+        let remembered = Remembered {
+            again_at,
+            kept_of,
+            is_told,
+        };
+        self.remembered.insert(key, remembered);
         if self.remembered.len() > REMEMBERED_MAX {
             let soonest = self.remembered.iter().min_by_key(|(_, of)| of.again_at);
             let soonest = soonest.map(|(key, _)| *key);
@@ -499,10 +516,18 @@ mod tests {
         told.await.expect("it is not kept").unwrap();
         assert!(is_kept(&files, hash).await);
         assert!(names(data.path()).contains(&"notes.txt".to_owned()));
-        // Announced again it is left alone.
+        // Announced again it is left alone, until it is withdrawn; another who offers it is told.
         end_of_one(&mut room).await;
-        room.hear(offered, false);
+        room.hear(offered.clone(), false);
         assert!(room.waiting.is_empty());
+        let mut others = offered.clone();
+        others.origin += 1;
+        room.hear(others, false);
+        assert_eq!(room.waiting.len(), 1);
+        room.waiting.clear();
+        room.withdrawn(offered.origin, hash);
+        room.hear(offered, false);
+        assert_eq!(room.waiting.len(), 1);
     }
 
     #[tokio::test]
