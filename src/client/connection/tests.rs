@@ -245,6 +245,29 @@ async fn a_silent_server_is_lost_and_tried_again() {
 }
 
 #[tokio::test]
+async fn a_line_that_comes_slowly_is_no_silence() {
+    let (_listener, mut server, mut connection) = connected().await;
+    let trickled = async {
+        let line = json!({"event": "notice", "text": "slow"}).to_string() + "\n";
+        let (begun, rest) = line.as_bytes().split_at(3);
+        let mut heard = String::new();
+        // Some of it for each sign of life: what was silent would be given up at the second.
+        for byte in begun {
+            heard.clear();
+            let read = server.0.read_line(&mut heard).await.unwrap();
+            assert!(read > 0 && heard.contains("ping"), "{heard}");
+            server.0.get_mut().write_all(&[*byte]).await.unwrap();
+        }
+        server.0.get_mut().write_all(rest).await.unwrap();
+    };
+    let ((), event) = tokio::join!(trickled, connection.next_event());
+    assert_eq!(
+        event,
+        ConnectionEvent::Server(Event::Notice("slow".to_owned()))
+    );
+}
+
+#[tokio::test]
 async fn events_that_nobody_fetches_are_counted_and_hold_up_no_answer() {
     let (_listener, mut server, mut connection) = connected().await;
     let played = async {
