@@ -3,11 +3,13 @@
 
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 /// Bytes that may wait for one client: some ten thousand lines, or a few seconds on a slow network.
 /// They are shared with all who hear the same.
@@ -212,18 +214,26 @@ impl Drop for OutboxReader {
     }
 }
 
-/// Writes all chunks, as many of them at once as the system takes.
-pub(super) async fn write_all(stream: &TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()> {
+/// Writes all chunks, as many of them at once as the system takes. It has timed out when the system has taken nothing
+/// for so long.
+pub(super) async fn write_all(
+    stream: &TcpStream,
+    mut chunks: Vec<Bytes>,
+    stuck_max: Duration,
+) -> io::Result<()> {
     let mut rest = &mut chunks[..];
+    let mut stuck_until = None;
     while !rest.is_empty() {
         let mut written = match write_some(stream, rest) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                stream.writable().await?;
+                let until = *stuck_until.get_or_insert_with(|| Instant::now() + stuck_max);
+                timeout_at(until, stream.writable()).await??;
                 continue;
             }
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             written => written?,
         };
+        stuck_until = None;
         while let Some(first) = rest.first_mut() {
             let taken = written.min(first.len());
             first.advance(taken);
@@ -248,9 +258,13 @@ fn write_some(stream: &TcpStream, chunks: &[Bytes]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::socket;
     use super::*;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    const STUCK_MAX: Duration = Duration::from_secs(1);
 
     /// Both ends of a connection; ours can be written to.
     async fn connected() -> (TcpStream, Arc<TcpStream>) {
@@ -307,7 +321,7 @@ mod tests {
             .collect();
         let expected: Vec<u8> = chunks.concat();
         let writing = async {
-            write_all(&server, chunks).await.unwrap();
+            write_all(&server, chunks, STUCK_MAX).await.unwrap();
             drop(server);
         };
         let mut read = Vec::new();
@@ -315,6 +329,30 @@ mod tests {
         let ((), read_bytes) = tokio::join!(writing, reading);
         read_bytes.unwrap();
         assert!(read == expected);
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_written_to_and_who_reads_nothing_is_given_up() {
+        let (mut client, server) = connected().await;
+        socket::prepare(&server);
+        // Far more than the buffers of the system hold.
+        let chunks = vec![Bytes::from(vec![b'x'; 64 * 1024 * 1024])];
+        let began = Instant::now();
+        let mut read = vec![0; 64 * 1024];
+        let slowly = async {
+            while began.elapsed() < 2 * STUCK_MAX {
+                client.read_exact(&mut read).await.unwrap();
+                sleep(STUCK_MAX / 50).await;
+            }
+        };
+        let writing = write_all(&server, chunks, STUCK_MAX);
+        let mut writing = std::pin::pin!(writing);
+        tokio::select! {
+            written = &mut writing => panic!("{written:?}"),
+            () = slowly => {}
+        }
+        let given_up = writing.await.unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
@@ -329,7 +367,7 @@ mod tests {
         // While the task has something to write it waits, and so does what comes after it.
         reader.hold();
         push("c\n");
-        write_all(&server, vec![Bytes::from_static(b"b\n")])
+        write_all(&server, vec![Bytes::from_static(b"b\n")], STUCK_MAX)
             .await
             .unwrap();
         reader.release();
@@ -338,12 +376,12 @@ mod tests {
             panic!("let go")
         };
         push("e\n");
-        write_all(&server, chunks).await.unwrap();
+        write_all(&server, chunks, STUCK_MAX).await.unwrap();
         reader.release();
         let Outgoing::Chunks(chunks) = reader.next().await else {
             panic!("let go")
         };
-        write_all(&server, chunks).await.unwrap();
+        write_all(&server, chunks, STUCK_MAX).await.unwrap();
         reader.release();
         push("f\n");
         drop(reader);
@@ -374,7 +412,7 @@ mod tests {
         let writing = async {
             let mut written = false;
             while let Some(Outgoing::Chunks(chunks)) = reader.try_next() {
-                write_all(&server, chunks).await.unwrap();
+                write_all(&server, chunks, STUCK_MAX).await.unwrap();
                 reader.release();
                 written = true;
             }

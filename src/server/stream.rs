@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::net::TcpStream;
@@ -87,10 +88,15 @@ impl Stream {
         }
     }
 
-    /// Writes all chunks.
-    pub(super) async fn write_all(&self, chunks: Vec<Bytes>) -> io::Result<()> {
+    /// Writes all chunks. It has timed out when a socket has taken nothing for so long; who holds the other end of a link
+    /// judges that itself, and drops it.
+    pub(super) async fn write_all(
+        &self,
+        chunks: Vec<Bytes>,
+        stuck_max: Duration,
+    ) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => outbox::write_all(stream, chunks).await,
+            Self::Tcp(stream) => outbox::write_all(stream, chunks, stuck_max).await,
             Self::Link(end) => {
                 let sent = end.to_client.send(chunks).await;
                 sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
@@ -142,7 +148,10 @@ mod tests {
         assert_eq!(stream.try_read(&mut read).unwrap(), 2);
         assert_eq!(read, "a\n");
         let told = vec![Bytes::from_static(b"OK\n")];
-        stream.write_all(told.clone()).await.unwrap();
+        stream
+            .write_all(told.clone(), Duration::from_secs(1))
+            .await
+            .unwrap();
         drop(link.to_server);
         stream.readable().await.unwrap();
         assert_eq!(stream.try_read(&mut read).unwrap(), 0);

@@ -27,8 +27,13 @@ use crate::control::{self, Event, Framed, LineBuffer, Refusal, Reply, Request, p
 /// How long a command without a line end waits for more: a person's program sends a command whole.
 const UNFRAMED_WAIT: Duration = Duration::from_millis(100);
 
-/// How long a client may take to read what it is sent; then it is dropped.
+/// How long a client may take nothing of what it is sent; then it is dropped. On a slow network it takes little, but some.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long what is written together may take, however it goes on: all that may wait for a client, 4 MiB, takes so long
+/// at 64 kbit/s. Who takes a byte now and then holds no more than that meanwhile: what more is said to it finds its outbox
+/// full, and then it is let go of.
+const WHOLE_WRITE_WAIT: Duration = Duration::from_secs(10 * 60);
 
 /// How long a client that was asked for a sign of life may take to give one.
 const IDLE_ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -80,8 +85,8 @@ pub(super) struct Connection {
     /// When to answer a command without a line end.
     unframed_at: Option<Instant>,
     heard_at: Instant,
-    /// It was silent for long and was asked for a sign of life.
-    was_asked: bool,
+    /// It was silent for long and was asked then for a sign of life.
+    asked_at: Option<Instant>,
 }
 
 /// Why a connection ends.
@@ -138,7 +143,7 @@ impl Connection {
             has_ended_line: false,
             unframed_at: None,
             heard_at: now,
-            was_asked: false,
+            asked_at: None,
         }
     }
 
@@ -177,6 +182,9 @@ impl Connection {
             // A socket that always has something to read would never let others have this thread.
             consume_budget().await;
             let step = tokio::select! {
+                // What has come while much was written counts before the silence.
+                biased;
+                () = &mut stopping => Err(End::Stopping),
                 ready = self.stream.readable() => match ready {
                     Ok(()) => {
                         // What answers it goes out before what happens because of it.
@@ -185,14 +193,13 @@ impl Connection {
                     }
                     Err(error) => Err(error.into()),
                 },
-                outgoing = self.unasked_for.next() => self.pass_on(outgoing).await,
                 () = &mut alarm => {
                     self.unasked_for.hold();
                     let step = Box::pin(self.take_alarm()).await;
                     alarm.as_mut().reset(self.alarm_at());
                     step
                 }
-                () = &mut stopping => Err(End::Stopping),
+                outgoing = self.unasked_for.next() => self.pass_on(outgoing).await,
             };
             if let Err(end) = step {
                 return end;
@@ -239,9 +246,9 @@ impl Connection {
 
     fn idle_at(&self) -> Instant {
         let (silence, wait) = self.patience();
-        match self.was_asked {
-            true => self.heard_at + silence + wait,
-            false => self.heard_at + silence,
+        match self.asked_at {
+            Some(asked_at) => asked_at + wait,
+            None => self.heard_at + silence,
         }
     }
 
@@ -273,7 +280,7 @@ impl Connection {
             return Err(End::Gone);
         }
         self.has_ended_line |= read.contains(&b'\n');
-        self.was_asked = false;
+        self.asked_at = None;
         self.answer_lines().await?;
         // Answers may wait for long, and what came meanwhile is not read yet: that was no silence.
         self.heard_at = Instant::now();
@@ -384,10 +391,11 @@ impl Connection {
     }
 
     async fn write_all(&mut self, chunks: Vec<Bytes>) -> Result<(), End> {
-        let written = self.stream.write_all(chunks);
-        match timeout(WRITE_WAIT, written).await {
-            Ok(written) => Ok(written?),
-            Err(_) => {
+        let written = self.stream.write_all(chunks, WRITE_WAIT);
+        match timeout(WHOLE_WRITE_WAIT, written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if error.kind() != io::ErrorKind::TimedOut => Err(error.into()),
+            Ok(Err(_)) | Err(_) => {
                 tracing::warn!(
                     "Connection from {} does not read: dropped",
                     self.caller.address
@@ -423,7 +431,7 @@ impl Connection {
     async fn ask_for_sign_of_life(&mut self) -> Result<(), End> {
         let (silence, wait) = self.patience();
         let (idle_seconds, wait_seconds) = (silence.as_secs(), wait.as_secs());
-        if std::mem::replace(&mut self.was_asked, true) {
+        if self.asked_at.is_some() {
             return Err(End::Dropped(format!(
                 "nothing was said for {idle_seconds} s: goodbye"
             )));
@@ -434,7 +442,10 @@ impl Connection {
         // Half of a line may have gone out.
         self.write_waiting().await?;
         let line = self.unasked(Event::Idle, text);
-        self.write(line.into()).await
+        self.write(line.into()).await?;
+        // That may have taken long.
+        self.asked_at = Some(Instant::now());
+        Ok(())
     }
 
     /// A line that nobody asked for.
