@@ -19,6 +19,10 @@ use crate::net::RelayLink;
 /// How long a server may take to answer a request. A disk that must be waited for takes the longest.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
+/// The same for what was said before, of which much may come: on a slow network that takes long. A server that is
+/// silent meanwhile is found so sooner.
+const PAST_WAIT: Duration = Duration::from_secs(60);
+
 /// How long to wait when the server says that requests come too fast: its limit is for each second.
 const TOO_FAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -107,7 +111,7 @@ impl Connection {
             link = Some(new_link);
             (route.enter(), Some(route))
         };
-        match (self.ask_with(enter).await?, link) {
+        match (self.ask_with(enter, ANSWER_WAIT).await?, link) {
             (Reply::Entered { bridge, .. }, Some(mut link)) => {
                 link.server = bridge.map(|id| id.0);
                 Ok(link)
@@ -267,7 +271,7 @@ impl Connection {
         room: RoomName,
         query: HistoryQuery,
     ) -> Result<HistoryPage, RequestError> {
-        match self.ask(Request::History { room, query }).await? {
+        match self.ask_past(Request::History { room, query }).await? {
             Reply::History(page) => Ok(page),
             _ => Err(unexpected()),
         }
@@ -324,7 +328,7 @@ impl Connection {
             before,
             limit,
         };
-        match self.ask(request).await? {
+        match self.ask_past(request).await? {
             Reply::Found { found, before } => Ok((found, before)),
             _ => Err(unexpected()),
         }
@@ -344,18 +348,23 @@ impl Connection {
 
     /// Sends a request and waits for its answer.
     async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
-        self.ask_with(|| (request.clone(), None)).await
+        self.ask_with(|| (request.clone(), None), ANSWER_WAIT).await
+    }
+
+    async fn ask_past(&self, request: Request) -> Result<Reply, RequestError> {
+        self.ask_with(|| (request.clone(), None), PAST_WAIT).await
     }
 
     /// The same, as it is made for each try; the task has the route from when it sends the request.
     async fn ask_with(
         &self,
         mut make: impl FnMut() -> (Request, Option<Route>),
+        wait: Duration,
     ) -> Result<Reply, RequestError> {
         let mut tries = 0;
         loop {
             let (request, route) = make();
-            let answer = timeout(ANSWER_WAIT, self.exchange(request, route)).await;
+            let answer = timeout(wait, self.exchange(request, route)).await;
             match answer {
                 // It was not read, so asking again does nothing twice.
                 Ok(Err(RequestError::Refusal(refusal)))

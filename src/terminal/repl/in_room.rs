@@ -140,7 +140,14 @@ impl Repl {
         };
         // Only who told the server that it is here is told what was said.
         let connection = self.connection.as_ref().filter(|_| is_reported);
-        let ask = async || Ok::<_, OpenError>(latest(connection, &room.name).await);
+        let mut unhad = None;
+        let ask = async || {
+            let past = latest(connection, &room.name).await;
+            Ok::<_, OpenError>(past.unwrap_or_else(|told| {
+                unhad = Some(told);
+                None
+            }))
+        };
         let joined = join_with_past(room.address, options, ask).await;
         let joined = joined.map_err(|error| error.to_string())?;
         if let (Dialect::Reliable, Some(former)) = (room.dialect, &mut former) {
@@ -157,6 +164,7 @@ impl Repl {
                 .as_ref()
                 .map(|topic| style.notice(&format!("topic: {topic}"))),
         );
+        lines.extend(unhad.map(|told| style.notice(&told)));
         if let Some(mut page) = joined.past {
             lines.extend(self.past_lines(&room.name, &mut page).await);
         }

@@ -29,16 +29,26 @@ const TEXTS_WAIT: Duration = Duration::from_secs(2);
 /// What counts the lobby's lines.
 const LOBBY_ORIGIN: SessionId = SessionId(0);
 
-/// The end of a room's history; none where there is none to be had.
+/// The end of a room's history; none where none is kept, or there is no server to ask.
+///
+/// # Errors
+/// What to say of why it could not be had.
 pub(super) async fn latest(
     connection: Option<&Connection>,
     room: &RoomName,
-) -> Option<HistoryPage> {
+) -> Result<Option<HistoryPage>, String> {
+    let Some(connection) = connection else {
+        return Ok(None);
+    };
     let query = HistoryQuery {
         limit: Some(SHOWN_ON_ENTERING),
         ..HistoryQuery::default()
     };
-    connection?.history(room.clone(), query).await.ok()
+    match connection.history(room.clone(), query).await {
+        Ok(page) => Ok(Some(page)),
+        Err(error) if is_not_kept(&error) => Ok(None),
+        Err(error) => Err(format!("what was said before could not be had: {error}")),
+    }
 }
 
 fn is_not_kept(error: &RequestError) -> bool {
@@ -107,8 +117,10 @@ impl Repl {
     /// The lobby's history; what comes after it is told apart by its number.
     pub(super) async fn lobby_past(&mut self) -> Vec<String> {
         self.lobby_next = 0;
-        let Some(mut page) = latest(self.connection.as_ref(), &RoomName::lobby()).await else {
-            return Vec::new();
+        let mut page = match latest(self.connection.as_ref(), &RoomName::lobby()).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Vec::new(),
+            Err(told) => return vec![self.settings.style.notice(&told)],
         };
         self.note_lobby_position(&page);
         // That we came just now is no news to us.
