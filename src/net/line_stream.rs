@@ -106,7 +106,7 @@ impl LineStream {
 
 /// Lets the system take no more than goes out soon: so what it takes tells whether the way carries anything, and a sign of
 /// life does not wait behind megabytes. Where there is no such option, a slow way is judged by steps as large as its buffer.
-pub fn hold_little_unsent(stream: &TcpStream) {
+fn hold_little_unsent(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
     #[cfg(not(target_os = "linux"))]

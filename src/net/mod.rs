@@ -20,7 +20,7 @@ mod watched_socket;
 pub use group_sockets::GroupSockets;
 pub use hosted_member::{HostedMember, MemberTold};
 pub use interface::{Interface, InterfaceError, Towards};
-pub use line_stream::{LineStream, StreamError, hold_little_unsent};
+pub use line_stream::{LineStream, StreamError};
 pub use multicast_socket::OpenError;
 pub use observer::{Observed, ObservedMember, Observer};
 pub use relay::{FromRelay, RelayLink};

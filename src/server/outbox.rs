@@ -258,8 +258,8 @@ fn write_some(stream: &TcpStream, chunks: &[Bytes]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::socket;
     use super::*;
+    use crate::server::socket;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
     use tokio::time::sleep;

@@ -9,8 +9,6 @@ use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
-use crate::net::hold_little_unsent;
-
 /// How long a connection that we close may take to read the rest.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -29,7 +27,6 @@ const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(12);
 /// of these options, the heartbeat alone finds it.
 pub fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
-    hold_little_unsent(stream);
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
