@@ -27,5 +27,5 @@ pub use connection::{
 pub use file_source::FileSource;
 pub use overlap::Overlap;
 pub use room::Room;
-pub use room_files::{Fetched, RoomFileError, RoomFiles, Shared};
+pub use room_files::{Fetched, RoomFileError, RoomFiles, Shared, open_source};
 pub use turn::Turn;

@@ -376,6 +376,15 @@ impl RoomFiles {
     }
 }
 
+/// Opens a file to send. That takes as long as it takes to read it, for its hash.
+///
+/// # Errors
+/// It cannot be read, or is nothing that can be sent.
+pub async fn open_source(path: PathBuf) -> Result<SourceFile, RoomFileError> {
+    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
+    Ok(opened.map_err(ended_early)??)
+}
+
 /// Whether the server just does not have it, or keeps nothing.
 fn is_not_there(error: &TransferError) -> bool {
     match error {

@@ -2,24 +2,18 @@
 
 use std::path::Path;
 
-use tokio::task::spawn_blocking;
-
-use crate::client::{Delivered, FileError, RoomFileError, RoomFiles, Shared, SourceFile, Transfer};
+use crate::client::{
+    Delivered, RoomFileError, RoomFiles, Shared, SourceFile, Transfer, open_source,
+};
 use crate::terminal::lines::tell;
 use crate::terminal::progress::{FileProgress, described};
 
 /// Why a file was not sent. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SendFileError {
-    /// It cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// It cannot be sent into the room.
+    /// It cannot be read, or not be sent into the room.
     #[error(transparent)]
     Room(#[from] RoomFileError),
-    /// It stopped on the way.
-    #[error("the file was not sent: {0}")]
-    Failed(String),
     /// Who took it and does not have it was not heard of any more.
     #[error("{0} of {1} who took the file have it; the others are gone, or hear nothing")]
     NotAll(usize, usize),
@@ -31,7 +25,7 @@ pub enum SendFileError {
 /// Sends a file to all who are there, and tells who has it in the end. Where multicast stops reaching them from here, the server
 /// gets it for them.
 pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), SendFileError> {
-    let mut source = open(path).await?;
+    let mut source = open_source(path.to_owned()).await?;
     let file = source.offer().clone();
     tell(&format!("offering {}", described(&file)));
     let mut progress = FileProgress::new("sending", &file);
@@ -58,14 +52,8 @@ pub(super) async fn send_file(files: &RoomFiles, path: &Path) -> Result<(), Send
             drop(progress);
             return tell_delivered(&delivered?, is_kept);
         }
-        source = open(path).await?;
+        source = open_source(path.to_owned()).await?;
     }
-}
-
-async fn open(path: &Path) -> Result<SourceFile, SendFileError> {
-    let path = path.to_owned();
-    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
-    Ok(opened.map_err(|error| SendFileError::Failed(error.to_string()))??)
 }
 
 /// Offers it to the room.

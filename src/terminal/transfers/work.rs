@@ -8,9 +8,9 @@ use tokio::task::spawn_blocking;
 
 use crate::chat::{ByteSize, FileOffer, MessageText};
 use crate::client::{
-    Delivered, FileFor, FileSource, Files, Outgoing, RoomFiles, SayError, Shared, Transfer, Turn,
+    Delivered, FileFor, FileSource, Files, Outgoing, RoomFiles, SayError, Shared, SourceFile,
+    Transfer, Turn, open_source,
 };
-use crate::files::SourceFile;
 
 /// Something happened to a transfer.
 #[derive(Debug)]
@@ -70,9 +70,8 @@ pub(super) async fn send(
 }
 
 async fn open(path: PathBuf) -> Result<SourceFile, String> {
-    let opened = spawn_blocking(move || SourceFile::open(&path)).await;
-    let source = opened.map_err(|error| error.to_string())?;
-    source.map_err(|error| error.to_string())
+    let opened = open_source(path).await;
+    opened.map_err(|error| error.to_string())
 }
 
 /// Until it is cancelled.
