@@ -218,10 +218,15 @@ impl Pace {
         is_due
     }
 
-    /// Since when members that did not report hold everybody up, where they could have for some of these round trips.
-    pub(super) fn stalled(&self, round_trip: Micros, now: Instant) -> Option<Instant> {
-        let patience = patience(round_trip);
-        self.closed.filter(|closed| *closed + patience <= now)
+    /// Since when members that did not report hold everybody up, where they could have for some round trips; how long one
+    /// takes is asked for only while the window is closed.
+    pub(super) fn stalled(
+        &self,
+        round_trip: impl FnOnce() -> Micros,
+        now: Instant,
+    ) -> Option<Instant> {
+        let closed = self.closed?;
+        (closed + patience(round_trip()) <= now).then_some(closed)
     }
 
     /// When to look again while something waits to be sent.
@@ -319,11 +324,10 @@ mod tests {
         let later = START + Micros::from_secs(2);
         let probes = (0..2_000_000).filter(|us| pace.probes(START + Micros(*us)));
         assert!((8..20).contains(&probes.count()));
-        let at_once = Micros(500);
-        assert_eq!(pace.stalled(at_once, START + STALL_MAX), Some(START));
-        let slow = Micros::from_millis(200);
-        assert_eq!(pace.stalled(slow, START + STALL_MAX), None);
-        assert_eq!(pace.stalled(Micros::from_secs(60), later), Some(START));
+        let stalled = |round_trip, now| pace.stalled(|| round_trip, now);
+        assert_eq!(stalled(Micros(500), START + STALL_MAX), Some(START));
+        assert_eq!(stalled(Micros::from_millis(200), START + STALL_MAX), None);
+        assert_eq!(stalled(Micros::from_secs(60), later), Some(START));
         pace.arrived(sent, START);
         assert!(pace.is_open(false, START));
     }

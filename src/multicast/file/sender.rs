@@ -388,9 +388,11 @@ impl Sender {
         if self.number == 0 {
             self.skip_what_all_have(now);
         }
-        let round_trips = self.receivers.values().map(|w| w.round_trip);
-        let round_trip = round_trips.max().unwrap_or_default();
-        if self.pace.stalled(round_trip, now).is_some() {
+        let longest = || {
+            let round_trips = self.receivers.values().map(|w| w.round_trip);
+            round_trips.max().unwrap_or_default()
+        };
+        if self.pace.stalled(longest, now).is_some() {
             self.advance_window(now);
         }
         let is_probe = match self.pace.is_open(false, now) {

@@ -24,7 +24,7 @@ impl Session {
             return;
         }
         let now = self.now;
-        if let Some(since) = self.pace.stalled(self.round_trip(), now) {
+        if let Some(since) = self.pace.stalled(|| self.round_trip(), now) {
             self.members.stall(since);
             self.advance_window();
         }
