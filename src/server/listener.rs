@@ -82,12 +82,10 @@ impl Server {
             id: kept.id,
             last_room: kept.last_room,
         };
-        let mut last_rooms = [kept.last_room, None];
-        let history = match config.history.is_off() {
+        let (history, last_kept) = match config.history.is_off() {
             true => {
                 let rooms = kept.rooms.iter().map(|(id, _)| *id).collect();
-                last_rooms[1] = History::settle(&config.data, &beside, &rooms)?;
-                None
+                (None, History::settle(&config.data, &beside, &rooms)?)
             }
             false => {
                 let rooms = kept.rooms.iter().map(|(id, room)| KeptRoom {
@@ -96,14 +94,14 @@ impl Server {
                     limit: room.history,
                 });
                 let history = History::open(&config.data, config.history, &beside, rooms)?;
-                last_rooms[1] = history.last_room();
-                Some(history)
+                let last_kept = history.last_room();
+                (Some(history), last_kept)
             }
         };
         for (id, room) in kept.rooms {
             directory.restore(id, room);
         }
-        for last in last_rooms.into_iter().flatten() {
+        for last in [kept.last_room, last_kept].into_iter().flatten() {
             directory.note_used(last);
         }
         let mut hub = Hub::new(hub::Config {

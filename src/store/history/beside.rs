@@ -54,8 +54,10 @@ pub(super) fn settle(
     if is_others && last_room.is_some() {
         return Ok(None);
     }
-    transaction.execute("DELETE FROM directory", [])?;
-    transaction.execute("INSERT INTO directory (id) VALUES (?1)", [&beside.id.0])?;
+    if owner.as_ref() != Some(&beside.id.0) {
+        transaction.execute("DELETE FROM directory", [])?;
+        transaction.execute("INSERT INTO directory (id) VALUES (?1)", [&beside.id.0])?;
+    }
     transaction.execute(
         "INSERT OR IGNORE INTO apart (room)
              SELECT room FROM entry WHERE room > ?1
