@@ -392,9 +392,13 @@ impl Connection {
 
     async fn write_all(&mut self, chunks: Vec<Bytes>) -> Result<(), End> {
         let written = self.stream.write_all(chunks, WRITE_WAIT);
+        // The system's own is of a client that is gone.
+        let is_ours = |error: &io::Error| {
+            error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+        };
         match timeout(WHOLE_WRITE_WAIT, written).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) if error.kind() != io::ErrorKind::TimedOut => Err(error.into()),
+            Ok(Err(error)) if !is_ours(&error) => Err(error.into()),
             Ok(Err(_)) | Err(_) => {
                 tracing::warn!(
                     "Connection from {} does not read: dropped",
