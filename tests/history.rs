@@ -4,7 +4,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crds::chat::{
@@ -332,6 +332,15 @@ async fn a_kill_takes_the_last_fifty_milliseconds_at_most_and_never_the_file() {
     );
 }
 
+/// A server does not start, and tells so in a line with this in it.
+fn refused(data: &Path, flags: &[&str], why: &str) -> String {
+    let mut command = serve(data);
+    command.args(flags);
+    let mut server = Running::start(command);
+    assert_eq!(exit_code(&mut server.child), Some(1));
+    server.wait_for(why)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
     let (folder, mut server) = running(&[]);
@@ -340,16 +349,7 @@ async fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
     let file = folder.path().join("history.sqlite");
     let damaged = vec![0xa5; 20_000];
     fs::write(&file, &damaged).unwrap();
-    let output = serve(folder.path())
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        told.contains("history.sqlite is no history of crds"),
-        "{told}"
-    );
+    let told = refused(folder.path(), &[], "history.sqlite is no history of crds");
     assert!(told.contains("--data DIR"), "{told}");
     assert_eq!(fs::read(&file).unwrap(), damaged);
     // Who wants none needs no file.
@@ -371,11 +371,7 @@ async fn without_its_directory_a_history_is_refused_and_nothing_is_lost() {
     let (directory, aside) = (folder.path().join("crds.sqlite"), folder.path().join("old"));
     fs::rename(&directory, &aside).unwrap();
     for flags in [&[][..], &["--history", "off"]] {
-        let mut command = serve(folder.path());
-        let output = command.args(flags).stderr(Stdio::piped()).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(told.contains("put that crds.sqlite back"), "{told}");
+        refused(folder.path(), flags, "put that crds.sqlite back");
     }
     fs::rename(&aside, &directory).unwrap();
     let server = start(folder.path(), &[]);
