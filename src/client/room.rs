@@ -66,8 +66,8 @@ impl Room {
         RoomFiles::new(self.commands.downgrade(), server)
     }
 
-    /// Waits until every member there has reported what was said, and everything said before it; at
-    /// most so long. In a plain room, where nobody reports, that is nobody of nobody at once.
+    /// Waits until every member there has reported what was said, and everything said before it, as long as one of them comes on
+    /// within that time. In a plain room, where nobody reports, that is nobody of nobody at once.
     pub async fn delivered(&self, said: Said, wait: Duration) -> Delivered {
         self.ask(|answer| RoomCommand::AwaitDelivery(said, wait, answer))
             .await

@@ -286,6 +286,12 @@ pub const ASLEEP_MIN: Micros = Micros::from_secs(2);
 /// How long what is known of a member that left is kept: one that returns goes on where it was.
 pub const MEMBER_KEPT: Micros = Micros::from_secs(60);
 
+/// How long reports tell of what was given up; it is longer than reports are likely to be lost one after the other.
+pub const LOST_TOLD: Micros = MEMBER_KEPT;
+
+/// What a member gave up is known of in so many spans; of more, the oldest are taken as one.
+pub const LOST_SPANS_MAX: usize = 8;
+
 /// How often what is old is looked for.
 pub const SWEEP_INTERVAL: Micros = Micros::from_millis(250);
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::{Range, RangeInclusive};
 
 use super::arrivals::Arrivals;
 use super::config::{
     IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, IDLE_RELAYED_BYTES_PER_SECOND,
-    MEMBER_KEPT, MISSED_INTERVALS_MAX, REPAIR_ROUND_TRIP_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN,
-    SLOW_AFTER, SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
+    LOST_SPANS_MAX, MEMBER_KEPT, MISSED_INTERVALS_MAX, REPAIR_ROUND_TRIP_MAX, ROUND_TRIP_FIRST,
+    ROUND_TRIP_MIN, SLOW_AFTER, SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
 };
 use super::floor::Floor;
 use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime, Role};
@@ -65,6 +66,8 @@ struct Member {
     left: Instant,
     /// When that was noticed.
     gone: Instant,
+    /// It went without a word.
+    is_missed: bool,
     stamp_us: u32,
     /// To it and back as we measured it.
     round_trip: Option<Micros>,
@@ -75,8 +78,10 @@ struct Member {
     arrivals: Arrivals,
     /// The loss of our datagrams that it told last.
     told_loss: Option<f64>,
-    /// Our sequence up to which it has everything.
+    /// Our sequence up to which it has everything but what it gave up.
     has: u64,
+    /// What it gave up, in order.
+    lost: Vec<Range<u64>>,
     /// The sequence after the highest of ours that it knows of.
     top: u64,
     /// When that last grew.
@@ -87,6 +92,17 @@ struct Member {
     slow: Option<Instant>,
     /// The application was told that it does.
     is_told_slow: bool,
+}
+
+/// How far a member told that it has what we said.
+#[derive(Debug)]
+pub(super) struct Reported {
+    /// The first of our sequences that it waits for.
+    pub(super) next: u64,
+    /// The sequence after the highest of ours that it knows of.
+    pub(super) top: u64,
+    /// What it gave up of late lies between these.
+    pub(super) lost: Range<u64>,
 }
 
 /// What the first datagram of a member, or one after a while, means.
@@ -146,6 +162,7 @@ impl Members {
             heard: now,
             left: now,
             gone: now,
+            is_missed: false,
             stamp_us: 0,
             round_trip: None,
             round_trip_floor: Floor::new(now),
@@ -153,6 +170,7 @@ impl Members {
             arrivals: Arrivals::default(),
             told_loss: None,
             has: 0,
+            lost: Vec::new(),
             top: unsent,
             progressed: now,
             is_stalled: false,
@@ -175,6 +193,7 @@ impl Members {
             return Heard::Known;
         }
         member.top = member.top.max(unsent);
+        member.is_missed = false;
         self.live += 1;
         Heard::New
     }
@@ -245,7 +264,11 @@ impl Members {
         let silent = |m: &Member| m.is_live && now.since(m.heard.max(asleep)) > wait;
         let mut told = self.those(silent);
         told.retain(|&id| {
-            let heard = self.all[&id].heard;
+            let Some(member) = self.all.get_mut(&id) else {
+                return false;
+            };
+            member.is_missed = true;
+            let heard = member.heard;
             self.left(id, heard, now)
         });
         told
@@ -349,22 +372,21 @@ impl Members {
     pub(super) fn reported(
         &mut self,
         id: MemberId,
-        next: u64,
-        top: u64,
+        told: &Reported,
         loss: Option<f64>,
         now: Instant,
     ) {
         let Some(member) = self.all.get_mut(&id) else {
             return;
         };
-        member.reported(next, top, now);
+        member.reported(told, now);
         member.told_loss = loss.or(member.told_loss);
         if member.role == Role::Observer {
             let address = member.address;
             let is_its =
                 |member: &&mut Member| member.role == Role::Hosted && member.address == address;
             let hosted = self.all.values_mut().filter(is_its);
-            hosted.for_each(|member| member.reported(next, top, now));
+            hosted.for_each(|member| member.reported(told, now));
         }
     }
 
@@ -425,15 +447,19 @@ impl Members {
         self.live > 0 && self.live_members().all(|member| member.has >= next)
     }
 
-    /// Who has our record that was said then. Counted are those who were there then, and are there still
-    /// or reported it before they left.
-    pub(super) fn delivered(&self, sequence: u64, said: Instant) -> Delivered {
+    /// Who has these records of ours, the first of which was said at `first`, the last at `last`. Counted is who was there
+    /// then. Not who left before it reported them, if it said so: who went without a word did not get them.
+    pub(super) fn delivered(
+        &self,
+        records: &RangeInclusive<u64>,
+        (first, last): (Instant, Instant),
+    ) -> Delivered {
         let (mut of, mut by) = (0, 0);
         for member in self.all.values() {
-            let has = member.has > sequence;
-            let was_there = member.since <= said && (member.is_live || member.left >= said);
+            let has = member.has_all(records);
+            let was_there = member.since <= last && (member.is_live || member.left >= first);
             let is_somebody = member.role != Role::Observer;
-            if is_somebody && was_there && (has || member.is_live) {
+            if is_somebody && was_there && (has || member.is_live || member.is_missed) {
                 of += 1;
                 by += usize::from(has);
             }
@@ -441,9 +467,19 @@ impl Members {
         Delivered { by, of }
     }
 
+    /// How far those have come together, in records, who are there since before then and may report our record yet; none
+    /// if nobody may.
+    pub(super) fn reporting(&self, sequence: u64, said: Instant) -> Option<u64> {
+        let may = |m: &&Member| m.role != Role::Observer && m.since <= said && m.has <= sequence;
+        let reporting = self.live_members().filter(may);
+        let reporting = reporting.map(|member| member.has);
+        reporting.reduce(|all, has| all.saturating_add(has))
+    }
+
     /// The members there, since before then, who have not reported our record.
     pub(super) fn lacking(&self, sequence: u64, said: Instant) -> Vec<String> {
-        let lacking = |m: &Member| m.is_live && m.since <= said && m.has <= sequence;
+        let lacking =
+            |m: &Member| m.is_live && m.since <= said && !m.has_all(&(sequence..=sequence));
         // An observer has no name, so it is left out.
         let ids = self.those(lacking).into_iter();
         ids.filter_map(|id| Some(self.info(id)?.name)).collect()
@@ -533,13 +569,37 @@ impl Members {
 
 impl Member {
     /// How far it has what we said.
-    fn reported(&mut self, next: u64, top: u64, now: Instant) {
-        self.has = self.has.max(next);
-        if top > self.top {
-            self.top = top;
+    fn reported(&mut self, told: &Reported, now: Instant) {
+        self.has = self.has.max(told.next);
+        self.note_lost(&told.lost);
+        if told.top > self.top {
+            self.top = told.top;
             self.progressed = now;
             self.is_stalled = false;
         }
+    }
+
+    /// The same is told several times, and may have grown.
+    fn note_lost(&mut self, lost: &Range<u64>) {
+        if lost.is_empty() {
+            return;
+        }
+        match self.lost.last_mut() {
+            Some(last) if lost.start <= last.end => {
+                *last = last.start.min(lost.start)..last.end.max(lost.end);
+            }
+            _ => self.lost.push(lost.clone()),
+        }
+        if self.lost.len() > LOST_SPANS_MAX {
+            let oldest = self.lost.remove(0);
+            self.lost[0].start = oldest.start;
+        }
+    }
+
+    /// Whether it has all of these.
+    fn has_all(&self, of: &RangeInclusive<u64>) -> bool {
+        let is_lost = |lost: &Range<u64>| lost.start <= *of.end() && *of.start() < lost.end;
+        self.has > *of.end() && !self.lost.iter().any(is_lost)
     }
 
     fn takes_relay(&self) -> bool {

@@ -27,7 +27,7 @@ use super::config::{
 };
 
 /// The version of the datagrams.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Bytes of the outer header.
 pub const HEADER_BYTES: usize = 30;
@@ -150,10 +150,12 @@ pub struct Leave {
 pub struct ReportEntry {
     /// Whose records.
     pub origin: MemberId,
-    /// The low 32 bits of the first sequence that is not there.
+    /// The low 32 bits of the first sequence that is not there, nor given up.
     pub next: u32,
     /// The low 32 bits of the sequence after the highest known to exist.
     pub top: u32,
+    /// The low 32 bits of the first sequence that was given up of late, and of the one after the last; equal if none was.
+    pub lost: (u32, u32),
     /// How long the origin's session has lasted by now, in ms.
     pub age_ms: u32,
     /// The time stamp of the last datagram heard from the origin.
@@ -230,7 +232,7 @@ const FLAG_HOSTED: u8 = 16;
 const RECORD_FIRST: u8 = 1;
 const RECORD_LAST: u8 = 2;
 
-const REPORT_ENTRY_BYTES: usize = 8 + 5 * 4 + 2;
+const REPORT_ENTRY_BYTES: usize = 8 + 7 * 4 + 2;
 const NACK_ENTRY_BYTES: usize = 8 + 4 + 2;
 
 /// Report entries that fit into a datagram, also beside the sequence of a leave.
@@ -520,6 +522,8 @@ fn write_report(entries: &[ReportEntry], out: &mut Vec<u8>) {
         out.put_u64(entry.origin.0);
         out.put_u32(entry.next);
         out.put_u32(entry.top);
+        out.put_u32(entry.lost.0);
+        out.put_u32(entry.lost.1);
         out.put_u32(entry.age_ms);
         out.put_u32(entry.echo_stamp_us);
         out.put_u32(entry.echo_delay_us);
@@ -533,6 +537,7 @@ fn read_report_entry(input: &mut &[u8]) -> Result<ReportEntry, Malformed> {
         origin: MemberId(input.get_u64()),
         next: input.get_u32(),
         top: input.get_u32(),
+        lost: (input.get_u32(), input.get_u32()),
         age_ms: input.get_u32(),
         echo_stamp_us: input.get_u32(),
         echo_delay_us: input.get_u32(),
@@ -616,6 +621,7 @@ mod tests {
             origin: MemberId(o),
             next,
             top: next.wrapping_add(age),
+            lost: (next.wrapping_sub(age), next.wrapping_sub(delay)),
             age_ms: age,
             echo_stamp_us: echo,
             echo_delay_us: delay,

@@ -1,11 +1,12 @@
 //! What one origin said, as one member has it: in order, with what is missing.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::config::{
-    GIVE_UP_WAIT, GIVE_UP_WAIT_PAST, GIVE_UP_WAIT_REPAIRED, KEPT_AGE_MAX, MESSAGE_BYTES_MAX,
-    NACK_HORIZON, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
+    GIVE_UP_WAIT, GIVE_UP_WAIT_PAST, GIVE_UP_WAIT_REPAIRED, KEPT_AGE_MAX, LOST_TOLD,
+    MESSAGE_BYTES_MAX, NACK_HORIZON, NACK_RETRY_MAX, SEQUENCES_AHEAD_MAX, SLOT_BYTES,
 };
 use super::nack::retry_wait;
 use super::packet::{MemberId, RECORD_HEADER_BYTES, Record};
@@ -45,6 +46,9 @@ pub(super) struct Stream {
     pub(super) past_end: u64,
     /// When a record that was missing last came.
     recovered: Instant,
+    /// What was given up of late of what was said since we came, and when that last grew.
+    lost: Range<u64>,
+    lost_at: Instant,
 }
 
 #[derive(Debug)]
@@ -171,6 +175,8 @@ impl Stream {
             origin_started,
             past_end: start,
             recovered: now,
+            lost: start..start,
+            lost_at: now,
         }
     }
 
@@ -277,7 +283,7 @@ impl Stream {
     }
 
     /// The next thing in order, if it is there.
-    pub(super) fn deliver(&mut self) -> Option<Delivery> {
+    pub(super) fn deliver(&mut self, now: Instant) -> Option<Delivery> {
         let mut lost = 0;
         if self.missing > 0 && self.top() - self.next > NACK_HORIZON as u64 {
             // What comes into sight may be due.
@@ -319,10 +325,7 @@ impl Stream {
                 });
             }
         }
-        (lost > 0).then_some(Delivery::Gap {
-            first: self.next - lost,
-            records: lost,
-        })
+        (lost > 0).then(|| self.gap(self.next - lost, now))
     }
 
     /// The text of a message that is whole with this record. One of a single record shares its memory.
@@ -352,14 +355,45 @@ impl Stream {
     }
 
     /// Lets go of a message that is not yet whole: what there is of it, which is lost.
-    pub(super) fn give_up_partial(&mut self) -> Delivery {
+    pub(super) fn give_up_partial(&mut self, now: Instant) -> Delivery {
         self.partial = Vec::new();
         self.assembly = Assembly::Skipping;
         self.is_torn = true;
-        Delivery::Gap {
-            first: self.partial_from,
-            records: self.next - self.partial_from,
+        self.gap(self.partial_from, now)
+    }
+
+    /// What there is from this one on to the next is lost.
+    fn gap(&mut self, first: u64, now: Instant) -> Delivery {
+        let end = self.next;
+        // Nobody counts on us for what was said before we came.
+        let lost = first.max(self.past_end)..end;
+        if !lost.is_empty() {
+            self.lost = match self.lost(now) {
+                before if before.is_empty() => lost,
+                before => before.start.min(lost.start)..end,
+            };
+            self.lost_at = now;
         }
+        Delivery::Gap {
+            first,
+            records: end - first,
+        }
+    }
+
+    /// What was given up of late, from the first to the last; not all between need be lost.
+    pub(super) fn lost(&self, now: Instant) -> Range<u64> {
+        match now.since(self.lost_at) < LOST_TOLD {
+            true => self.lost.clone(),
+            false => self.next..self.next,
+        }
+    }
+
+    /// Goes on with this one: what was said before is more than can be asked for.
+    pub(super) fn skip_to(&mut self, live: u64, now: Instant) -> Delivery {
+        let (first, past_end) = (self.next, self.past_end);
+        *self = Self::new(live, true, self.origin_started, now);
+        self.past_end = past_end;
+        self.gap(first, now)
     }
 
     /// Since when a record is there.
@@ -520,7 +554,7 @@ mod tests {
                 body: &body,
             };
             let offer = stream.offer(&record, now, bytes_max, now);
-            (offer, stream.deliver().is_some())
+            (offer, stream.deliver(now).is_some())
         };
         for sequence in 0..20 {
             assert_eq!(offer(sequence), (Offer::New, true));

@@ -86,7 +86,11 @@ pub(super) struct Reliable {
 /// Somebody waits for a line of ours to be everywhere.
 struct Awaited {
     id: MessageId,
+    /// How long who has not reported it may stand still, and until when.
+    wait: Duration,
     until: Instant,
+    /// How far those had come when that was last looked at.
+    reporting: Option<u64>,
     answer: oneshot::Sender<Delivered>,
 }
 
@@ -282,7 +286,7 @@ impl Reliable {
         here.into_iter().chain(came).collect()
     }
 
-    /// Answers once every member there has it, or when the time is over.
+    /// Answers once no member there can report it any more, all of them having done so, or when nothing came on for that time.
     pub(super) fn await_delivery(
         &mut self,
         said: Said,
@@ -292,7 +296,13 @@ impl Reliable {
         match said.id {
             Some(id) => {
                 let until = Instant::now() + wait;
-                self.awaited.push(Awaited { id, until, answer });
+                self.awaited.push(Awaited {
+                    id,
+                    wait,
+                    until,
+                    reporting: None,
+                    answer,
+                });
                 self.answer_awaited();
             }
             None => _ = answer.send(Delivered { by: 0, of: 0 }),
@@ -304,17 +314,17 @@ impl Reliable {
             return;
         }
         let now = Instant::now();
-        let (done, waiting) = std::mem::take(&mut self.awaited)
-            .into_iter()
-            .partition(|awaited| {
-                let delivered = self.member.session().delivered(awaited.id);
-                delivered.by == delivered.of || awaited.until <= now
-            });
-        self.awaited = waiting;
-        let done: Vec<Awaited> = done;
-        for Awaited { id, answer, .. } in done {
+        let session = self.member.session();
+        let is_done = |awaited: &mut Awaited| {
+            let reporting = session.reporting(awaited.id);
+            if std::mem::replace(&mut awaited.reporting, reporting) != reporting {
+                awaited.until = now + awaited.wait;
+            }
+            reporting.is_none() || awaited.until <= now
+        };
+        for Awaited { id, answer, .. } in self.awaited.extract_if(.., is_done) {
             // Whoever asked may have stopped waiting.
-            let _ = answer.send(self.member.session().delivered(id));
+            let _ = answer.send(session.delivered_until(id));
         }
     }
 

@@ -219,7 +219,7 @@ impl Session {
             };
             own.offer(&record, now, usize::MAX, now);
             // Our own records are handed out by saying them.
-            while own.deliver().is_some() {}
+            while own.deliver(now).is_some() {}
         }
         let sequence = own.top() - 1;
         Ok(MessageId {
@@ -394,11 +394,26 @@ impl Session {
         self.pace.window()
     }
 
-    /// Who has reported this message of ours. Counted are the members that were there when it was
-    /// said, and are there still or reported it before they left.
+    /// Who has reported this message of ours. Counted are the members that were there when it was said; of those who left
+    /// since, not who said so before it reported it.
     pub fn delivered(&self, message: MessageId) -> Delivered {
+        let said = self.said_at(message);
+        let record = message.sequence..=message.sequence;
+        self.members.delivered(&record, (said, said))
+    }
+
+    /// The same of all that we said, to this message. Who came later is counted for what was said since.
+    pub fn delivered_until(&self, message: MessageId) -> Delivered {
+        let records = self.config.first_sequence..=message.sequence;
+        let last = self.said_at(message);
+        self.members.delivered(&records, (self.started, last))
+    }
+
+    /// How far those have come together who are there and may report this message of ours yet, to see whether anything comes on; none
+    /// if nobody may.
+    pub fn reporting(&self, message: MessageId) -> Option<u64> {
         self.members
-            .delivered(message.sequence, self.said_at(message))
+            .reporting(message.sequence, self.said_at(message))
     }
 
     /// What the members are called that have not reported this message of ours.

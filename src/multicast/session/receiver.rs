@@ -9,7 +9,7 @@ use crate::multicast::config::{
     PEER_REPAIR_WAIT, POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX, REPAIR_HOLD, REPAIRS_WAITING_MAX,
     REPORT_INTERVAL, REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
 };
-use crate::multicast::membership::{Heard, ROUND_TRIP_MAX};
+use crate::multicast::membership::{Heard, ROUND_TRIP_MAX, Reported};
 use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
     Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry, Role,
@@ -106,15 +106,9 @@ impl Session {
         if self.now.since(since) < CATCH_UP_AFTER {
             return;
         }
-        let first = stream.next();
-        let gap = Event::Gap {
-            origin,
-            first,
-            records: live - first,
-        };
-        self.output.push_back(Output::Event(gap));
         self.partial_bytes -= stream.partial_bytes();
-        *stream = Stream::new(live, true, stream.origin_started, self.now);
+        let gap = stream.skip_to(live, self.now);
+        self.output.push_back(handed_out(origin, gap));
         self.note_gaps(origin);
     }
 
@@ -294,6 +288,7 @@ impl Session {
         }
         let known = |low| expand(low, self.unsent).min(self.unsent);
         let (next, top) = (known(entry.next), known(entry.top));
+        let lost = known(entry.lost.0)..known(entry.lost.1);
         let loss = entry.loss.share();
         let round_trip = (entry.echo_delay_us != u32::MAX).then(|| {
             let stamp = self.now.as_micros() as u32;
@@ -311,7 +306,8 @@ impl Session {
         if self.members.note_slow(from, is_flowing, self.now) {
             self.output.push_back(Output::Event(Event::Slow(from)));
         }
-        self.members.reported(from, next, top, loss, self.now);
+        let told = Reported { next, top, lost };
+        self.members.reported(from, &told, loss, self.now);
         self.advance_window();
     }
 
@@ -361,10 +357,16 @@ impl Session {
             return;
         }
         let partial_bytes = stream.partial_bytes();
-        while let Some(delivery) = stream.deliver() {
+        let mut is_lost = false;
+        while let Some(delivery) = stream.deliver(self.now) {
+            is_lost |= matches!(delivery, Delivery::Gap { .. });
             self.output.push_back(handed_out(origin, delivery));
         }
         self.partial_bytes = self.partial_bytes + stream.partial_bytes() - partial_bytes;
+        if is_lost {
+            // Else its origin would take it for delivered.
+            self.report_later(true);
+        }
         while self.partial_bytes > PARTIAL_BYTES_MAX && self.give_up_partial() {}
     }
 
@@ -376,7 +378,7 @@ impl Session {
             return false;
         };
         self.partial_bytes -= stream.partial_bytes();
-        let lost = stream.give_up_partial();
+        let lost = stream.give_up_partial(self.now);
         self.output.push_back(handed_out(origin, lost));
         true
     }

@@ -327,14 +327,15 @@ impl Session {
         }
     }
 
-    /// Streams of others that were active lately.
+    /// Streams of others that were active lately, or that lost something.
     fn active_streams(&self) -> impl Iterator<Item = (MemberId, &Stream)> {
         let streams = self
             .streams
             .iter()
             .map(|(&origin, stream)| (origin, stream));
         streams.filter(|(origin, stream)| {
-            *origin != self.me && self.now.since(stream.active) < REPORT_ACTIVE
+            let is_active = self.now.since(stream.active) < REPORT_ACTIVE;
+            *origin != self.me && (is_active || !stream.lost(self.now).is_empty())
         })
     }
 
@@ -354,10 +355,12 @@ impl Session {
     fn report_entry(&self, origin: MemberId) -> Option<ReportEntry> {
         let stream = self.streams.get(&origin)?;
         let (echo_stamp_us, echo_delay_us, loss) = self.members.echo(origin, self.now);
+        let lost = stream.lost(self.now);
         Some(ReportEntry {
             origin,
             next: stream.next() as u32,
             top: stream.top() as u32,
+            lost: (lost.start as u32, lost.end as u32),
             age_ms: (self.now.since(stream.origin_started).0 / 1000) as u32,
             echo_stamp_us,
             echo_delay_us,

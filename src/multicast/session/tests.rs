@@ -1,11 +1,14 @@
 //! One session against datagrams that nobody honest sent.
 
+mod delivery;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::multicast::config::{GIVE_UP_WAIT_PAST, KEPT_BYTES_MAX, MISSING_MAX, PARTIAL_BYTES_MAX};
 use crate::multicast::packet::{
-    Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, Records, ReportEntry,
+    Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, REPORT_ENTRIES_MAX, Records,
+    ReportEntry,
 };
 
 const ROOM: u32 = 7;
@@ -161,11 +164,12 @@ fn claims_of_one_datagram_are_counted_one_by_one() {
 fn who_speaks_is_heard_however_many_others_told_of_who_does_not() {
     let now = Instant::from_micros(1_000_000);
     let mut me = session(now);
-    for first in (1000..6000).step_by(40) {
-        let told = (first..first + 40).map(|origin| ReportEntry {
+    for first in (1000..6000).step_by(REPORT_ENTRIES_MAX) {
+        let told = (first..first + REPORT_ENTRIES_MAX as u64).map(|origin| ReportEntry {
             origin: MemberId(origin),
             next: 1,
             top: 1,
+            lost: (0, 0),
             age_ms: 0,
             echo_stamp_us: 0,
             echo_delay_us: u32::MAX,
@@ -281,6 +285,7 @@ fn hostile_body() -> impl Strategy<Value = Hostile> {
             origin: MemberId(origin),
             next,
             top,
+            lost: (0, 0),
             age_ms,
             echo_stamp_us: echo,
             echo_delay_us: echo,
@@ -368,6 +373,7 @@ fn slow_in_a_flow(round_trip: Micros, flows: bool) -> usize {
                 origin: MemberId(1),
                 next: known as u32,
                 top: known as u32,
+                lost: (0, 0),
                 age_ms: 0,
                 echo_stamp_us: (now - round_trip).as_micros() as u32,
                 echo_delay_us: 0,
@@ -395,94 +401,6 @@ fn who_slows_a_flow_for_long_is_told_of_once() {
 }
 
 #[test]
-fn an_observer_is_nobody() {
-    let now = Instant::from_micros(1_000_000);
-    let mut session = session(now);
-    hear_as(
-        Role::Observer,
-        &mut session,
-        2,
-        &heartbeat(1, "somebody"),
-        now,
-    );
-    let said = session.say(b"a line", now).unwrap();
-    loop {
-        match session.poll_output() {
-            Output::Event(event) => panic!("{event:?}"),
-            Output::Transmit(_) => {}
-            Output::Wait(_) => break,
-        }
-    }
-    assert_eq!(session.members().count(), 0);
-    assert_eq!(session.delivered(said), Delivered { by: 0, of: 0 });
-    assert!(session.lacking(said).is_empty());
-    assert_eq!(session.stats().ignored, 0);
-}
-
-fn report_on_me(next: u32) -> Body<'static> {
-    Body::Report(vec![ReportEntry {
-        origin: MemberId(1),
-        next,
-        top: next,
-        age_ms: 0,
-        echo_stamp_us: 0,
-        echo_delay_us: u32::MAX,
-        loss: QuantisedShare::of(None),
-    }])
-}
-
-#[test]
-fn an_observer_reports_for_whom_it_takes_part_for() {
-    let now = Instant::from_micros(1_000_000);
-    let mut session = session(now);
-    hear_as(Role::Observer, &mut session, 2, &heartbeat(1, ""), now);
-    hear_as(Role::Hosted, &mut session, 3, &heartbeat(1, "page"), now);
-    hear(&mut session, 4, &heartbeat(1, "near"), now);
-    let said = session.say(b"a line", now).unwrap();
-    sent(&mut session);
-    assert_eq!(session.delivered(said), Delivered { by: 0, of: 2 });
-    // What a member tells is of that one alone.
-    hear(&mut session, 4, &report_on_me(2), now);
-    assert_eq!(session.delivered(said), Delivered { by: 1, of: 2 });
-    hear_as(Role::Observer, &mut session, 2, &report_on_me(2), now);
-    assert_eq!(session.delivered(said), Delivered { by: 2, of: 2 });
-    assert!(session.members().any(|member| member.is_relayed));
-}
-
-#[test]
-fn who_is_hosted_leaves_hearing_to_the_observer() {
-    let mut now = Instant::from_micros(1_000_000);
-    let config = Config {
-        role: Role::Hosted,
-        ..session(now).config
-    };
-    let mut session = Session::new(MemberId(1), config, 1, now);
-    hear(&mut session, 2, &heartbeat(1, "near"), now);
-    hear_lines(&mut session, 2, &[1, 2, 9], now);
-    for _ in 0..200 {
-        now = now + Micros::from_millis(10);
-        session.handle_input(Input::Timeout, now);
-        loop {
-            match session.poll_output() {
-                Output::Event(Event::Message { .. } | Event::Gap { .. }) => panic!("it heard"),
-                Output::Event(_) => {}
-                Output::Transmit(datagram) => {
-                    let (header, body) = decode(&datagram).unwrap();
-                    assert_eq!(header.role, Role::Hosted);
-                    assert!(matches!(body, Body::Heartbeat(_)), "{body:?}");
-                }
-                Output::Wait(_) => break,
-            }
-        }
-    }
-    // It speaks for itself, and knows who has that.
-    let said = session.say(b"a line", now).unwrap();
-    assert!(sent(&mut session) > 0);
-    hear(&mut session, 2, &report_on_me(2), now);
-    assert_eq!(session.delivered(said), Delivered { by: 1, of: 1 });
-}
-
-#[test]
 fn the_pace_does_not_wait_for_who_is_relayed() {
     let mut now = Instant::from_micros(1_000_000);
     let mut session = session(now);
@@ -498,6 +416,7 @@ fn the_pace_does_not_wait_for_who_is_relayed() {
             origin: MemberId(1),
             next: session.unsent as u32,
             top: session.unsent as u32,
+            lost: (0, 0),
             age_ms: 0,
             echo_stamp_us: now.as_micros() as u32,
             echo_delay_us: 0,
@@ -704,6 +623,7 @@ fn nacks_after(told: Micros) -> Vec<Micros> {
         origin: MemberId(1),
         next: 1,
         top: 1,
+        lost: (0, 0),
         age_ms: 0,
         echo_stamp_us: (now - told).as_micros() as u32,
         echo_delay_us: 0,
@@ -743,6 +663,7 @@ fn a_member_that_stood_still_for_a_moment_is_not_taken_for_far() {
             origin: MemberId(1),
             next: 1,
             top: 1,
+            lost: (0, 0),
             age_ms: 0,
             echo_stamp_us: (now - Micros(told)).as_micros() as u32,
             echo_delay_us: 0,

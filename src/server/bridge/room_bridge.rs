@@ -561,6 +561,7 @@ mod tests {
             origin: MemberId(origin),
             next: 1,
             top: 1,
+            lost: (0, 0),
             age_ms: 0,
             echo_stamp_us: 0,
             echo_delay_us: u32::MAX,

@@ -29,7 +29,7 @@ use crate::chat::{
 use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
     ConnectError, Connection, Delivered, Files, Interface, InterfaceError, OpenError, Overlap,
-    RequestError, Room, RoomEvent, RoomOptions, Said, Towards, new_member,
+    RequestError, Room, RoomEvent, RoomOptions, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -59,8 +59,8 @@ pub enum OneshotError {
     /// Not everything was said; why was told before.
     #[error("{0} of {1} lines were not said")]
     NotSaid(usize, usize),
-    /// A member is there that did not report what was said last.
-    #[error("not delivered to all: {0} of {1} members reported it within {WAIT} s", WAIT = DELIVERY_WAIT.as_secs())]
+    /// A member did not report all that was said: it does not answer, is gone, or gave some of it up.
+    #[error("not delivered to all: {0} of {1} members have all of it")]
     NotDelivered(usize, usize),
     /// Files were not saved; why was told before.
     #[error("files that were offered and not saved: {0}")]
@@ -85,7 +85,7 @@ const GATHER_LOOK: Duration = Duration::from_millis(20);
 /// A member may be there whose answers got lost: it has so long to be heard of.
 const CONCLUDE_WAIT: Duration = Duration::from_millis(500);
 
-/// How long members may take to report what was said. One that is gone is not waited for that long.
+/// How long members may report nothing new of what was said. One that is gone is not waited for that long.
 const DELIVERY_WAIT: Duration = Duration::from_secs(30);
 
 /// `crds rooms`: prints the directory.
@@ -202,7 +202,7 @@ async fn say_all(
     let mut delivered = Delivered { by: 0, of: 0 };
     if let (Dialect::Reliable, Some(last)) = (dialect, last) {
         sleep_until(joined + CONCLUDE_WAIT).await;
-        delivered = await_delivery(room, last).await;
+        delivered = room.delivered(last, DELIVERY_WAIT).await;
         tell(&format!(
             "delivered to {} of {}",
             delivered.by, delivered.of
@@ -214,20 +214,6 @@ async fn say_all(
         }
         0 => Ok(()),
         failed => Err(OneshotError::NotSaid(failed, said)),
-    }
-}
-
-/// As long as something still goes out, the members have time to report.
-async fn await_delivery(room: &Room, last: Said) -> Delivered {
-    let mut queued_before = u64::MAX;
-    loop {
-        let delivered = room.delivered(last, DELIVERY_WAIT).await;
-        let traffic = room.stats().await.and_then(|stats| stats.traffic);
-        let queued = traffic.map_or(0, |traffic| traffic.queued_bytes);
-        if delivered.by == delivered.of || queued == 0 || queued >= queued_before {
-            return delivered;
-        }
-        queued_before = queued;
     }
 }
 
