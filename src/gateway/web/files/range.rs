@@ -25,18 +25,17 @@ impl Range {
         let Some((from, to)) = wanted.and_then(|range| range.trim().split_once('-')) else {
             return Self::All;
         };
-        match (from.parse::<u64>(), to.parse::<u64>()) {
-            (Ok(from), Ok(to)) if from > to => Self::All,
-            (Ok(from), _) if from >= size_bytes && (to.is_empty() || is_number(to)) => Self::None,
-            (Ok(from), Ok(to)) => Self::Part {
-                from,
-                to: size_bytes.min(to.saturating_add(1)),
+        let is_to_end = to.is_empty();
+        match (number(from), number(to)) {
+            (Some(from), Some(to)) if from > to => Self::All,
+            (Some(from), to) if to.is_some() || is_to_end => match from < size_bytes {
+                true => Self::Part {
+                    from,
+                    to: to.map_or(size_bytes, |to| size_bytes.min(to.saturating_add(1))),
+                },
+                false => Self::None,
             },
-            (Ok(from), Err(_)) if to.is_empty() => Self::Part {
-                from,
-                to: size_bytes,
-            },
-            (Err(_), Ok(last)) if from.is_empty() => match last.min(size_bytes) {
+            (None, Some(last)) if from.is_empty() => match last.min(size_bytes) {
                 0 => Self::None,
                 last => Self::Part {
                     from: size_bytes - last,
@@ -48,8 +47,10 @@ impl Range {
     }
 }
 
-fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
+/// Digits only, as RFC 9110 has it; more than fits is as much as fits.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -71,6 +72,8 @@ mod tests {
         assert_eq!(wanted("bytes=-3", 10), part(7, 10));
         assert_eq!(wanted("bytes=-30", 10), part(0, 10));
         assert_eq!(wanted(&format!("bytes=1-{}", u64::MAX), 10), part(1, 10));
+        let beyond = "bytes=1-99999999999999999999999";
+        assert_eq!(wanted(beyond, 10), part(1, 10));
         for none in ["bytes=10-", "bytes=10-20", "bytes=-0"] {
             assert_eq!(wanted(none, 10), Range::None, "{none}");
         }
@@ -81,6 +84,9 @@ mod tests {
             "lines=1-2",
             "bytes=-",
             "bytes=x-2",
+            "bytes=10-+20",
+            "bytes=+1-2",
+            "bytes=--2",
         ] {
             assert_eq!(wanted(all, 10), Range::All, "{all}");
         }
