@@ -15,6 +15,9 @@ impl Instant {
     /// The start.
     pub const START: Self = Self(0);
 
+    /// Later than anything that will be.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment this many microseconds after the start.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)

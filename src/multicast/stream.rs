@@ -112,9 +112,6 @@ impl Missing {
     }
 }
 
-/// Later than anything that will be.
-const NEVER: Instant = Instant::from_micros(u64::MAX);
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Assembly {
     /// Between two messages.
@@ -462,7 +459,7 @@ impl Stream {
     pub(super) fn settle_due(&mut self) {
         let first = self.missing().map(|(_, missing)| missing.due).min();
         // None in sight: what is delivered brings others there.
-        self.due = first.unwrap_or(NEVER);
+        self.due = first.unwrap_or(Instant::NEVER);
     }
 
     /// Gives up what was missed for long.

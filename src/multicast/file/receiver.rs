@@ -308,25 +308,31 @@ impl Receiver {
     pub fn wake(&self) -> Instant {
         match self.is_asked {
             true => Instant::START,
+            false if self.is_told() => Instant::NEVER,
             false => self.due,
         }
     }
 
     /// What to tell the group, if it is time.
     pub fn poll_need(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let is_told = self.has_left || self.is_whole();
-        if !self.is_asked && (self.due > now || is_told && self.told >= TOLD_MAX) {
+        if !self.is_asked && (self.due > now || self.is_told()) {
             return None;
         }
         self.is_asked = false;
-        self.told += u32::from(is_told);
-        self.due = match is_told && self.told >= TOLD_MAX {
-            true => now + NEED_RETRY_MAX,
-            false => now + self.wait,
-        };
+        self.told += u32::from(self.wants_nothing());
+        self.due = now + self.wait;
         self.wait = Micros(2 * self.wait.0).min(NEED_RETRY_MAX);
         self.number = self.number.wrapping_add(1);
         Some(encode_need(&self.header(now), &self.need(now)))
+    }
+
+    fn wants_nothing(&self) -> bool {
+        self.has_left || self.is_whole()
+    }
+
+    /// It wants nothing, and has said so often enough.
+    fn is_told(&self) -> bool {
+        self.wants_nothing() && self.told >= TOLD_MAX
     }
 
     fn header(&self, now: Instant) -> Header {

@@ -284,6 +284,20 @@ fn an_empty_file_is_whole_at_once() {
 }
 
 #[test]
+fn who_has_all_says_so_some_times_and_sleeps() {
+    let network = Network::new(0, 1, 0.0, 1);
+    let mut receiver = network.receiver(0, Vec::new());
+    let (mut now, mut told) = (START, 0);
+    while receiver.wake() < Instant::NEVER {
+        now = now.max(receiver.wake());
+        told += usize::from(receiver.poll_need(now).is_some());
+        // Who does not sleep would be called again and again.
+        assert!(receiver.wake() > now);
+    }
+    assert_eq!(told, 3);
+}
+
+#[test]
 fn who_cannot_keep_what_is_whole_does_not_say_that_it_has_it() {
     let network = Network::new(0, 1, 0.0, 1);
     for (gives_up, answer) in [(false, Answer::Has), (true, Answer::Leaves)] {

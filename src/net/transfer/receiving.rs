@@ -315,7 +315,11 @@ impl Receiving {
         if now < self.flows_until {
             return Ok(Woken::Readable);
         }
-        let wake = self.receiver.wake().min(now + STALLED_AFTER);
+        let looked = match self.part {
+            Some(_) => now + STALLED_AFTER,
+            None => self.heard + LINGER,
+        };
+        let wake = self.receiver.wake().min(looked);
         let woken = stopped.wait(self.link.socket.as_fd(), wake.since(now))?;
         if woken == Woken::Readable {
             self.flows_until = now + LOOK;
