@@ -139,8 +139,6 @@ pub fn send(
     let failed = |error| OpenError::new(room, interface, error);
     let (stop, stopped) = stop().map_err(failed)?;
     let sending = Sending {
-        segments_max: (PACKED_BYTES_MAX / (layout.symbol_bytes() + SYMBOL_HEADER_BYTES))
-            .min(link.socket.segments_max()),
         link,
         batch: Batch::of_many(),
         clock,
@@ -186,7 +184,6 @@ struct Sending {
     /// Symbols that go out in one call.
     packed: Vec<u8>,
     segments: usize,
-    segments_max: usize,
     told: watch::Sender<Sent>,
     tell_due: Instant,
 }
@@ -232,7 +229,7 @@ impl Sending {
                     return Ok(until);
                 }
             }
-            if self.segments >= self.segments_max {
+            if self.segments >= self.segments_max() {
                 self.flush();
                 // What fails here shows in the next wait.
                 let _ = self.hear();
@@ -256,11 +253,19 @@ impl Sending {
             .append(planned.block, planned.symbol, &mut self.packed)
     }
 
+    /// As many symbols as go out in one call: one where the interface turned out not to divide what it is given.
+    fn segments_max(&self) -> usize {
+        (PACKED_BYTES_MAX / self.datagram_bytes()).min(self.link.socket.segments_max())
+    }
+
+    fn datagram_bytes(&self) -> usize {
+        self.layout.symbol_bytes() + SYMBOL_HEADER_BYTES
+    }
+
     /// What the network does not take is lost, and repaired.
     fn flush(&mut self) {
         if self.segments > 0 {
-            let bytes = self.layout.symbol_bytes() + SYMBOL_HEADER_BYTES;
-            let _ = self.link.socket.send(&self.packed, bytes);
+            let _ = self.link.socket.send(&self.packed, self.datagram_bytes());
             self.packed.clear();
             self.segments = 0;
         }
