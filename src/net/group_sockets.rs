@@ -110,6 +110,10 @@ impl GroupSockets {
             // Until the group can be joined again this fails, which is no news.
             if self.join(&now).is_ok() && now.index != interface.index {
                 self.legs.remove(&interface.index);
+                self.first = self.first.map(|first| match first == interface.index {
+                    true => now.index,
+                    false => first,
+                });
             }
         }
     }
