@@ -20,6 +20,9 @@ pub(super) const COMMANDS_WAITING_MAX: usize = 1024;
 /// Pieces of datagrams among them: at most 4 MiB. Commands always find room behind them.
 const PIECES_WAITING_MAX: usize = 64;
 
+/// Who asks is told to try again where so many commands wait: who leaves a room finds room behind them.
+const ASKS_WAITING_MAX: usize = COMMANDS_WAITING_MAX / 2;
+
 /// Who is in a room and asked the server for a way into it.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Guest {
@@ -209,7 +212,15 @@ impl Bridge {
 
 /// A piece that finds no room is lost, as on any network.
 pub(super) fn has_room_for_piece<T>(commands: &mpsc::Sender<T>) -> bool {
-    COMMANDS_WAITING_MAX - commands.capacity() < PIECES_WAITING_MAX
+    waiting(commands) < PIECES_WAITING_MAX
+}
+
+pub(super) fn has_room_for_ask<T>(commands: &mpsc::Sender<T>) -> bool {
+    waiting(commands) < ASKS_WAITING_MAX
+}
+
+fn waiting<T>(commands: &mpsc::Sender<T>) -> usize {
+    COMMANDS_WAITING_MAX - commands.capacity()
 }
 
 #[cfg(test)]

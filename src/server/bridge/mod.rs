@@ -29,7 +29,10 @@ use crate::hub::ClientId;
 use crate::net::{Interface, Towards, new_member};
 use crate::store::History;
 pub(super) use handle::{Bridge, Guest, Overheard, RoomAsk};
-use handle::{BridgeError, COMMANDS_WAITING_MAX, Command, HeardSoFar, ToRoom, has_room_for_piece};
+use handle::{
+    BridgeError, COMMANDS_WAITING_MAX, Command, HeardSoFar, ToRoom, has_room_for_ask,
+    has_room_for_piece,
+};
 use kept::{Kept, RoomHistory};
 use room_bridge::RoomBridge;
 use room_files::Places;
@@ -219,10 +222,10 @@ impl BridgeTask {
             let _ = answer.send(Err(hosted::not_there()));
             return;
         };
-        if let Err(full) = seat.to_room.try_send(ToRoom::Ask(client, ask, answer))
-            && let ToRoom::Ask(.., answer) = full.into_inner()
-        {
-            let _ = answer.send(Err(BridgeError::Busy.into()));
+        match has_room_for_ask(&seat.to_room) {
+            // Only its end may come between.
+            true => _ = (seat.to_room).try_send(ToRoom::Ask(client, ask, answer)),
+            false => _ = answer.send(Err(BridgeError::Busy.into())),
         }
     }
 
