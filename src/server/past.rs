@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 
 use super::answer::stopping;
 use super::bridge::Bridge;
@@ -93,6 +94,9 @@ pub(super) fn keep_lobby(history: &History, event: &Event) {
     );
 }
 
+/// The history searches one after the other: who waits for that keeps no thread from whom else waits for the disk.
+static SEARCHES: Semaphore = Semaphore::const_new(1);
+
 /// Who asks for history: it is for whoever is online, as following is, and for who is in the room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker {
@@ -126,6 +130,8 @@ pub(super) async fn answer(
                 let read = |hash| files.text_and_wait(hash);
                 history.search(room, &words, before, limit, Timestamp::now(), read)
             };
+            // It is not closed.
+            let _turn = SEARCHES.acquire().await;
             let (found, before) = blocking(search).await?;
             Ok(Reply::Found { found, before })
         }
