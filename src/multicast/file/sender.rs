@@ -243,6 +243,7 @@ impl Sender {
             round_trip_floor: Floor::new(now),
             round_trip: Micros(0),
         });
+        wanting.role = header.role;
         wanting.answer = need.answer;
         wanting.heard = now;
         // Less than before has who began anew. Else, what was reckoned of blocks that were not whole stands until they are.
