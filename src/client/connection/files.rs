@@ -11,16 +11,13 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::ahead::Ahead;
 use super::requests::now;
 use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{FileHash, FileOffer};
 use crate::control::{FILE_PIECE_BYTES, FileFor, RefusalCode, Reply, Request};
 use crate::files::{FileError, PartFile, SourceFile, find_same};
-
-/// Pieces that are asked for, or sent, before the first is answered: enough for a fast network, and little to
-/// wait behind for a line.
-pub(super) const PIECES_WAITING_MAX: usize = 8;
 
 /// Pieces between the disk and the network, in memory.
 const PIECES_HELD_MAX: usize = 4;
@@ -238,12 +235,13 @@ impl Files {
         let (mut have_bytes, mut is_kept) = file_state(answered(question).await?)?;
         let mut pieces = read_pieces(Arc::clone(source), have_bytes);
         let mut waiting = VecDeque::new();
+        let mut ahead = Ahead::new(Instant::now());
         loop {
             transfer.progress.send_replace(have_bytes);
             if is_kept {
                 return Ok(true);
             }
-            while waiting.len() < PIECES_WAITING_MAX
+            while waiting.len() < ahead.pieces()
                 && let Some(piece) = pieces.recv().await
             {
                 let (offset, bytes) = piece?;
@@ -256,6 +254,7 @@ impl Files {
                 };
             };
             (have_bytes, is_kept) = file_state(answered(answer).await?)?;
+            ahead.note_answer(Instant::now());
             standstill.goes_on();
         }
     }
@@ -371,16 +370,21 @@ impl Files {
     ) -> Result<(), TransferError> {
         let mut standstill = Standstill::new(transfer.patience);
         let mut waiting: VecDeque<(u64, Answer)> = VecDeque::new();
+        let mut ahead = Ahead::new(Instant::now());
         loop {
             let next = match first.take() {
                 Some(bytes) if missing.front() == Some(&0) => {
                     missing.pop_front();
                     Ok(Some((0, bytes)))
                 }
-                _ => self.fetch_next(offer, &mut missing, &mut waiting).await,
+                _ => {
+                    let most = ahead.pieces();
+                    (self.fetch_next(offer, &mut missing, &mut waiting, most)).await
+                }
             };
             match next {
                 Ok(Some((piece, bytes))) => {
+                    ahead.note_answer(Instant::now());
                     standstill.goes_on();
                     let bytes_more = bytes.len() as u64;
                     // Whoever saves has ended only for a reason that it tells itself.
@@ -401,14 +405,15 @@ impl Files {
         }
     }
 
-    /// Asks ahead, and waits for the piece that was asked for first; none if there are no more.
+    /// Asks ahead for as many as `most`, and waits for the piece that was asked for first; none if there are no more.
     async fn fetch_next(
         &self,
         offer: &FileOffer,
         missing: &mut VecDeque<u64>,
         waiting: &mut VecDeque<(u64, Answer)>,
+        most: usize,
     ) -> Result<Option<(u64, Bytes)>, TransferError> {
-        while waiting.len() < PIECES_WAITING_MAX
+        while waiting.len() < most
             && let Some(&piece) = missing.front()
         {
             waiting.push_back((piece, self.get(offer.hash, piece).await?));

@@ -3,6 +3,7 @@
 //! A task owns the TCP connection; [`Connection`] is the handle to it. Requests are in `requests`,
 //! one TCP connection in `link`, what is asked for again after a loss in `standing`.
 
+mod ahead;
 mod backoff;
 mod files;
 mod link;

@@ -1,6 +1,7 @@
 //! What short text files say: they are shown as their sender's messages, also those of a history.
 
-use super::files::{Files, PIECES_WAITING_MAX, answered};
+use super::ahead::PIECES_WAITING_MAX;
+use super::files::{Files, answered};
 use crate::chat::{FileHash, Happening, HistoryEntry, MessageText};
 use crate::control::{FILE_PIECE_BYTES, Reply};
 
