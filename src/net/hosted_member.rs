@@ -10,7 +10,6 @@ use super::clock::SessionClock;
 use super::room_event::SayError;
 use super::speech::name;
 use crate::chat::{RecordId, RoomAddress, SessionId, UserName};
-use crate::multicast::config::KEPT_BYTES_MAX;
 use crate::multicast::content::{self, Content};
 use crate::multicast::packet::{MemberId, Role, room_tag};
 use crate::multicast::session::{Config, Delivered, Event, Input, MessageId, Output, Session};
@@ -39,15 +38,8 @@ impl HostedMember {
     pub fn new(id: u64, before: Option<u64>, room: RoomAddress, name: &UserName) -> Self {
         let clock = SessionClock::start();
         let config = Config {
-            room_tag: room_tag(room),
-            name: name.to_string(),
-            first_sequence: 1,
-            kept_bytes_max: KEPT_BYTES_MAX,
-            repairs: true,
-            rate_max: None,
             replaces: before.map(MemberId),
-            role: Role::Hosted,
-            past: None,
+            ..Config::new(room_tag(room), name.to_string(), Role::Hosted)
         };
         // As random as any other.
         let session = Session::new(MemberId(id), config, id, clock.now());

@@ -8,14 +8,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::SessionClock;
-use super::seat::new_member;
+use super::seat::{known_past, new_member};
 use super::speech::name;
 use crate::chat::{FileHash, Happening, Position, RecordId, RoomAddress, SessionId};
-use crate::multicast::config::KEPT_BYTES_MAX;
 use crate::multicast::content::{self, Content, Offer};
 use crate::multicast::file::{self, Announcement, FileDatagram};
 use crate::multicast::packet::{Header, MemberId, Role, room_tag};
-use crate::multicast::session::{Config, Event, Input, Output, Past, Session};
+use crate::multicast::session::{Config, Event, Input, Output, Session};
 use crate::time::Micros;
 
 /// A session that says nothing.
@@ -92,21 +91,8 @@ impl Observer {
         let clock = SessionClock::start();
         let since = clock.now();
         let config = Config {
-            room_tag: room_tag(room),
-            name: String::new(),
-            first_sequence: 1,
-            kept_bytes_max: KEPT_BYTES_MAX,
-            repairs: true,
-            rate_max: None,
-            replaces: None,
-            role: Role::Observer,
-            past: past.map(|positions| Past {
-                positions: positions
-                    .into_iter()
-                    .map(|position| (MemberId(position.origin.0), position.next))
-                    .collect(),
-                since,
-            }),
+            past: past.map(|positions| known_past(&positions, since)),
+            ..Config::new(room_tag(room), String::new(), Role::Observer)
         };
         let id = MemberId(new_member()?);
         let session = Session::new(id, config, getrandom::u64()?, clock.now());

@@ -11,8 +11,8 @@ use super::clock::SessionClock;
 use super::multicast_socket::{Batch, Hears, MulticastSocket, OpenError};
 use super::relay::RelayQueue;
 use super::room_seat::KnownPast;
-use crate::chat::{RoomAddress, UserName};
-use crate::multicast::config::{KEPT_BYTES_MAX, RELIABLE_FIRST_BYTE};
+use crate::chat::{Position, RoomAddress, UserName};
+use crate::multicast::config::RELIABLE_FIRST_BYTE;
 use crate::multicast::packet::{MemberId, Role, is_heartbeat, room_tag};
 use crate::multicast::session::{
     Config, Event, Input, MessageId, Output, Past, SendError, Session,
@@ -56,6 +56,16 @@ pub(super) struct Member {
     pub(super) failed_datagrams: u64,
 }
 
+/// What a history has of a room, as a session takes it.
+pub(super) fn known_past(positions: &[Position], since: Instant) -> Past {
+    let positions = positions.iter();
+    let positions = positions.map(|position| (MemberId(position.origin.0), position.next));
+    Past {
+        positions: positions.collect(),
+        since,
+    }
+}
+
 /// The id of a member that nobody has met.
 ///
 /// # Errors
@@ -84,22 +94,13 @@ impl Member {
     ) -> io::Result<Self> {
         let clock = SessionClock::start();
         let config = Config {
-            room_tag: room_tag(room),
-            name: options.name.to_string(),
-            first_sequence: 1,
-            kept_bytes_max: KEPT_BYTES_MAX,
-            repairs: true,
             rate_max: options.rate_max,
             replaces: options.replaces.map(MemberId),
-            role: Role::Member,
-            past: past.map(|past| Past {
-                positions: past
-                    .positions
-                    .iter()
-                    .map(|position| (MemberId(position.origin.0), position.next))
-                    .collect(),
-                since: clock.now() - Micros(past.asked.elapsed().as_micros() as u64),
+            past: past.map(|past| {
+                let since = clock.now() - Micros(past.asked.elapsed().as_micros() as u64);
+                known_past(&past.positions, since)
             }),
+            ..Config::new(room_tag(room), options.name.to_string(), Role::Member)
         };
         let id = MemberId(id.map_or_else(new_member, Ok)?);
         let seed = getrandom::u64()?;

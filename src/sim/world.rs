@@ -98,15 +98,11 @@ impl World {
     pub(super) fn start(&mut self, node: usize, past: Option<Past>) -> Result<(), Violation> {
         let id = MemberId(self.random.random());
         let config = Config {
-            room_tag: 7,
-            name: format!("node{node}"),
             first_sequence: self.first_sequence,
             kept_bytes_max: self.kept_bytes_max,
             repairs: self.repairs,
-            rate_max: None,
-            replaces: None,
-            role: Role::Member,
             past: past.clone(),
+            ..Config::new(7, format!("node{node}"), Role::Member)
         };
         let session = Session::new(id, config, self.random.random(), self.now);
         match past {

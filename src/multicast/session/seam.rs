@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::multicast::config::KEPT_BYTES_MAX;
 use crate::multicast::packet::{MemberId, Role};
 use crate::time::{Instant, Micros};
 
@@ -29,6 +30,23 @@ pub struct Config {
     pub role: Role,
     /// Where a history ends, if the member has one: it is handed what was said since.
     pub past: Option<Past>,
+}
+
+impl Config {
+    /// A member that nobody has met, who hears from now on and may send what the members take.
+    pub fn new(room_tag: u32, name: String, role: Role) -> Self {
+        Self {
+            room_tag,
+            name,
+            first_sequence: 1,
+            kept_bytes_max: KEPT_BYTES_MAX,
+            repairs: true,
+            rate_max: None,
+            replaces: None,
+            role,
+            past: None,
+        }
+    }
 }
 
 /// What a member knows of a room before it joins.

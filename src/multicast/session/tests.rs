@@ -5,7 +5,7 @@ mod delivery;
 use proptest::prelude::*;
 
 use super::*;
-use crate::multicast::config::{GIVE_UP_WAIT_PAST, KEPT_BYTES_MAX, MISSING_MAX, PARTIAL_BYTES_MAX};
+use crate::multicast::config::{GIVE_UP_WAIT_PAST, MISSING_MAX, PARTIAL_BYTES_MAX};
 use crate::multicast::packet::{
     Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, REPORT_ENTRIES_MAX, Records,
     ReportEntry,
@@ -14,17 +14,7 @@ use crate::multicast::packet::{
 const ROOM: u32 = 7;
 
 fn session(now: Instant) -> Session {
-    let config = Config {
-        room_tag: ROOM,
-        name: "me".to_owned(),
-        first_sequence: 1,
-        kept_bytes_max: KEPT_BYTES_MAX,
-        repairs: true,
-        rate_max: None,
-        replaces: None,
-        role: Role::Member,
-        past: None,
-    };
+    let config = Config::new(ROOM, "me".to_owned(), Role::Member);
     Session::new(MemberId(1), config, 1, now)
 }
 
