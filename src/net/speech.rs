@@ -196,7 +196,9 @@ impl Reliable {
     fn hear_announcement(&mut self, header: &Header, told: Announcement) -> Option<RoomEvent> {
         let session = self.member.session();
         let is_known = session.member(header.transmitter).is_some();
-        if header.room_tag != session.room_tag() || !is_known {
+        // Who comes back is told to have joined before what it offers.
+        let is_there = || session.members().any(|m| m.id == header.transmitter);
+        if header.room_tag != session.room_tag() || !is_known || !told.is_withdrawn && !is_there() {
             return None;
         }
         let from = name(session, header.transmitter);
@@ -241,6 +243,9 @@ impl Reliable {
                 Event::Message { id, .. } => Some(id.origin),
                 _ => None,
             };
+            if let Event::Left(id) = event {
+                note_left(offers, id);
+            }
             let event = translate(session, event, present, ignored);
             if let (Some(RoomEvent::Offered { offer, said_at, .. }), Some(origin)) =
                 (&event, origin)
@@ -406,6 +411,8 @@ struct OfferKnown {
     /// By the clock of who offers it.
     at: Timestamp,
     is_withdrawn: bool,
+    /// Who offered it has left since.
+    has_left: bool,
     /// When we last heard of it.
     heard: Instant,
 }
@@ -429,7 +436,7 @@ fn note_offer(
 ) -> Noted {
     let noted = match offers.get(&key) {
         Some(known) if known.is_withdrawn && said_at <= known.at => return Noted::Withdrawn,
-        Some(known) if known.is_withdrawn => Noted::New,
+        Some(known) if known.is_withdrawn || known.has_left => Noted::New,
         Some(known) => {
             said_at = said_at.max(known.at);
             Noted::Standing
@@ -444,6 +451,7 @@ fn note_offer(
     let known = OfferKnown {
         at: said_at,
         is_withdrawn: false,
+        has_left: false,
         heard: now,
     };
     offers.insert(key, known);
@@ -458,6 +466,13 @@ fn forget_one(offers: &mut Offers) {
         .min_by_key(|(_, known)| (!known.is_withdrawn, known.heard));
     if let Some(least) = least.map(|(key, _)| *key) {
         offers.remove(&least);
+    }
+}
+
+/// What somebody announces who left and is back is news.
+fn note_left(offers: &mut Offers, left: MemberId) {
+    for ((member, _), known) in offers {
+        known.has_left |= *member == left;
     }
 }
 
@@ -533,6 +548,10 @@ pub(super) fn name(session: &Session, id: MemberId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::{FileName, FileOffer};
+    use crate::multicast::packet::{
+        Body, Heartbeat, Leave, QuantisedSize, QuantisedTime, Role, encode, room_tag,
+    };
 
     /// Of so many standing offers of one member, and one more of another, announced in turns three times: how many are news.
     fn news_of(standing: usize, withdrawn: usize) -> usize {
@@ -572,5 +591,82 @@ mod tests {
             news_of(OFFERS_KNOWN_MAX, OFFERS_KNOWN_MAX),
             OFFERS_KNOWN_MAX
         );
+    }
+
+    const ROOM: &str = "239.7.7.7:7000";
+
+    fn header(number: u32) -> Header {
+        Header {
+            room_tag: room_tag(ROOM.parse().unwrap()),
+            transmitter: MemberId(7),
+            number,
+            stamp_us: 0,
+            age_ms: 0,
+            round_trip: QuantisedTime::of(Micros(500)),
+            group_size: QuantisedSize::of(2),
+            role: Role::Member,
+            poll: false,
+            wants_report: false,
+        }
+    }
+
+    fn announcement(number: u32, is_withdrawn: bool) -> Vec<u8> {
+        let offer = Offer {
+            file: FileOffer {
+                name: FileName::of("notes.txt"),
+                size_bytes: 10_000,
+                hash: FileHash([1; 32]),
+            },
+            symbol_bytes: 1280,
+        };
+        let announcement = Announcement {
+            is_withdrawn,
+            offer,
+            said_at: Timestamp::UNIX_EPOCH,
+        };
+        file::encode_announcement(&header(number), &announcement)
+    }
+
+    #[test]
+    fn what_somebody_offers_who_left_and_comes_back_is_news() {
+        let options = SeatOptions {
+            ttl: 1,
+            name: "Mel".parse().unwrap(),
+            rate_max: None,
+            replaces: None,
+        };
+        let seat = Reliable::new(ROOM.parse().unwrap(), &options, None, None);
+        let mut seat = seat.unwrap();
+        let mut hear = |datagram: &[u8]| {
+            let told = seat.hear("127.0.0.1:5000".parse().unwrap(), datagram);
+            seat.flush(Outlet {
+                socket: None,
+                relay: None,
+            });
+            told.map(|told| matches!(told, RoomEvent::Offered { .. }))
+        };
+        let there = Body::Heartbeat(Heartbeat {
+            next: 1,
+            replaces: MemberId(0),
+            name: "Ana".to_owned(),
+        });
+        let left = Body::Leave(Leave {
+            next: 1,
+            report: Vec::new(),
+        });
+        let (offered, withdrawn) = (Some(true), Some(false));
+        hear(&encode(&header(1), &there));
+        assert_eq!(hear(&announcement(2, false)), offered);
+        assert_eq!(hear(&announcement(3, false)), None);
+        // What was on its way when it left is none.
+        hear(&encode(&header(4), &left));
+        assert_eq!(hear(&announcement(5, false)), None);
+        hear(&encode(&header(6), &there));
+        assert_eq!(hear(&announcement(7, false)), offered);
+        assert_eq!(hear(&announcement(8, false)), None);
+        // That nothing is offered any more may come after that it left.
+        hear(&encode(&header(9), &left));
+        assert_eq!(hear(&announcement(10, true)), withdrawn);
+        assert_eq!(hear(&announcement(11, true)), None);
     }
 }

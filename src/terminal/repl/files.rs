@@ -81,11 +81,10 @@ impl Repl {
             return Ok(());
         };
         let server = self.connection.as_ref().map(Connection::files);
-        // What was offered before we came stands in the history, if there is one.
-        let is_shown = is_again && server.is_some();
         let (files, room) = (seat.room.files(server), seat.name());
         let transfers = &mut self.transfers;
-        match transfers.offered_in_room(files, room, from, offer, is_shown) {
+        // What is offered still was told before, or stands in the history.
+        match transfers.offered_in_room(files, room, from, offer, is_again) {
             // What comes by itself was shown when it was offered, or with the history.
             (_, true) if is_again => Ok(()),
             (told, _) => self.notice(&told),

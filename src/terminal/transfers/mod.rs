@@ -139,8 +139,8 @@ impl Transfers {
         }
     }
 
-    /// A file is offered in the room that we are in, `is_shown` if the history has told so. What a person is told, and whether it
-    /// comes by itself.
+    /// A file is offered in the room that we are in, `is_shown` if that was told before, by the history too. What a person is
+    /// told, and whether it comes by itself, which need not be told twice.
     pub(super) fn offered_in_room(
         &mut self,
         files: RoomFiles,
@@ -170,8 +170,11 @@ impl Transfers {
             Some((id, row)) if row.is_interrupted => {
                 row.way = way;
                 row.offered_by.add(from);
-                let goes_on = self.receive(id, None).is_ok();
-                (format!("{told} again: going on with it"), goes_on)
+                match self.receive(id, None) {
+                    // That it did not go on was told.
+                    Ok(()) => (format!("{told} again: going on with it"), false),
+                    Err(error) => (error, false),
+                }
             }
             // As in the history it goes by the same number; it may be here already.
             Some((id, row)) if is_shown => {
