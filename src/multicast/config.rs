@@ -314,6 +314,9 @@ pub const LEAVE_INTERVAL: Micros = Micros::from_millis(20);
 /// So long the server's seat and we have to hear each other when a room is entered; then the relay is used.
 pub const TRANSPORT_PROBE_WAIT: Micros = Micros::from_secs(2);
 
+/// And so long when they did and do so no more: who stood still, the server or we, is heard again within about half a second.
+pub const TRANSPORT_LOST_WAIT: Micros = Micros::from_millis(1_500);
+
 /// Who is relayed goes back to multicast when that has worked for so long: longer than one sign of life counts.
 pub const TRANSPORT_BACK_WAIT: Micros = Micros::from_secs(5);
 

@@ -7,7 +7,8 @@
 use std::fmt;
 
 use super::config::{
-    TRANSPORT_BACK_WAIT, TRANSPORT_BACK_WAIT_MAX, TRANSPORT_PROBE_WAIT, TRANSPORT_SILENCE_MIN,
+    TRANSPORT_BACK_WAIT, TRANSPORT_BACK_WAIT_MAX, TRANSPORT_LOST_WAIT, TRANSPORT_PROBE_WAIT,
+    TRANSPORT_SILENCE_MIN,
 };
 use crate::chat::TransportChoice;
 use crate::time::{Instant, Micros};
@@ -54,8 +55,10 @@ pub struct Transport {
     is_heard_there: bool,
     /// Since when it works both ways.
     works: Option<Instant>,
+    /// Why it does not, and since when.
+    fails: Option<(Reason, Instant)>,
     /// It has worked since the relay is there, or the relay was used when it was there last: a way that does not
-    /// work is left at once.
+    /// work is left soon.
     is_tried: bool,
     /// The relay was asked for, and the server has not answered yet.
     is_asked: bool,
@@ -77,6 +80,7 @@ impl Transport {
             heard: None,
             is_heard_there: false,
             works: None,
+            fails: None,
             is_tried: false,
             is_asked: false,
             is_granted: false,
@@ -135,17 +139,22 @@ impl Transport {
         let is_heard_here = self
             .heard
             .is_some_and(|heard| now < heard + silence(interval));
-        match is_heard_here && self.is_heard_there {
-            true => {
-                self.works.get_or_insert(now);
-                self.is_tried = true;
-            }
-            false => self.works = None,
-        }
         let reason = match is_heard_here {
             true => Reason::Mute,
             false => Reason::Deaf,
         };
+        match is_heard_here && self.is_heard_there {
+            true => {
+                self.works.get_or_insert(now);
+                self.fails = None;
+                self.is_tried = true;
+            }
+            false => {
+                self.fails = self.fails.filter(|(before, _)| *before == reason);
+                self.fails.get_or_insert((reason, now));
+                self.works = None;
+            }
+        }
         let way = self.granted(self.wanted(reason, now));
         let is_change = (way == Way::Multicast) != (self.way == Way::Multicast);
         if is_change {
@@ -177,9 +186,19 @@ impl Transport {
         }
     }
 
+    /// When multicast that does not work is left, if there is a relay. Who stood still, as a laptop does that was suspended,
+    /// was silent for long: who it was, we or the server, is heard again before that.
+    fn give_up(&self) -> Option<Instant> {
+        let relay = self.relay?;
+        Some(match self.fails.filter(|_| self.is_tried) {
+            Some((_, since)) => since + TRANSPORT_LOST_WAIT,
+            None => relay + TRANSPORT_PROBE_WAIT,
+        })
+    }
+
     fn wanted(&self, reason: Reason, now: Instant) -> Way {
-        let (Some(relay), TransportChoice::Auto | TransportChoice::Relay) =
-            (self.relay, self.choice)
+        let (Some(give_up), TransportChoice::Auto | TransportChoice::Relay) =
+            (self.give_up(), self.choice)
         else {
             return Way::Multicast;
         };
@@ -190,8 +209,7 @@ impl Transport {
             (Way::Relay(_), Some(since)) if since + self.back_wait <= now => Way::Multicast,
             (Way::Relay(reason), _) => Way::Relay(reason),
             (Way::Multicast, Some(_)) => Way::Multicast,
-            (Way::Multicast, None) if self.is_tried => Way::Relay(reason),
-            (Way::Multicast, None) if relay + TRANSPORT_PROBE_WAIT <= now => Way::Relay(reason),
+            (Way::Multicast, None) if give_up <= now => Way::Relay(reason),
             (Way::Multicast, None) => Way::Multicast,
         }
     }
@@ -204,15 +222,15 @@ impl Transport {
 
     /// When to decide anew though nothing happened; none if only what happens can change it.
     pub fn wake(&self, interval: Micros) -> Option<Instant> {
-        let relay = self
-            .relay
+        let give_up = self
+            .give_up()
             .filter(|_| self.choice == TransportChoice::Auto)?;
         match (self.way, self.works) {
             (Way::Relay(_), Some(since)) => Some(since + self.back_wait),
             (Way::Relay(_), None) => None,
             (Way::Multicast, Some(_)) => self.heard.map(|heard| heard + silence(interval)),
             (Way::Multicast, None) if self.is_asked => None,
-            (Way::Multicast, None) => Some(relay + TRANSPORT_PROBE_WAIT),
+            (Way::Multicast, None) => Some(give_up),
         }
     }
 }
@@ -254,6 +272,15 @@ mod tests {
         transport.decide(INTERVAL, at(millis))
     }
 
+    /// Multicast is seen not to work any more at this time; when the relay is asked for.
+    fn lost(transport: &mut Transport, millis: u64) -> u64 {
+        assert_eq!(transport.decide(INTERVAL, at(millis)), None);
+        assert!(!transport.wants_relay());
+        let asked = millis + TRANSPORT_LOST_WAIT.0 / 1000;
+        assert_eq!(transport.wake(INTERVAL), Some(at(asked)));
+        asked
+    }
+
     #[test]
     fn what_works_both_ways_stays() {
         heard_until(60_000);
@@ -276,14 +303,43 @@ mod tests {
     fn who_is_not_heard_at_the_server_is_relayed() {
         let mut transport = heard_until(5_000);
         transport.heard_by_server(false);
+        let asked = lost(&mut transport, 5_100);
         let way = Some(Way::Relay(Reason::Mute));
-        assert_eq!(relayed(&mut transport, 5_100), way);
+        assert_eq!(relayed(&mut transport, asked), way);
+    }
+
+    #[test]
+    fn who_stood_still_stays_with_multicast() {
+        // We did: the server has told meanwhile that it did not hear us, and what it sent is long ago.
+        let mut transport = heard_until(5_000);
+        transport.heard_by_server(false);
+        for (millis, is_heard) in [(60_000, false), (60_100, false), (60_800, true)] {
+            assert_eq!(transport.decide(INTERVAL, at(millis)), None);
+            assert!(!transport.wants_relay());
+            transport.hear_server(at(millis));
+            transport.heard_by_server(is_heard);
+        }
+        assert_eq!(transport.decide(INTERVAL, at(62_000)), None);
+        assert!(!transport.wants_relay());
+        // The server did: we have asked for the relay when it goes on, and it hears nobody in the first moment.
+        assert_eq!(transport.decide(INTERVAL, at(70_000)), None);
+        assert_eq!(transport.decide(INTERVAL, at(71_500)), None);
+        assert!(transport.wants_relay());
+        transport.heard_by_server(false);
+        transport.hear_server(at(72_000));
+        assert_eq!(transport.decide(INTERVAL, at(72_000)), None);
+        transport.grant();
+        assert_eq!(transport.decide(INTERVAL, at(72_010)), None);
+        transport.heard_by_server(true);
+        assert_eq!(transport.decide(INTERVAL, at(72_500)), None);
+        assert!(!transport.wants_relay());
     }
 
     #[test]
     fn a_server_that_hangs_is_asked_and_changes_nothing() {
         let mut transport = heard_until(5_000);
-        for millis in (8_500..20_000).step_by(500) {
+        let asked = lost(&mut transport, 8_500);
+        for millis in (asked..20_000).step_by(500) {
             assert_eq!(transport.decide(INTERVAL, at(millis)), None);
             assert!(transport.wants_relay() && transport.is_settled());
             assert_eq!(transport.wake(INTERVAL), None);
@@ -295,7 +351,8 @@ mod tests {
         transport.grant();
         assert_eq!(transport.decide(INTERVAL, at(20_100)), None);
         // And counts for nothing when it is silent once more.
-        assert_eq!(transport.decide(INTERVAL, at(30_000)), None);
+        let asked = lost(&mut transport, 30_000);
+        assert_eq!(transport.decide(INTERVAL, at(asked)), None);
         assert!(transport.wants_relay());
     }
 
@@ -305,7 +362,8 @@ mod tests {
         let deaf = at(5_000) + silence(INTERVAL);
         assert_eq!(transport.wake(INTERVAL), Some(deaf));
         assert_eq!(deaf, at(8_500));
-        assert!(relayed(&mut transport, 8_500).is_some());
+        let asked = lost(&mut transport, 8_500);
+        assert!(relayed(&mut transport, asked).is_some());
         transport.hear_server(at(20_000));
         assert_eq!(transport.decide(INTERVAL, at(20_000)), None);
         // One sign of life is not enough.
@@ -331,6 +389,7 @@ mod tests {
         let mut transport = heard_until(5_000);
         let mut now = 10_000;
         for wait in [5_000, 10_000, 20_000, 40_000, 80_000, 80_000] {
+            now = lost(&mut transport, now);
             assert!(matches!(relayed(&mut transport, now), Some(Way::Relay(_))));
             assert_eq!(works_from(&mut transport, now), now + wait);
             now += wait + 4_000;
@@ -344,7 +403,8 @@ mod tests {
         assert_eq!(transport.decide(INTERVAL, at(60_000)), None);
         // And who was relayed can only go by multicast then.
         let mut transport = heard_until(5_000);
-        assert!(relayed(&mut transport, 60_000).is_some());
+        let asked = lost(&mut transport, 58_500);
+        assert!(relayed(&mut transport, asked).is_some());
         transport.set_relay(false, at(60_000));
         let way = Some(Way::Multicast);
         assert_eq!(transport.decide(INTERVAL, at(60_000)), way);
