@@ -1,6 +1,7 @@
 //! A member that sends a file: decides which symbol goes out next, and when.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 
 use super::layout::{Layout, ObjectId};
 use super::packet::{Answer, BlockNeed, Need};
@@ -50,8 +51,11 @@ pub struct Sender {
     pass: FirstPass,
     /// Of each block: the next symbol that was not sent, and the packet number of the last that was.
     blocks: Vec<Sent>,
-    /// Symbols that are owed, by block.
+    /// Symbols that repair, by block.
     owed: BTreeMap<u32, u16>,
+    /// Those of blocks of which somebody has nothing, as who came late: they go out when all else was sent, so that nobody
+    /// waits for that one.
+    late: BTreeMap<u32, u16>,
     /// So many of the next symbols ask.
     asking: u32,
     /// When to ask again, if all was sent; and how long to wait after that.
@@ -166,6 +170,7 @@ impl Sender {
             },
             blocks: vec![Sent::default(); layout.blocks() as usize],
             owed: BTreeMap::new(),
+            late: BTreeMap::new(),
             asking: 0,
             ask: None,
         }
@@ -332,12 +337,16 @@ impl Sender {
             if symbols == 0 {
                 continue;
             }
-            // Who came late wants all of it.
-            if symbols == sources {
+            let is_late = symbols == sources;
+            if is_late {
                 sent.next = 0;
             }
             // Some will be lost again, and asked for again: meanwhile there is enough else to send.
-            let owed = self.owed.entry(*block).or_default();
+            let owed = match is_late || self.late.contains_key(block) {
+                true => &mut self.late,
+                false => &mut self.owed,
+            };
+            let owed = owed.entry(*block).or_default();
             *owed = (*owed).max(symbols);
         }
     }
@@ -402,6 +411,7 @@ impl Sender {
             false => return Step::Wait(self.pace.wake(false)),
         };
         let planned = self.owed_symbol().or_else(|| self.new_symbol());
+        let planned = planned.or_else(|| self.late_symbol());
         match planned {
             Some((block, symbol)) => {
                 self.ask = None;
@@ -419,17 +429,13 @@ impl Sender {
     }
 
     fn owed_symbol(&mut self) -> Option<(u32, u16)> {
-        let mut entry = self.owed.first_entry()?;
-        let block = *entry.key();
-        let sent = &mut self.blocks[block as usize];
-        let all = self.layout.symbols_in(block) + PARITY_SYMBOLS;
-        let symbol = sent.next % all;
-        sent.next = symbol + 1;
-        *entry.get_mut() -= 1;
-        if *entry.get() == 0 {
-            entry.remove();
-        }
-        Some((block, symbol))
+        let entry = self.owed.first_entry()?;
+        Some(next_of(entry, &mut self.blocks, self.layout))
+    }
+
+    fn late_symbol(&mut self) -> Option<(u32, u16)> {
+        let entry = self.late.first_entry()?;
+        Some(next_of(entry, &mut self.blocks, self.layout))
     }
 
     /// The next of the first pass.
@@ -515,7 +521,8 @@ impl Sender {
 
     /// Nothing may follow for a while.
     fn is_ending(&self) -> bool {
-        let owed = self.owed.values().map(|owed| u32::from(*owed));
+        let owed = self.owed.values().chain(self.late.values());
+        let owed = owed.map(|owed| u32::from(*owed));
         self.pass.group >= self.layout.blocks() && owed.sum::<u32>() < ASKING_SYMBOLS
     }
 
@@ -559,6 +566,24 @@ impl Sender {
             wants_report,
         }
     }
+}
+
+/// The next symbol of a block of which some are owed.
+fn next_of(
+    mut owed: OccupiedEntry<'_, u32, u16>,
+    blocks: &mut [Sent],
+    layout: Layout,
+) -> (u32, u16) {
+    let block = *owed.key();
+    let sent = &mut blocks[block as usize];
+    let all = layout.symbols_in(block) + PARITY_SYMBOLS;
+    let symbol = sent.next % all;
+    sent.next = symbol + 1;
+    *owed.get_mut() -= 1;
+    if *owed.get() == 0 {
+        owed.remove();
+    }
+    (block, symbol)
 }
 
 impl Wanting {

@@ -329,6 +329,26 @@ fn a_member_that_was_killed_goes_on_where_it_was() {
     assert!(network.factor() < 1.7, "{}", network.factor());
 }
 
+#[test]
+fn nobody_waits_for_who_comes_late() {
+    let first_has_it = |late: bool| {
+        let mut network = Network::new(400 * BLOCK_BYTES, 2, 0.0, 3);
+        let half = |network: &Network| network.receivers[0].receiver.have() >= 200;
+        network.receivers[1].away_until = START + PATIENCE;
+        while !network.receivers[0].receiver.is_whole() {
+            if late && half(&network) {
+                network.receivers[1].away_until = START;
+            }
+            network.step();
+        }
+        let time = network.now.since(START);
+        network.receivers[1].away_until = START;
+        network.run();
+        time.0 as f64
+    };
+    assert!(first_has_it(true) < 1.1 * first_has_it(false));
+}
+
 /// A block may take seconds where the network is slow.
 #[test]
 fn what_came_of_blocks_that_are_not_whole_is_known_at_both_ends() {
