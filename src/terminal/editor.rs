@@ -50,6 +50,9 @@ const PRINTING_WAIT: Duration = Duration::from_millis(50);
 /// Ends that what is pasted is marked, and the line.
 const PASTE_AS_TYPED: &str = "\x1b[?2004l\r\n";
 
+/// Shows nothing: the editor begins a row after what it is given.
+const NOTHING: &str = "\x1b[A\n";
+
 /// What the editor is asked to read.
 struct Question {
     prompt: String,
@@ -74,9 +77,10 @@ enum Shown {
 }
 
 /// Who may write on the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
     /// Nobody types: whoever asks writes straight to the screen.
+    #[default]
     Idle,
     /// An input was asked for and the editor does not show its prompt yet: lines wait.
     Asked,
@@ -92,6 +96,7 @@ enum EndKey {
     Other,
 }
 
+#[derive(Default)]
 struct SharedScreen {
     state: Mutex<ScreenState>,
     changed: Condvar,
@@ -99,11 +104,22 @@ struct SharedScreen {
     dropped: AtomicUsize,
 }
 
+#[derive(Default)]
 struct ScreenState {
     stage: Stage,
-    /// The editor is being given a line.
-    printing: bool,
+    /// What the editor is being given.
+    coming: Option<Coming>,
     /// How many rows right above what is being typed, or the input that has ended, are status lines.
+    status_rows: usize,
+}
+
+/// What the editor shows above what is being typed. It takes keys first: where the one that ends an input is among them, it
+/// shows this with the next input.
+#[derive(Clone, Copy)]
+struct Coming {
+    /// So many rows above what is being typed it takes away.
+    takes_rows: usize,
+    /// So many status lines it leaves there.
     status_rows: usize,
 }
 
@@ -126,7 +142,7 @@ impl SharedScreen {
         let mut state = self.lock();
         state.stage = Stage::Ended(key);
         let deadline = Instant::now() + PRINTING_WAIT;
-        while state.printing {
+        while state.coming.is_some() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -134,6 +150,23 @@ impl SharedScreen {
             let woken = self.changed.wait_timeout(state, left);
             (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The next input is asked for. Gives what is to stand above its prompt: rows for what comes still and will take them
+    /// away, as the status lines that it would have taken are not there any more.
+    fn ask(&self) -> String {
+        let mut state = self.lock();
+        state.stage = Stage::Asked;
+        state.status_rows = state.coming.map_or(0, |coming| coming.takes_rows);
+        self.changed.notify_all();
+        "\n".repeat(state.status_rows)
+    }
+
+    /// Takes away the input that has ended, and the status lines above it.
+    fn take_input(&self, rows: usize) -> String {
+        let rows = rows + std::mem::take(&mut self.lock().status_rows);
+        // Up to the row where the prompt began, and clear from there to the end of the screen.
+        format!("\x1b[{rows}A\r\x1b[J")
     }
 
     fn begin_editing(&self) {
@@ -154,15 +187,7 @@ impl Editor {
         history: Option<PathBuf>,
     ) -> io::Result<(Self, mpsc::Receiver<Input>)> {
         let modes = tcgetattr(io::stdin()).ok();
-        let screen = Arc::new(SharedScreen {
-            state: Mutex::new(ScreenState {
-                stage: Stage::Idle,
-                printing: false,
-                status_rows: 0,
-            }),
-            changed: Condvar::new(),
-            dropped: AtomicUsize::new(0),
-        });
+        let screen = Arc::new(SharedScreen::default());
         let mut editor = line_editor(vocabulary, &screen).map_err(io::Error::other)?;
         if let Some(file) = &history {
             // No history yet, or none that can be read: begin a new one.
@@ -193,8 +218,8 @@ impl Editor {
 
     /// Shows the prompt and begins to read.
     pub(super) fn ask(&self, prompt: &str, is_kept: bool) {
-        self.screen.lock().status_rows = 0;
-        self.screen.enter(Stage::Asked);
+        // A screen that is gone is noticed by who prints a line.
+        let _ = write_screen(&self.screen.ask());
         // Without the thread no input comes, which ends the program.
         let prompt = prompt.to_owned();
         let _ = self.prompts.send(Question { prompt, is_kept });
@@ -230,9 +255,7 @@ impl Editor {
 
     /// Only between an answer and the next question.
     pub(super) fn replace_input(&self, rows: usize, line: &str) -> io::Result<()> {
-        let rows = rows + std::mem::take(&mut self.screen.lock().status_rows);
-        // Up to the row where the prompt began, and clear from there to the end of the screen.
-        write_screen(&format!("\x1b[{rows}A\r\x1b[J{line}\n"))
+        write_screen(&format!("{}{line}\n", self.screen.take_input(rows)))
     }
 
     /// Only between an answer and the next question.
@@ -291,22 +314,38 @@ fn print_lines(mut printer: impl ExternalPrinter, lines: &Receiver<Shown>, scree
             }
         };
         let below = as_rows(&status);
-        let text = match (above(state.status_rows), line + &below.concat()) {
+        let coming = Coming {
+            takes_rows: state.status_rows,
+            status_rows: below.len(),
+        };
+        let text = match (above(coming.takes_rows), line + &below.concat()) {
             (above, text) if above.is_empty() && text.is_empty() => continue,
-            // The editor begins a row after what it is given.
-            (above, text) if text.is_empty() => format!("{above}\x1b[A\n"),
+            (above, text) if text.is_empty() => above + NOTHING,
             (above, text) => above + &text,
         };
-        state.status_rows = below.len();
-        state.printing = true;
+        state.coming = Some(coming);
         drop(state);
         // The lock is not held: the editor may need it before it takes the line.
-        let printed = printer.print(text);
-        screen.lock().printing = false;
-        screen.changed.notify_all();
-        if printed.is_err() {
+        if give(&mut printer, text, coming).is_err() {
             return;
         }
+        let mut state = screen.lock();
+        state.coming = None;
+        state.status_rows = coming.status_rows;
+        screen.changed.notify_all();
+    }
+}
+
+/// Where rows are counted, this ends when the editor has shown it: it takes what follows only then.
+fn give(
+    printer: &mut impl ExternalPrinter,
+    text: String,
+    coming: Coming,
+) -> Result<(), ReadlineError> {
+    printer.print(text)?;
+    match (coming.takes_rows, coming.status_rows) {
+        (0, 0) => Ok(()),
+        _ => printer.print(NOTHING.to_owned()),
     }
 }
 
@@ -478,7 +517,68 @@ impl ConditionalEventHandler for KeyHandler {
 
 #[cfg(test)]
 mod tests {
-    use super::{clipped, rows};
+    use super::*;
+
+    /// Of the editor's own it holds one text, until the editor takes it.
+    struct Printer(SyncSender<String>);
+
+    impl ExternalPrinter for Printer {
+        fn print(&mut self, text: String) -> rustyline::Result<()> {
+            let given = self.0.send(text);
+            given.map_err(|_| ReadlineError::Eof)
+        }
+    }
+
+    #[test]
+    fn what_the_editor_has_not_shown_when_an_input_ends_takes_no_line_away() {
+        let screen = Arc::new(SharedScreen::default());
+        let (lines, lines_out) = sync_channel(8);
+        let (texts, texts_out) = sync_channel(1);
+        let prints_on = Arc::clone(&screen);
+        let printing = thread::spawn(move || print_lines(Printer(texts), &lines_out, &prints_on));
+        let wait_until = |is_coming: bool| {
+            while screen.lock().coming.is_some() != is_coming {
+                thread::yield_now();
+            }
+        };
+        let shown = || {
+            let text = texts_out.recv().unwrap();
+            assert_eq!(texts_out.recv().unwrap(), NOTHING);
+            wait_until(false);
+            text
+        };
+        let ask = || {
+            let above = screen.ask();
+            screen.begin_editing();
+            above
+        };
+        let status = || Shown::Status(vec!["40 %".to_owned()]);
+        let line_for_input = "\x1b[1A\r\x1b[J";
+        let with_status_line = "\x1b[2A\r\x1b[J";
+        assert_eq!(ask(), "");
+        lines.send(status()).unwrap();
+        wait_until(true);
+        screen.end_editing(EndKey::Other);
+        assert_eq!(screen.take_input(1), line_for_input);
+        // It is above the next input that it stands.
+        assert_eq!(ask(), "");
+        assert_eq!(shown(), "40 %\n");
+        lines.send(Shown::Line("hi\n".to_owned())).unwrap();
+        wait_until(true);
+        screen.end_editing(EndKey::Other);
+        assert_eq!(screen.take_input(1), with_status_line);
+        // This will take a row away: it gets one.
+        assert_eq!(ask(), "\n");
+        screen.end_editing(EndKey::Other);
+        assert_eq!(screen.take_input(1), with_status_line);
+        assert_eq!(ask(), "\n");
+        assert_eq!(shown(), "\x1b[1A\r\x1b[Jhi\n40 %\n");
+        screen.end_editing(EndKey::Other);
+        assert_eq!(screen.take_input(1), with_status_line);
+        drop((lines, ask()));
+        drop(texts_out);
+        printing.join().unwrap();
+    }
 
     #[test]
     fn rows_are_counted_as_the_editor_wraps() {
