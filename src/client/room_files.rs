@@ -30,6 +30,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked whether others wait for the turn of what stands still.
 const TURN_LOOK: Duration = Duration::from_secs(1);
 
+/// Who looks so late stood still, as a command does that was suspended, and heard nobody meanwhile.
+const STOOD_STILL_MIN: Duration = Duration::from_secs(2);
+
 /// How often it is looked by which way the room is reached.
 const WAY_LOOK: Duration = Duration::from_secs(1);
 
@@ -151,16 +154,15 @@ impl RoomFiles {
         let started = Instant::now();
         let there = self.ask(RoomCommand::Members).await?.len();
         let mut state = outgoing.state();
-        let (mut moved, mut before) = (started, state.borrow().clone());
+        let mut before = state.borrow().clone();
+        let mut quiet = Quiet::since(started);
         let mut took = 0;
         loop {
             let now = state.borrow_and_update().clone();
             if let Some(reason) = now.failed {
                 return Err(RoomFileError::Failed(reason));
             }
-            if now != before {
-                moved = Instant::now();
-            }
+            let is_quiet = quiet.lasts(now == before, Instant::now());
             took = took.max(now.done + now.waiting);
             on_change(&now, took);
             let has_server_answered = now.is_kept || now.is_being_kept || self.server.is_none();
@@ -169,7 +171,7 @@ impl RoomFiles {
             let all_answered = have_answered || started.elapsed() >= ANSWER_WAIT;
             let is_taken = took > 0 || there == 0 || now.is_kept;
             let all_have_it = now.done == took && is_taken && !now.is_being_kept;
-            if all_have_it && all_answered || moved.elapsed() >= SILENCE_MAX {
+            if all_have_it && all_answered || is_quiet {
                 return Ok(Delivered {
                     by: now.done,
                     of: took,
@@ -376,6 +378,31 @@ impl RoomFiles {
     }
 }
 
+/// How long nothing has moved.
+struct Quiet {
+    since: Instant,
+    looked: Instant,
+}
+
+impl Quiet {
+    fn since(now: Instant) -> Self {
+        Self {
+            since: now,
+            looked: now,
+        }
+    }
+
+    /// Whether nothing has moved for too long.
+    fn lasts(&mut self, is_same: bool, now: Instant) -> bool {
+        let stood_still = now.duration_since(self.looked) >= STOOD_STILL_MIN;
+        self.looked = now;
+        if stood_still || !is_same {
+            self.since = now;
+        }
+        now.duration_since(self.since) >= SILENCE_MAX
+    }
+}
+
 /// Opens a file to send. That takes as long as it takes to read it, for its hash.
 ///
 /// # Errors
@@ -416,4 +443,23 @@ async fn open_part(offer: &Offer, folder: &Path) -> Result<PartFile, RoomFileErr
 
 fn ended_early(error: tokio::task::JoinError) -> RoomFileError {
     RoomFileError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_suspended_waits_anew_for_those_who_take_a_file() {
+        let start = Instant::now();
+        let mut quiet = Quiet::since(start);
+        let mut lasts =
+            |is_same, millis| quiet.lasts(is_same, start + Duration::from_millis(millis));
+        assert!(!lasts(true, 1_000));
+        assert!(!lasts(true, 30_000));
+        assert!((31..40).all(|second| !lasts(true, 1000 * second)));
+        assert!(!lasts(false, 40_000));
+        assert!((41..50).all(|second| !lasts(true, 1000 * second)));
+        assert!(lasts(true, 50_000));
+    }
 }
