@@ -154,6 +154,10 @@ async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyErro
     let limits = args.limits;
     let page = page_address(args.web, args.no_web, args.listen);
     let here = here(interface.as_deref());
+    // It may come later, as that of a cable does.
+    let missing = interface
+        .as_deref()
+        .and_then(|wanted| Interface::named(wanted).err());
     let config = Config {
         listen: args.listen,
         port: args.port,
@@ -182,6 +186,9 @@ async fn serve(args: ServeArgs, interface: Option<String>) -> Result<(), AnyErro
     shutdown.fail_on_panic();
     end_on_signals(shutdown)?;
     let page = async {
+        if let Some(missing) = missing {
+            tracing::warn!("{missing}; before it is there no room is heard");
+        }
         if let Some(page) = page {
             page.run(here).await;
         }

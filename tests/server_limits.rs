@@ -230,3 +230,9 @@ fn a_limit_of_nothing_is_wrong_usage() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(flag));
     }
 }
+
+#[test]
+fn an_interface_that_is_not_there_is_told_of() {
+    let (_folder, server) = running(&["--interface", "nosuch0"]);
+    server.wait_for(|line| line.contains("no interface `nosuch0`"));
+}
