@@ -24,9 +24,11 @@ impl MessageText {
     /// The longest text, in bytes of UTF-8.
     pub const BYTES_MAX: usize = 65_536;
 
-    /// What a file says, if it can be said: without other control characters than those that make lines.
+    /// What a file says, if it can be said: without other control characters than those that make lines. A byte order mark at
+    /// its beginning is nothing that it says.
     pub fn of_file(content: Vec<u8>) -> Option<Self> {
         let text = String::from_utf8(content).ok()?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
         text.chars().all(is_text).then(|| text.parse().ok())?
     }
@@ -92,7 +94,10 @@ mod tests {
     fn only_what_is_a_text_is_said_of_a_file() {
         let text = MessageText::of_file(b"a\tb\r\nc\n".to_vec());
         assert_eq!(text.unwrap().as_str(), "a\tb\r\nc");
-        for content in [&b"\xff"[..], b"a\0b", b"\x1b[2J", b" \n", b""] {
+        let marked = MessageText::of_file("\u{feff}hi\n".into());
+        assert_eq!(marked.unwrap().as_str(), "hi");
+        let only_marked = "\u{feff}\n".as_bytes();
+        for content in [&b"\xff"[..], b"a\0b", b"\x1b[2J", b" \n", b"", only_marked] {
             assert_eq!(MessageText::of_file(content.to_vec()), None);
         }
     }
