@@ -91,8 +91,8 @@ pub(super) fn make_room(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
     while let Some(word) = given.next() {
         match word {
             "--plain" => dialect = Dialect::Plain,
-            "--limit" => limit = Some(argument(given.next().ok_or(Mistake::Count)?)?),
-            "--history" => history = Some(argument(given.next().ok_or(Mistake::Count)?)?),
+            "--limit" => once(&mut limit, word, given.next())?,
+            "--history" => once(&mut history, word, given.next())?,
             word => words.push(word),
         }
     }
@@ -113,6 +113,22 @@ pub(super) fn make_room(given: &Arguments<'_>) -> Result<Parsed, Mistake> {
         topic: None,
         history,
     }))
+}
+
+/// An option's value. Which of two was meant is not guessed.
+fn once<T: std::str::FromStr>(
+    value: &mut Option<T>,
+    option: &str,
+    given: Option<&str>,
+) -> Result<(), Mistake>
+where
+    T::Err: std::fmt::Display,
+{
+    let given = argument(given.ok_or(Mistake::Count)?)?;
+    match value.replace(given) {
+        None => Ok(()),
+        Some(_) => Err(Mistake::Argument(format!("{option} is there twice"))),
+    }
 }
 
 /// `NAME TEXT`

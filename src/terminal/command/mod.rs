@@ -281,6 +281,12 @@ mod tests {
             plain,
             parse("makeroom --plain r 239.1.1.1 5", false).unwrap()
         );
+        for (option, value) in [("--limit", "3"), ("--history", "7d")] {
+            let once = format!("makeroom r {option} {value}");
+            assert!(parse(&once, false).is_ok());
+            let twice = parse(&format!("{once} {option} {value}"), false);
+            assert_eq!(twice, Err(format!("{option} is there twice")));
+        }
     }
 
     #[test]
