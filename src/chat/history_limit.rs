@@ -17,7 +17,7 @@ pub struct HistoryLimit {
 /// What was given is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "write how much history to keep: `off`, or entries, an age or a size, such as 1000, 7d, 64mib, or 1000,7d,64mib (ages: s, m, h, d; sizes: kib, mib, gib)"
+    "write how much history to keep: `off`, or entries, an age or a size, such as 1000, 7d, 64mib, or 1000,7d,64mib (ages: s, m, h, d, up to 36500d; sizes: kib, mib, gib)"
 )]
 pub struct HistoryLimitError;
 
