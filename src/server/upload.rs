@@ -8,7 +8,7 @@ use super::files::Files;
 use crate::chat::{FileName, FileOffer};
 use crate::control::Refusal;
 use crate::files::NewFile;
-use crate::store::KeepError;
+use crate::store::{KeepError, SizeMax};
 
 /// What is gathered before it is written and hashed, in bytes: some milliseconds of work, and few changes of threads.
 const GATHERED_BYTES: usize = 512 * 1024;
@@ -19,7 +19,7 @@ pub struct Upload {
     files: Files,
     /// Not while it is written.
     file: Option<Box<NewFile>>,
-    bytes_max: u64,
+    max: SizeMax,
     told_bytes: u64,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
@@ -29,13 +29,13 @@ impl Upload {
     pub(super) async fn begin(files: Files, size_bytes: Option<u64>) -> Result<Self, Refusal> {
         let begun = files.ask(move |store| {
             let new = store.begin_new(size_bytes)?;
-            Ok::<_, KeepError>((Box::new(new), store.size_bytes_max()))
+            Ok::<_, KeepError>((Box::new(new), store.size_max()))
         });
-        let (file, bytes_max) = begun.await?.await.map_err(|_| stopping())??;
+        let (file, max) = begun.await?.await.map_err(|_| stopping())??;
         Ok(Self {
             files,
             file: Some(file),
-            bytes_max,
+            max,
             told_bytes: 0,
             gathered: Vec::new(),
             gathered_bytes: 0,
@@ -48,8 +48,8 @@ impl Upload {
     /// It is too large, or cannot be written.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), Refusal> {
         self.told_bytes += bytes.len() as u64;
-        if self.told_bytes > self.bytes_max {
-            return Err(KeepError::TooLarge(self.bytes_max).into());
+        if self.told_bytes > self.max.bytes {
+            return Err(KeepError::TooLarge(self.max).into());
         }
         self.gathered_bytes += bytes.len();
         self.gathered.push(bytes);

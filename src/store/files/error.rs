@@ -1,6 +1,23 @@
 //! Why a file is not kept.
 
+use std::fmt;
+
 use crate::files::FileError;
+
+/// The largest file that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeMax {
+    /// In bytes.
+    pub bytes: u64,
+    /// The flag of the server that decides it.
+    pub flag: &'static str,
+}
+
+impl fmt::Display for SizeMax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes ({})", self.bytes, self.flag)
+    }
+}
 
 /// Why a file is not kept, or not given. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +34,8 @@ pub enum KeepError {
         size_bytes: u64,
     },
     /// Larger than any that is kept.
-    #[error("the file is too large: the server keeps files of at most {0} bytes (--keep-file-max)")]
-    TooLarge(u64),
+    #[error("the file is too large: the server keeps files of at most {0}")]
+    TooLarge(SizeMax),
     /// All that is allowed is taken by files on their way.
     #[error("no space is left for files on the server (--keep-files): try again later")]
     NoSpace,

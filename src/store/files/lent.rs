@@ -16,7 +16,7 @@ impl FileStore {
         if let Some(kept) = self.find(offer.hash) {
             return Ok(Begun::Kept(kept));
         }
-        self.check_size(offer)?;
+        self.check_size(offer.size_bytes)?;
         let part = self.open_part(offer, block_bytes)?;
         self.checking.retain(|hash| *hash != offer.hash);
         let lent = Part::Lent {

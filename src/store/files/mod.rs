@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use super::file::OpenError;
 use crate::chat::{FileHash, FileOffer, MessageText};
 use crate::files::{FileError, PartFile, parts_in, remove_new_files};
-pub use error::KeepError;
+pub use error::{KeepError, SizeMax};
 use index::Index;
 use part::Part;
 use room::on_disk;
@@ -270,7 +270,7 @@ impl FileStore {
                 is_kept: true,
             });
         }
-        self.check_size(offer)?;
+        self.check_size(offer.size_bytes)?;
         if let Some(at) = self.failed.iter().position(|(hash, _)| *hash == offer.hash)
             && let Some((_, error)) = self.failed.remove(at)
         {
@@ -313,9 +313,9 @@ impl FileStore {
         self.parts.insert(hash, Part::Here { part, touched });
     }
 
-    fn check_size(&self, offer: &FileOffer) -> Result<(), KeepError> {
-        let max = self.size_bytes_max();
-        match offer.size_bytes <= max {
+    fn check_size(&self, size_bytes: u64) -> Result<(), KeepError> {
+        let max = self.size_max();
+        match size_bytes <= max.bytes {
             true => Ok(()),
             false => Err(KeepError::TooLarge(max)),
         }

@@ -139,10 +139,24 @@ fn what_is_no_piece_is_refused() {
         size_bytes: 10_001,
         ..offer
     };
-    assert!(matches!(
-        store.write(&huge, 0, &content[..100]),
-        Err(KeepError::TooLarge(10_000))
-    ));
+    let refused = store.write(&huge, 0, &content[..100]).unwrap_err();
+    let told = "at most 10000 bytes (--keep-file-max)";
+    assert!(refused.to_string().ends_with(told), "{refused}");
+}
+
+#[test]
+fn who_is_refused_by_the_limit_of_all_is_told_that_one() {
+    let data = tempfile::tempdir().unwrap();
+    let limits = KeepLimits {
+        total_bytes: 9000,
+        ..LIMITS
+    };
+    let mut store = FileStore::open(data.path(), limits, PIECE).unwrap();
+    let refused = put(&mut store, "a.bin", &content(1, 8193)).unwrap_err();
+    let told = "at most 8192 bytes (--keep-files)";
+    assert!(refused.to_string().ends_with(told), "{refused}");
+    let refused = store.begin_new(Some(8193)).unwrap_err();
+    assert!(refused.to_string().ends_with(told), "{refused}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use super::part::Part;
 use super::room::{DISK_BLOCK_BYTES, on_disk};
-use super::{FileStore, KeepError, KeptFile};
+use super::{FileStore, KeepError, KeptFile, SizeMax};
 use crate::chat::{FileHash, FileName, FileOffer};
 use crate::files::{FileError, NewFile};
 
@@ -21,8 +21,8 @@ impl FileStore {
     /// # Errors
     /// See [`KeepError`].
     pub fn begin_new(&mut self, size_bytes: Option<u64>) -> Result<NewFile, KeepError> {
-        if size_bytes.is_some_and(|size_bytes| size_bytes > self.size_bytes_max()) {
-            return Err(KeepError::TooLarge(self.size_bytes_max()));
+        if let Some(size_bytes) = size_bytes {
+            self.check_size(size_bytes)?;
         }
         self.uploads.retain(|upload| upload.strong_count() > 0);
         if self.uploads.len() >= UPLOADS_MAX {
@@ -35,10 +35,21 @@ impl FileStore {
     }
 
     /// The largest file that is kept.
-    pub fn size_bytes_max(&self) -> u64 {
+    pub fn size_max(&self) -> SizeMax {
         let total_bytes = self.limits.total_bytes;
         let in_blocks_bytes = total_bytes - total_bytes % DISK_BLOCK_BYTES;
-        self.limits.file_bytes_max.min(in_blocks_bytes)
+        let file_bytes_max = self.limits.file_bytes_max;
+        match file_bytes_max <= in_blocks_bytes {
+            true => SizeMax {
+                bytes: file_bytes_max,
+                flag: "--keep-file-max",
+            },
+            // One alone would take more than all may.
+            false => SizeMax {
+                bytes: in_blocks_bytes,
+                flag: "--keep-files",
+            },
+        }
     }
 
     pub(super) fn uploaded_bytes(&self) -> u64 {
@@ -56,7 +67,7 @@ impl FileStore {
         if self.use_kept(offer.hash).is_some() {
             return Ok(offer);
         }
-        self.check_size(&offer)?;
+        self.check_size(offer.size_bytes)?;
         self.make_room(0)?;
         // What came of it by another way is not needed; what still comes finds that it is here.
         if !matches!(self.parts.get(&offer.hash), Some(Part::Lent { .. })) {
