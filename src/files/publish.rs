@@ -3,21 +3,30 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{FileError, SourceFile};
+use super::source_file::open_regular;
+use super::{FileError, READ_BYTES, SourceFile};
 use crate::chat::{FileName, FileOffer};
 
 /// So many files of one name are told apart by a number.
 const COPIES_MAX: u32 = 10_000;
 
-/// Moves `part` to `NAME`, `NAME (2)` or so on in `folder`, whichever is free first.
+/// Moves `part` to `NAME`, `NAME (2)` or so on in `folder`, whichever is free first. Where one of them is this very file, as it
+/// came by another way meanwhile, that stays, and `part` is removed.
 pub(super) fn publish(part: &Path, folder: &Path, name: &FileName) -> Result<PathBuf, FileError> {
     for copy in 1..=COPIES_MAX {
         let path = folder.join(copy_name(name, copy));
         match move_to_free(part, &path) {
             Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if is_same(part, &path).unwrap_or(false) {
+                    // What stays is removed when it is old.
+                    let _ = fs::remove_file(part);
+                    return Ok(path);
+                }
+            }
             Err(error) => return Err(FileError::of(&path, error)),
         }
     }
@@ -25,6 +34,32 @@ pub(super) fn publish(part: &Path, folder: &Path, name: &FileName) -> Result<Pat
         folder: folder.to_owned(),
         name: name.clone(),
     })
+}
+
+/// Whether two files hold the same. Where they do not that shows soon: most differ in their first bytes.
+fn is_same(part: &Path, there: &Path) -> Result<bool, FileError> {
+    let (part_file, part_metadata) = open_regular(part)?;
+    let (there_file, there_metadata) = open_regular(there)?;
+    let size_bytes = part_metadata.len();
+    if there_metadata.len() != size_bytes {
+        return Ok(false);
+    }
+    let mut buffers = [vec![0; READ_BYTES], vec![0; READ_BYTES]];
+    let mut offset = 0;
+    while offset < size_bytes {
+        let piece = (size_bytes - offset).min(READ_BYTES as u64);
+        let piece_bytes = usize::try_from(piece).unwrap_or(READ_BYTES);
+        let [ours, theirs] = buffers.each_mut().map(|bytes| &mut bytes[..piece_bytes]);
+        let read = part_file.read_exact_at(ours, offset);
+        read.map_err(|error| FileError::of(part, error))?;
+        let read = there_file.read_exact_at(theirs, offset);
+        read.map_err(|error| FileError::of(there, error))?;
+        if ours != theirs {
+            return Ok(false);
+        }
+        offset += piece;
+    }
+    Ok(true)
 }
 
 /// Where this very file is already under its name, or under that with a number.
@@ -96,6 +131,30 @@ mod tests {
         write("a (3).txt", "same");
         let found = folder.path().join("a (3).txt");
         assert_eq!(find_same(folder.path(), &offer), Some(found));
+    }
+
+    #[test]
+    fn the_same_file_does_not_get_a_second_name_and_another_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let name = FileName::of("a.bin");
+        let content = vec![7; 2 * READ_BYTES + 5];
+        let mut other = content.clone();
+        other[2 * READ_BYTES + 4] = 8;
+        fs::write(path("a.bin"), &content).unwrap();
+        for (part, appears_as) in [
+            (&content, "a.bin"),
+            (&other, "a (2).bin"),
+            (&other, "a (2).bin"),
+            (&content, "a.bin"),
+        ] {
+            fs::write(path("part"), part).unwrap();
+            let published = publish(&path("part"), folder.path(), &name).unwrap();
+            assert_eq!(published, path(appears_as));
+            assert_eq!(&fs::read(&published).unwrap(), part);
+            assert!(!path("part").exists());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl SourceFile {
     }
 }
 
-fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
+pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
     let failed = |error| FileError::of(path, error);
     // Opening a pipe would wait for its other end.
     let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();

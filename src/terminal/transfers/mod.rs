@@ -255,6 +255,11 @@ impl Transfers {
         from: String,
         offer: FileOffer,
     ) -> String {
+        let known = self.id_of(&offer).and_then(|id| self.rows.get(&id));
+        if known.is_some_and(Row::is_running) {
+            let told = offering(room.as_ref(), &from, &offer);
+            return format!("{told}, which is on its way already");
+        }
         let what = What::Receiving { room, from, offer };
         self.offered_by(what, Way::Server, files).0
     }
@@ -275,11 +280,7 @@ impl Transfers {
         else {
             return (String::new(), false);
         };
-        let sends = match room {
-            Some(_) => "offers",
-            None => "sends you",
-        };
-        let told = format!("{from} {sends} {}", described(offer));
+        let told = offering(room.as_ref(), from, offer);
         let ask = format!("{told}: /receive {id}");
         if running >= RUNNING_MAX {
             return (ask, false);
@@ -471,6 +472,15 @@ impl Transfers {
     }
 }
 
+/// Who offers what.
+fn offering(room: Option<&RoomName>, from: &str, offer: &FileOffer) -> String {
+    let offers = match room {
+        Some(_) => "offers",
+        None => "sends you",
+    };
+    format!("{from} {offers} {}", described(offer))
+}
+
 fn no_such(id: u32) -> String {
     format!("no transfer has the number {id}: `transfers` lists them")
 }
@@ -511,6 +521,27 @@ mod tests {
         assert!(transfers.cancel(1).unwrap_err().contains("declined"));
         assert!(transfers.cancel(2).unwrap_err().contains("transfers"));
         assert!(!transfers.is_running());
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_fetched_twice() {
+        let mut transfers = transfers();
+        offered(&mut transfers, 12_000);
+        let running = Running {
+            transfer: Transfer::default(),
+            meter: None,
+            who: String::new(),
+        };
+        transfers.rows.get_mut(&1).unwrap().state = State::Running(running);
+        let told = offered(&mut transfers, 12_000);
+        assert_eq!(
+            told,
+            "Ana sends you notes.txt (12 kB), which is on its way already"
+        );
+        assert_eq!(transfers.lines().len(), 1);
+        // Another file.
+        offered(&mut transfers, 13_000);
+        assert_eq!(transfers.lines().len(), 2);
     }
 
     #[test]
