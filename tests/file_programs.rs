@@ -168,7 +168,15 @@ fn what_is_there_already_is_told_to_the_sender_and_not_saved_twice() {
 fn what_cannot_be_sent_or_saved_is_told_by_the_exit_code_too() {
     let place = Place::new();
     let nowhere = place.file("no-folder", 10);
-    let mut listener = place.listen(&nowhere, &["--count", "1"]);
+    let save = ["listen", "--save", nowhere.to_str().unwrap()];
+    let mut refused = place.start("Lis", &save);
+    refused.wait_for("no-folder is no folder");
+    assert_eq!(exit_code(&mut refused.child), Some(1));
+    // The same where it is known only when a file comes.
+    let folder = place.folder("folder");
+    let mut listener = place.listen(&folder, &["--count", "1"]);
+    fs::remove_dir(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
     let mut ana = place.send(&place.folder("missing"), &[]);
     ana.wait_for("there is no file");
     assert_eq!(exit_code(&mut ana.child), Some(1));
@@ -176,6 +184,7 @@ fn what_cannot_be_sent_or_saved_is_told_by_the_exit_code_too() {
     listener.wait_for("Ana left");
     let _ana = place.send(&place.file("plan", 100_000), &[]);
     listener.wait_for("was not saved: ");
+    listener.wait_for("folder is no folder");
     assert_eq!(exit_code(&mut listener.child), Some(1));
 }
 

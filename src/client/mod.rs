@@ -12,7 +12,7 @@ mod room_files;
 mod turn;
 
 pub use crate::control::{Event as ServerEvent, FileFor, Group, Online, Refusal, RefusalCode, Via};
-pub use crate::files::{FileError, PartFile, SourceFile};
+pub use crate::files::{FileError, PartFile, SourceFile, prepare_folder};
 pub use crate::multicast::content::Offer;
 pub use crate::multicast::file::Layout;
 pub use crate::multicast::session::{Delivered, Event, SendError, Session};

@@ -17,6 +17,9 @@ pub enum FileError {
     /// There is no such file.
     #[error("there is no file {0}")]
     NotFound(PathBuf),
+    /// Files cannot come into it.
+    #[error("{0} is no folder: choose another place")]
+    NoFolder(PathBuf),
     /// A folder goes as one file.
     #[error("{0} is a folder: pack it into one file first, with `zip` or `tar`")]
     Folder(PathBuf),
@@ -49,6 +52,14 @@ pub enum FileError {
     /// What came is not what was offered. The part file is removed.
     #[error("{0} arrived damaged (its hash is wrong) and was thrown away: ask for it again")]
     WrongHash(FileName),
+    /// Somebody removed what had come, or all the folder.
+    #[error("what had come of {name} was removed from {folder} meanwhile: ask for it again")]
+    Removed {
+        /// Where it was.
+        folder: PathBuf,
+        /// What it should be called.
+        name: FileName,
+    },
     /// It became another while it was sent.
     #[error("{0} was changed while it was sent: offer it again")]
     Changed(PathBuf),

@@ -3,6 +3,7 @@
 //! is free. A [`NewFile`] comes in one go, and tells its hash at the end. A [`SourceFile`] is read for others. All calls block, and need little memory however large the file is.
 
 mod error;
+mod folder;
 mod new_file;
 mod part_file;
 mod publish;
@@ -10,6 +11,8 @@ mod source_file;
 mod trailer;
 
 pub use error::FileError;
+use folder::make_folder;
+pub use folder::prepare_folder;
 pub use new_file::{NewFile, remove_new_files};
 pub use part_file::{FoundPart, PartFile, parts_in};
 pub use publish::find_same;

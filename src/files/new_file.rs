@@ -14,6 +14,11 @@ use crate::chat::{FileHash, FileName, FileOffer};
 /// How its name ends until it has one; it begins with a dot, so that it is hidden.
 const ENDING: &str = ".crds-new";
 
+/// Where a file of this number is until it has its name.
+pub(super) fn new_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!(".{number:016x}{ENDING}"))
+}
+
 /// A file that is written from its beginning on, hidden in the folder where it will appear. Dropping it removes it.
 #[derive(Debug)]
 pub struct NewFile {
@@ -31,7 +36,7 @@ impl NewFile {
     /// # Errors
     /// See [`FileError`].
     pub fn create(folder: &Path, number: u64) -> Result<Self, FileError> {
-        let path = folder.join(format!(".{number:016x}{ENDING}"));
+        let path = new_path(folder, number);
         let failed = |error| FileError::of(&path, error);
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).open(&path);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::trailer::{self, Layout, THERE};
-use super::{FileError, READ_BYTES, publish};
+use super::{FileError, READ_BYTES, make_folder, publish};
 use crate::chat::FileOffer;
 
 /// How a part file's name ends; it begins with a dot, so that it is hidden.
@@ -54,7 +54,7 @@ impl PartFile {
     /// Blocks of no length.
     pub fn open(folder: &Path, offer: &FileOffer, block_bytes: u32) -> Result<Self, FileError> {
         assert!(block_bytes > 0, "blocks of no length");
-        fs::create_dir_all(folder).map_err(|error| FileError::of(folder, error))?;
+        make_folder(folder)?;
         let (file, path) = take_free(folder, offer)?;
         let layout = Layout {
             size_bytes: offer.size_bytes,

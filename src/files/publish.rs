@@ -27,6 +27,12 @@ pub(super) fn publish(part: &Path, folder: &Path, name: &FileName) -> Result<Pat
                     return Ok(path);
                 }
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FileError::Removed {
+                    folder: folder.to_owned(),
+                    name: name.clone(),
+                });
+            }
             Err(error) => return Err(FileError::of(&path, error)),
         }
     }

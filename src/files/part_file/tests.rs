@@ -157,6 +157,18 @@ fn two_that_save_one_file_at_once_have_a_part_each_and_one_file() {
 }
 
 #[test]
+fn who_removes_a_folder_while_a_file_comes_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let downloads = folder.path().join("downloads");
+    let content = content(250);
+    let mut part = PartFile::open(&downloads, &offer("a.bin", &content), BLOCK).unwrap();
+    write(&mut part, &content, 0..3);
+    fs::remove_dir_all(&downloads).unwrap();
+    let error = part.publish().unwrap_err();
+    assert!(matches!(error, FileError::Removed { .. }), "{error}");
+}
+
+#[test]
 fn an_empty_file_is_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let part = PartFile::open(folder.path(), &offer("a.txt", b""), BLOCK).unwrap();

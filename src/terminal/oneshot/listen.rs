@@ -13,7 +13,7 @@ use crate::chat::{
     is_printable, printable,
 };
 use crate::cli::ListenArgs;
-use crate::client::{Connection, RoomEvent};
+use crate::client::{Connection, RoomEvent, prepare_folder};
 use crate::terminal::bars::above;
 use crate::terminal::lines::{Patient, tell};
 use crate::terminal::progress::described;
@@ -31,6 +31,9 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         (None, Some(room)) => Place::Room(room),
         (None, None) => return Err(OneshotError::Usage("which room?".to_owned())),
     };
+    if let Some(folder) = &args.save {
+        prepare_folder(folder)?;
+    }
     let mut joined = join(&place, args.since, &settings).await?;
     let mut ending = Ending::of_command()?;
     let mut output = Listener {

@@ -28,8 +28,8 @@ use crate::chat::{
 };
 use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
-    ConnectError, Connection, Delivered, Files, Interface, InterfaceError, OpenError, Overlap,
-    RequestError, Room, RoomEvent, RoomOptions, Towards, new_member,
+    ConnectError, Connection, Delivered, FileError, Files, Interface, InterfaceError, OpenError,
+    Overlap, RequestError, Room, RoomEvent, RoomOptions, Towards, new_member,
 };
 
 /// Why a command was not carried out. The text says what to do.
@@ -62,6 +62,9 @@ pub enum OneshotError {
     /// A member did not report all that was said: it does not answer, is gone, or gave some of it up.
     #[error("not delivered to all: {0} of {1} members have all of it")]
     NotDelivered(usize, usize),
+    /// Files cannot be saved there.
+    #[error(transparent)]
+    Save(#[from] FileError),
     /// Files were not saved; why was told before.
     #[error("files that were offered and not saved: {0}")]
     NotSaved(usize),
