@@ -134,7 +134,7 @@ impl Files {
 
 /// Between two jobs, files that came are hashed for a moment, if there are any.
 fn run(mut store: FileStore, mut jobs: mpsc::Receiver<Job>, runtime: &Handle) {
-    let mut is_checking = false;
+    let mut is_checking = store.catch_up();
     let mut tidy_due = Instant::now() + TIDY_INTERVAL;
     loop {
         if tidy_due <= Instant::now() {
@@ -169,7 +169,7 @@ impl From<KeepError> for Refusal {
     fn from(error: KeepError) -> Self {
         let code = match &error {
             KeepError::NoSuchFile => RefusalCode::NoSuchFile,
-            KeepError::NotWhole { .. } => RefusalCode::FileNotWhole,
+            KeepError::NotWhole { .. } | KeepError::LookedAt => RefusalCode::FileNotWhole,
             KeepError::TooLarge(_) => RefusalCode::FileTooLarge,
             KeepError::NoPiece(_) => RefusalCode::Malformed,
             KeepError::NoSpace | KeepError::TooMany | KeepError::File(FileError::DiskFull(_)) => {

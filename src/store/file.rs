@@ -7,6 +7,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::files::FileError;
+
 /// What kind of file it is.
 pub(super) struct Kind {
     /// In the data folder.
@@ -63,6 +65,9 @@ pub enum OpenError {
         /// The history.
         file: PathBuf,
     },
+    /// The folder of the files that people send.
+    #[error("{0} (or keep no files, with --keep-files off)")]
+    Files(#[from] FileError),
     /// Anything else: not readable, not writable, the disk full.
     #[error("cannot use {file}: {reason} (choose another folder with --data DIR)")]
     Unusable {

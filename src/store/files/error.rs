@@ -25,6 +25,9 @@ pub enum KeepError {
     /// Nothing is known of it.
     #[error("the server does not have this file (any more): ask who has it to send it again")]
     NoSuchFile,
+    /// Somebody changed it on the server's disk, or the index does not have it: it is read again.
+    #[error("the server looks whether it has this file still: try again")]
+    LookedAt,
     /// It is on its way.
     #[error("the file is on its way: {have_bytes} of {size_bytes} bytes are there; try again")]
     NotWhole {

@@ -13,7 +13,7 @@ const INDEX: Kind = Kind {
     what: "index of files",
     // `crdf` in ASCII.
     application_id: 0x6372_6466,
-    versions: &[SCHEMA_1],
+    versions: &[SCHEMA_1, SCHEMA_2],
     is_exclusive: true,
     // What the last moments before the power went away brought may be kept without being found.
     synchronous: "NORMAL",
@@ -29,6 +29,9 @@ const SCHEMA_1: &str = "
         kept_as TEXT UNIQUE
     ) STRICT;";
 
+/// When the file was written last, in nanoseconds: one that was changed since is not what its hash says.
+const SCHEMA_2: &str = "ALTER TABLE file ADD COLUMN modified INTEGER;";
+
 /// The open index. One process at a time has it.
 #[derive(Debug)]
 pub(super) struct Index {
@@ -41,6 +44,7 @@ pub(super) struct Row {
     /// Greater than that of all that were used before.
     pub(super) used: u64,
     pub(super) kept_as: Option<String>,
+    pub(super) modified: Option<i64>,
 }
 
 impl Index {
@@ -67,10 +71,15 @@ impl Index {
     }
 
     /// It has this name there.
-    pub(super) fn kept(&self, hash: FileHash, kept_as: &str) -> rusqlite::Result<()> {
+    pub(super) fn kept(
+        &self,
+        hash: FileHash,
+        kept_as: &str,
+        modified: i64,
+    ) -> rusqlite::Result<()> {
         self.connection
-            .prepare_cached("UPDATE file SET kept_as = ?2 WHERE hash = ?1")?
-            .execute(params![hash.to_string(), kept_as])?;
+            .prepare_cached("UPDATE file SET kept_as = ?2, modified = ?3 WHERE hash = ?1")?
+            .execute(params![hash.to_string(), kept_as, modified])?;
         Ok(())
     }
 
@@ -97,7 +106,7 @@ impl Index {
 
 fn read(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     connection
-        .prepare("SELECT hash, name, size, used, kept_as FROM file")?
+        .prepare("SELECT hash, name, size, used, kept_as, modified FROM file")?
         .query_map([], |row| {
             Ok(Row {
                 offer: FileOffer {
@@ -107,6 +116,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
                 },
                 used: row.get::<_, i64>(3)?.cast_unsigned(),
                 kept_as: column_if_there(row, 4)?,
+                modified: row.get(5)?,
             })
         })?
         .collect()

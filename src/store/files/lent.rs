@@ -13,7 +13,7 @@ impl FileStore {
     /// # Errors
     /// See [`KeepError`]; [`KeepError::NotWhole`] where it is given out already.
     pub fn begin(&mut self, offer: &FileOffer, block_bytes: u32) -> Result<Begun, KeepError> {
-        if let Some(kept) = self.find(offer.hash) {
+        if let Some(kept) = self.find_sound(offer.hash) {
             return Ok(Begun::Kept(kept));
         }
         self.check_size(offer.size_bytes)?;

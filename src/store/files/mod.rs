@@ -10,12 +10,12 @@ mod restore;
 mod room;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod upkeep;
 mod upload;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Weak;
@@ -24,11 +24,12 @@ use std::time::{Duration, Instant};
 
 use super::file::OpenError;
 use crate::chat::{FileHash, FileOffer, MessageText};
-use crate::files::{FileError, PartFile, parts_in, remove_new_files};
+use crate::files::{FileError, PartFile, parts_in, prepare_folder, remove_new_files};
 pub use error::{KeepError, SizeMax};
 use index::Index;
 use part::Part;
 use room::on_disk;
+use unknown::{Known, State, Unknown};
 pub use upload::UPLOADS_MAX;
 
 /// The folder with the files, in the data folder.
@@ -102,6 +103,9 @@ pub struct FileStore {
     parts: BTreeMap<FileHash, Part>,
     /// Whole parts whose hash is still looked at, in the order of coming.
     checking: VecDeque<FileHash>,
+    /// Files in the folder of which it is not known what they hold; then, what was known of some of them.
+    unknown: VecDeque<Unknown>,
+    before: BTreeMap<FileHash, Known>,
     /// What could not be kept when it was whole: told to who asks next.
     failed: VecDeque<(FileHash, KeepError)>,
     /// How much has come of files whose hash is not known yet.
@@ -115,6 +119,8 @@ struct Kept {
     /// In the folder.
     kept_as: String,
     used: u64,
+    /// When it was written last, see [`State`].
+    modified: i64,
 }
 
 impl FileStore {
@@ -125,17 +131,10 @@ impl FileStore {
     /// See [`OpenError`].
     pub fn open(data: &Path, limits: KeepLimits, piece_bytes: u32) -> Result<Self, OpenError> {
         let folder = data.join(FOLDER);
-        fs::create_dir_all(&folder).map_err(|source| OpenError::Folder {
-            folder: folder.clone(),
-            source,
-        })?;
         let (index, rows) = Index::open(data)?;
-        let unusable = |error: FileError| OpenError::Unusable {
-            file: folder.clone(),
-            reason: error.to_string(),
-        };
-        remove_new_files(&folder).map_err(unusable)?;
-        let found = parts_in(&folder, PART_IDLE_MAX).map_err(unusable)?;
+        prepare_folder(&folder)?;
+        remove_new_files(&folder)?;
+        let found = parts_in(&folder, PART_IDLE_MAX)?;
         // They come in the order of their age, and stay so.
         let parts = found.into_iter().map(|found| {
             let hash = found.offer.hash;
@@ -151,27 +150,34 @@ impl FileStore {
             last_used: rows.iter().map(|row| row.used).max().unwrap_or(0),
             parts: parts.collect(),
             checking: VecDeque::new(),
+            unknown: VecDeque::new(),
+            before: BTreeMap::new(),
             failed: VecDeque::new(),
             uploads: Vec::new(),
             last_upload: 0,
         };
-        store.restore(rows);
+        let restored = store.restore(rows);
+        restored.map_err(|error| FileError::of(&store.folder, error))?;
         // Less may be allowed than before.
         let _ = store.make_room(0);
         Ok(store)
     }
 
-    fn insert(&mut self, offer: FileOffer, kept_as: String, used: u64) {
-        self.kept_bytes += on_disk(offer.size_bytes);
-        let kept = Kept {
-            kept_as,
-            used,
-            offer,
-        };
+    fn insert(&mut self, kept: Kept) {
+        self.kept_bytes += on_disk(kept.offer.size_bytes);
         self.kept.insert(kept.offer.hash, kept);
     }
 
-    /// A file that is kept.
+    /// Why a file is not given that is not kept.
+    fn not_there(&self, hash: FileHash) -> KeepError {
+        match self.parts.get(&hash) {
+            Some(part) => part.not_whole(),
+            None if self.before.contains_key(&hash) => KeepError::LookedAt,
+            None => KeepError::NoSuchFile,
+        }
+    }
+
+    /// A file that is kept, as far as is known.
     pub fn find(&self, hash: FileHash) -> Option<KeptFile> {
         self.kept.get(&hash).map(|kept| KeptFile {
             path: self.folder.join(&kept.kept_as),
@@ -184,39 +190,23 @@ impl FileStore {
     /// # Errors
     /// See [`KeepError`].
     pub fn read(&mut self, hash: FileHash, offset: u64) -> Result<(u64, Vec<u8>), KeepError> {
-        let Some(kept) = self.find(hash) else {
-            return Err(match self.parts.get(&hash) {
-                Some(part) => part.not_whole(),
-                None => KeepError::NoSuchFile,
-            });
-        };
+        let kept = self.find_sound(hash);
+        let kept = kept.ok_or_else(|| self.not_there(hash))?;
         let size_bytes = kept.offer.size_bytes;
         let rest = size_bytes.checked_sub(offset);
         let piece = rest.ok_or(KeepError::NoPiece(self.piece_bytes))?;
         let piece = piece.min(self.piece_bytes.into());
         let mut bytes = vec![0; usize::try_from(piece).unwrap_or(usize::MAX)];
         let file = File::open(&kept.path);
-        match file.and_then(|file| file.read_exact_at(&mut bytes, offset)) {
-            Ok(()) => {}
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
-                ) =>
-            {
-                tracing::warn!("{} is not there any more as it was", kept.path.display());
-                self.forget(hash)?;
-                return Err(KeepError::NoSuchFile);
-            }
-            Err(error) => return Err(FileError::of(&kept.path, error).into()),
-        }
+        let read = file.and_then(|file| file.read_exact_at(&mut bytes, offset));
+        read.map_err(|error| FileError::of(&kept.path, error))?;
         self.note_use(hash, offset == 0);
         Ok((size_bytes, bytes))
     }
 
     /// What a kept file says: `Some(None)` if it is no text that can be said, nothing if it cannot be read.
-    pub fn text(&self, hash: FileHash) -> Option<Option<MessageText>> {
-        let kept = self.find(hash)?;
+    pub fn text(&mut self, hash: FileHash) -> Option<Option<MessageText>> {
+        let kept = self.find_sound(hash)?;
         match kept.offer.may_be_text() {
             true => fs::read(kept.path).ok().map(MessageText::of_file),
             false => Some(None),
@@ -227,17 +217,17 @@ impl FileStore {
     ///
     /// # Errors
     /// [`KeepError::NotWhole`] if it is on its way, [`KeepError::NoSuchFile`] if not.
-    pub fn check(&self, hash: FileHash, size_bytes: u64) -> Result<(), KeepError> {
-        match (self.kept.get(&hash), self.parts.get(&hash)) {
-            (Some(kept), _) if kept.offer.size_bytes == size_bytes => Ok(()),
-            (None, Some(part)) => Err(part.not_whole()),
-            _ => Err(KeepError::NoSuchFile),
+    pub fn check(&mut self, hash: FileHash, size_bytes: u64) -> Result<(), KeepError> {
+        match self.find_sound(hash) {
+            Some(kept) if kept.offer.size_bytes == size_bytes => Ok(()),
+            Some(_) => Err(KeepError::NoSuchFile),
+            None => Err(self.not_there(hash)),
         }
     }
 
     /// A file that is kept, and is used now: others make room first.
     pub fn use_kept(&mut self, hash: FileHash) -> Option<KeptFile> {
-        let kept = self.find(hash)?;
+        let kept = self.find_sound(hash)?;
         self.note_use(hash, true);
         Some(kept)
     }
@@ -264,7 +254,7 @@ impl FileStore {
         offset: u64,
         bytes: &[u8],
     ) -> Result<FileState, KeepError> {
-        if self.kept.contains_key(&offer.hash) {
+        if self.find_sound(offer.hash).is_some() {
             return Ok(FileState {
                 have_bytes: offer.size_bytes,
                 is_kept: true,
@@ -408,7 +398,7 @@ impl FileStore {
 
     /// A whole part becomes a file.
     fn publish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
-        if let Some(kept) = self.find(part.offer().hash) {
+        if let Some(kept) = self.find_sound(part.offer().hash) {
             // It came by another way meanwhile.
             part.discard()?;
             return Ok(kept);
@@ -437,7 +427,7 @@ impl FileStore {
         offer: FileOffer,
         publish: impl FnOnce() -> Result<PathBuf, FileError>,
     ) -> Result<KeptFile, KeepError> {
-        while self.kept.len() >= self.limits.files_max && self.evict_oldest()? {}
+        self.make_place_to_keep()?;
         self.last_used += 1;
         self.index.announce(&offer, self.last_used)?;
         let path = match publish() {
@@ -447,6 +437,7 @@ impl FileStore {
                 return Err(error.into());
             }
         };
+        let state = State::of(&path).map_err(|error| FileError::of(&path, error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Whatever had this name was taken out of the folder by somebody.
         let mut others = self.kept.iter().filter(|(_, other)| other.kept_as == name);
@@ -454,8 +445,13 @@ impl FileStore {
             self.forget(gone)?;
         }
         // Without it the file is found when the server starts again.
-        let noted = self.index.kept(offer.hash, &name);
-        self.insert(offer.clone(), name.into_owned(), self.last_used);
+        let noted = self.index.kept(offer.hash, &name, state.modified);
+        self.insert(Kept {
+            offer: offer.clone(),
+            kept_as: name.into_owned(),
+            used: self.last_used,
+            modified: state.modified,
+        });
         noted?;
         Ok(KeptFile { path, offer })
     }

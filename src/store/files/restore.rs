@@ -1,55 +1,79 @@
 //! Index and folder are brought together when the server starts.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io;
 
-use super::FileStore;
 use super::index::Row;
-use crate::chat::FileOffer;
-use crate::files::hash_of;
+use super::unknown::{Known, State, Unknown};
+use super::{FileStore, Kept};
 
 impl FileStore {
-    /// Takes over what the index knows, as far as it is there.
-    pub(super) fn restore(&mut self, rows: Vec<Row>) {
-        let known: BTreeSet<String> = rows.iter().filter_map(|row| row.kept_as.clone()).collect();
+    /// Takes over what the index knows, as far as it is there as it was. What else is in the folder is looked at afterwards: a
+    /// crash came between its name and the word of it, somebody changed it, or the index was lost.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn restore(&mut self, rows: Vec<Row>) -> io::Result<()> {
         for row in rows {
-            let size_bytes = row.offer.size_bytes;
-            let is_there = |name: &String| {
-                let metadata = fs::symlink_metadata(self.folder.join(name));
-                metadata.is_ok_and(|found| found.is_file() && found.len() == size_bytes)
-            };
-            let kept_as = match &row.kept_as {
-                Some(name) => Some(name.clone()).filter(is_there),
-                // The crash came between its name and the word of it.
-                None => self.find_unknown(&known, &row.offer),
-            };
-            let noted = match &kept_as {
-                Some(name) if row.kept_as.is_none() => self.index.kept(row.offer.hash, name),
-                Some(_) => Ok(()),
-                None => self.index.forget(row.offer.hash),
-            };
-            if let Err(error) = noted {
-                tracing::warn!("The index of files could not be written: {error}");
-            }
-            if let Some(kept_as) = kept_as {
-                self.insert(row.offer, kept_as, row.used);
+            let hash = row.offer.hash;
+            let there = row.kept_as.and_then(|name| {
+                let state = State::of(&self.folder.join(&name)).ok()?;
+                Some((name, state))
+            });
+            match there {
+                // Of one from before that was noted, the length must do.
+                Some((kept_as, state))
+                    if state.size_bytes == row.offer.size_bytes
+                        && row
+                            .modified
+                            .is_none_or(|modified| modified == state.modified) =>
+                {
+                    if row.modified.is_none()
+                        && let Err(error) = self.index.kept(hash, &kept_as, state.modified)
+                    {
+                        tracing::warn!("The index of files could not be written: {error}");
+                    }
+                    self.insert(Kept {
+                        offer: row.offer,
+                        kept_as,
+                        used: row.used,
+                        modified: state.modified,
+                    });
+                }
+                _ => {
+                    let known = Known {
+                        offer: row.offer,
+                        used: row.used,
+                    };
+                    self.before.insert(hash, known);
+                    self.forget_or_warn(hash);
+                }
             }
         }
+        self.unknown = self.names_unknown()?;
+        if self.unknown.is_empty() {
+            self.before.clear();
+        }
+        Ok(())
     }
 
-    /// A file in the folder that the index does not know and that holds this.
-    fn find_unknown(&self, known: &BTreeSet<String>, offer: &FileOffer) -> Option<String> {
-        let names = fs::read_dir(&self.folder).ok()?.filter_map(|entry| {
-            let entry = entry.ok()?;
-            let metadata = entry.metadata().ok()?;
-            let is_candidate = metadata.is_file() && metadata.len() == offer.size_bytes;
-            let name = entry.file_name().into_string().ok()?;
-            (is_candidate && !name.starts_with('.') && !known.contains(&name)).then_some(name)
-        });
-        names.into_iter().find(|name| {
-            let file = File::open(self.folder.join(name));
-            let hash = file.and_then(|file| hash_of(&file, offer.size_bytes));
-            hash.is_ok_and(|hash| hash == offer.hash)
-        })
+    fn names_unknown(&self) -> io::Result<VecDeque<Unknown>> {
+        let known = self.kept.values().map(|kept| &*kept.kept_as);
+        let known: BTreeSet<&str> = known.collect();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // Other names are not ours.
+            if let Ok(name) = entry.file_name().into_string()
+                && !name.starts_with('.')
+                && !known.contains(name.as_str())
+                && entry.file_type()?.is_file()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names.into_iter().map(Unknown::new).collect())
     }
 }

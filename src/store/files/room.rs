@@ -23,6 +23,12 @@ impl FileStore {
         self.discard(hash)
     }
 
+    /// Makes place for one more file that is kept.
+    pub(super) fn make_place_to_keep(&mut self) -> Result<(), KeepError> {
+        while self.kept.len() >= self.limits.files_max && self.evict_oldest()? {}
+        Ok(())
+    }
+
     /// Makes room for so many bytes of the disk within what all files may take: removes what was not used for longest, first
     /// of what is kept, then of what nobody goes on with. Nothing, if all of that is not enough.
     pub(super) fn make_room(&mut self, needed_bytes: u64) -> Result<(), KeepError> {

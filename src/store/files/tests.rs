@@ -442,12 +442,101 @@ fn a_crash_between_file_and_index_is_made_good() {
     drop(store);
     fs::remove_file(data.path().join("downloads/lost.txt")).unwrap();
     let mut store = open(data.path());
+    assert!(matches!(store.read(hash, 0), Err(KeepError::LookedAt)));
+    while store.catch_up() {}
     assert_eq!(get(&mut store, hash).unwrap(), kept);
-    assert!(store.find(offer("", &lost).hash).is_none());
+    let lost = store.read(offer("", &lost).hash, 0);
+    assert!(matches!(lost, Err(KeepError::NoSuchFile)), "{lost:?}");
     // Removed while the server runs.
     fs::remove_file(data.path().join("downloads/kept.txt")).unwrap();
     assert!(matches!(store.read(hash, 0), Err(KeepError::NoSuchFile)));
     assert_eq!(store.kept_bytes, 0);
+}
+
+/// Its time is another, as it is when somebody writes it.
+fn overwrite(path: &Path, content: &[u8]) {
+    fs::write(path, content).unwrap();
+    let file = File::options().write(true).open(path).unwrap();
+    let before = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(before + Duration::from_secs(1)).unwrap();
+}
+
+#[test]
+fn a_file_that_somebody_changed_is_not_given_and_kept_when_it_comes_again() {
+    let (before, changed) = (content(1, 250), content(2, 250));
+    let hash = offer("", &before).hash;
+    for is_changed_while_it_runs in [true, false] {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("downloads/a.txt");
+        let mut store = open(data.path());
+        put(&mut store, "a.txt", &before).unwrap();
+        if is_changed_while_it_runs {
+            overwrite(&path, &changed);
+        } else {
+            drop(store);
+            overwrite(&path, &changed);
+            store = open(data.path());
+        }
+        let looked_at = store.read(hash, 0);
+        assert!(matches!(looked_at, Err(KeepError::LookedAt)));
+        while store.catch_up() {}
+        let gone = store.read(hash, 0);
+        assert!(matches!(gone, Err(KeepError::NoSuchFile)), "{gone:?}");
+        // It is kept as what it is, and counts.
+        let is_now = offer("a.txt", &changed);
+        assert_eq!(get(&mut store, is_now.hash).unwrap(), changed);
+        assert_eq!(put(&mut store, "a.txt", &before).unwrap(), state(250, true));
+        assert_eq!(get(&mut store, hash).unwrap(), before);
+        assert_eq!(store.kept_bytes, 2 * DISK_BLOCK_BYTES);
+    }
+}
+
+#[test]
+fn a_file_that_was_only_copied_is_kept_on() {
+    let data = tempfile::tempdir().unwrap();
+    let content = content(1, 250);
+    let offer = offer("a.txt", &content);
+    let mut store = open(data.path());
+    put(&mut store, "a.txt", &content).unwrap();
+    overwrite(&data.path().join("downloads/a.txt"), &content);
+    // It is offered again before that is known.
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(0, false));
+    while store.catch_up() {}
+    assert_eq!(store.write(&offer, 0, b"").unwrap(), state(250, true));
+    assert_eq!(store.find(offer.hash).unwrap().offer, offer);
+}
+
+#[test]
+fn without_its_index_what_is_in_the_folder_is_found_and_counts() {
+    let data = tempfile::tempdir().unwrap();
+    let contents: Vec<_> = (1..=3).map(|seed| content(seed, 300)).collect();
+    let mut store = open(data.path());
+    for (number, content) in contents.iter().enumerate() {
+        put(&mut store, &format!("{number}.txt"), content).unwrap();
+    }
+    drop(store);
+    for name in ["files.sqlite", "files.sqlite-wal", "files.sqlite-shm"] {
+        let _ = fs::remove_file(data.path().join(name));
+    }
+    let mut store = open(data.path());
+    while store.catch_up() {}
+    for content in &contents {
+        assert_eq!(get(&mut store, offer("", content).hash).unwrap(), *content);
+    }
+    put(&mut store, "new.txt", &content(4, 300)).unwrap();
+    assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 3);
+}
+
+#[test]
+fn a_folder_into_which_no_file_can_come_is_told_at_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    // Nobody may write there, not even root.
+    let nowhere = Path::new("/sys");
+    if nowhere.is_dir() {
+        std::os::unix::fs::symlink(nowhere, data.path().join(FOLDER)).unwrap();
+        let error = FileStore::open(data.path(), LIMITS, PIECE).unwrap_err();
+        assert!(error.to_string().contains("--keep-files off"), "{error}");
+    }
 }
 
 #[test]

@@ -9,15 +9,15 @@ use crate::chat::FileHash;
 use crate::files::parts_in;
 
 impl FileStore {
-    /// Goes on with the hashes of files that did not come in one go, for some milliseconds. Tells whether there is
+    /// Goes on with the hashes of files that did not come in one go, then of those that are unknown, for some milliseconds. Tells whether there is
     /// more to do.
     pub fn catch_up(&mut self) -> bool {
         let Some(hash) = self.checking.front().copied() else {
-            return false;
+            return self.look_at_unknown();
         };
         let Some(Part::Here { mut part, touched }) = self.parts.remove(&hash) else {
             self.checking.pop_front();
-            return !self.checking.is_empty();
+            return self.is_behind();
         };
         let offer = part.offer().clone();
         let done = match part.catch_up(CATCH_UP_BYTES) {
@@ -37,7 +37,11 @@ impl FileStore {
             }
             self.failed.push_back((hash, error));
         }
-        !self.checking.is_empty()
+        self.is_behind()
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.checking.is_empty() || !self.unknown.is_empty()
     }
 
     /// Closes what nobody goes on with, and removes what nobody went on with for a day. To be called now and then.

@@ -1,7 +1,6 @@
 //! Files that come in one go, with their hash known only at their end.
 
 use std::fs::File;
-use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -83,26 +82,9 @@ impl FileStore {
     /// # Errors
     /// [`KeepError::NotWhole`] if it is on its way, [`KeepError::NoSuchFile`] if not.
     pub fn open_kept(&mut self, hash: FileHash) -> Result<(File, FileOffer), KeepError> {
-        let Some(KeptFile { path, offer }) = self.use_kept(hash) else {
-            return Err(match self.parts.get(&hash) {
-                Some(part) => part.not_whole(),
-                None => KeepError::NoSuchFile,
-            });
-        };
-        let opened = File::open(&path).and_then(|file| {
-            let is_same = file.metadata()?.len() == offer.size_bytes;
-            is_same
-                .then_some(file)
-                .ok_or(io::ErrorKind::NotFound.into())
-        });
-        match opened {
-            Ok(file) => Ok((file, offer)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::warn!("{} is not there any more as it was", path.display());
-                self.forget(hash)?;
-                Err(KeepError::NoSuchFile)
-            }
-            Err(error) => Err(FileError::of(&path, error).into()),
-        }
+        let kept = self.use_kept(hash);
+        let KeptFile { path, offer } = kept.ok_or_else(|| self.not_there(hash))?;
+        let opened = File::open(&path).map_err(|error| FileError::of(&path, error))?;
+        Ok((opened, offer))
     }
 }
