@@ -342,6 +342,22 @@ fn a_script_waits_for_no_file_whose_sender_is_gone() {
 }
 
 #[test]
+fn a_file_that_is_withdrawn_on_its_way_to_the_server_is_not_waited_for() {
+    let lab = Lab::new(&[]);
+    let (mut ana, lou) = (lab.enter("Ana"), lab.enter("Lou"));
+    let mel = lab.enter_with("Mel", &["--transport", "relay"]);
+    for client in [&lou, &mel] {
+        client.wait_for("Ana");
+    }
+    let file = lab.place.file("plan", 3_000_000);
+    ana.give(&format!("/send {}", file.display()));
+    mel.wait_for("[Ana offers plan");
+    lou.wait_for("[receiving plan: ");
+    ana.give("/cancel 1");
+    mel.wait_for("plan: it is not offered any more");
+}
+
+#[test]
 fn a_file_that_is_still_coming_at_the_end_was_not_saved() {
     let place = Place::new();
     let (folder, file) = (place.folder("saved"), place.file("plan", 3_000_000));

@@ -265,6 +265,9 @@ impl RoomFiles {
             Ok(path) => Ok(Some(path)),
             // It may come by multicast still.
             Err(error) if !is_relayed && is_not_there(&error) => Ok(None),
+            Err(error) if self.is_gone(&transfer) && is_not_there(&error) => {
+                Err(RoomFileError::Withdrawn)
+            }
             Err(error) => Err(error.into()),
         }
     }

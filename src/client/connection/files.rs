@@ -25,6 +25,9 @@ const PIECES_HELD_MAX: usize = 4;
 /// How long a piece may take: on a slow network all that wait before it take that long.
 const PIECE_WAIT: Duration = Duration::from_secs(60);
 
+/// A file that nobody offers any more, and of which the server has some: whoever still brings the rest does so within this.
+const WITHDRAWN_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long to wait before asking again when the server does not have it yet, or is not there: at first, and then
 /// twice as long each time up to the last.
 const AGAIN_WAIT: Duration = Duration::from_millis(250);
@@ -106,7 +109,11 @@ impl TransferError {
     }
 
     fn is_unknown(&self) -> bool {
-        matches!(self, Self::Request(RequestError::Refusal(refusal)) if refusal.code == RefusalCode::NoSuchFile)
+        self.is_refusal(RefusalCode::NoSuchFile)
+    }
+
+    fn is_refusal(&self, code: RefusalCode) -> bool {
+        matches!(self, Self::Request(RequestError::Refusal(refusal)) if refusal.code == code)
     }
 }
 
@@ -352,7 +359,11 @@ impl Files {
                 Err(error) if self.is_closed() => return Err(error.into()),
                 Err(error) => TransferError::from(error),
             };
-            let is_expected = transfer.is_expected && !transfer.withdrawn.is_cancelled();
+            let is_withdrawn = transfer.withdrawn.is_cancelled();
+            if is_withdrawn && error.is_refusal(RefusalCode::FileNotWhole) {
+                standstill.patience = transfer.patience.min(WITHDRAWN_PATIENCE);
+            }
+            let is_expected = transfer.is_expected && !is_withdrawn;
             match is_expected && error.is_unknown() {
                 true => standstill.wait_more(error).await?,
                 false => standstill.wait_after(error).await?,
