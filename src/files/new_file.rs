@@ -37,7 +37,7 @@ impl NewFile {
     /// See [`FileError`].
     pub fn create(folder: &Path, number: u64) -> Result<Self, FileError> {
         let path = new_path(folder, number);
-        let failed = |error| FileError::of(&path, error);
+        let failed = |error| FileError::of(folder, error);
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).open(&path);
         let file = file.map_err(failed)?;
@@ -67,7 +67,7 @@ impl NewFile {
     /// The disk is full, or failed.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         let written = self.file.write_all(bytes);
-        written.map_err(|error| FileError::of(&self.path, error))?;
+        written.map_err(|error| FileError::of(&self.folder, error))?;
         self.hasher.update(bytes);
         let bytes = bytes.len() as u64;
         self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl NewFile {
     /// See [`FileError`].
     pub fn publish(mut self, name: &FileName) -> Result<PathBuf, FileError> {
         let opened = self.file.set_permissions(Permissions::from_mode(MODE));
-        opened.map_err(|error| FileError::of(&self.path, error))?;
+        opened.map_err(|error| FileError::of(&self.folder, error))?;
         let path = publish::publish(&self.path, &self.folder, name)?;
         self.is_published = true;
         Ok(path)

@@ -60,7 +60,7 @@ impl PartFile {
             size_bytes: offer.size_bytes,
             block_bytes,
         };
-        let failed = |error| FileError::of(&path, error);
+        let failed = |error| FileError::of(folder, error);
         if !has_space(folder, &file, offer.size_bytes).map_err(failed)? {
             if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
                 let _ = fs::remove_file(&path);
@@ -277,8 +277,9 @@ impl PartFile {
         fs::remove_file(&self.path).map_err(|error| self.failed(error))
     }
 
+    /// Its own name is hidden, and nothing to a person.
     fn failed(&self, error: io::Error) -> FileError {
-        FileError::of(&self.path, error)
+        FileError::of(&self.folder, error)
     }
 }
 
@@ -307,7 +308,7 @@ fn part_name(offer: &FileOffer, number: u32) -> String {
 fn take_free(folder: &Path, offer: &FileOffer) -> Result<(File, PathBuf), FileError> {
     for number in 1..=SAVING_AT_ONCE_MAX {
         let path = folder.join(part_name(offer, number));
-        if let Some(file) = take(&path).map_err(|error| FileError::of(&path, error))? {
+        if let Some(file) = take(&path).map_err(|error| FileError::of(folder, error))? {
             return Ok((file, path));
         }
     }
