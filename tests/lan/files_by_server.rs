@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::{self, assert_same, wait_until};
 use crate::lan::{Lan, in_lossy_namespaces};
+use crate::process::{exit_code, signal};
 use crate::program::crds;
 use crate::running::Running;
 use crate::{start_client, start_server};
@@ -206,5 +207,22 @@ fn who_gets_the_talk_but_no_files_gets_them_from_the_server() {
             !lines.iter().any(|line| line.contains("relay")),
             "{lines:?}"
         );
+    });
+}
+
+/// It is not known yet by which way it is in the room.
+#[test]
+fn who_ends_a_command_as_it_begins_leaves_the_room() {
+    let name = "files_by_server::who_ends_a_command_as_it_begins_leaves_the_room";
+    in_lossy_namespaces(name, || {
+        let place = Place::new();
+        let send = ["send", "lab1", "--server", &place.address, "hello"];
+        let listen = ["listen", "lab1", "--server", &place.address];
+        for (words, code) in [(&send[..], 1), (&listen[..], 0)] {
+            let mut lou = place.start("d", "Lou", words);
+            lou.wait_for("in room ");
+            signal(&lou.child, "INT");
+            assert_eq!(exit_code(&mut lou.child), Some(code), "{words:?}");
+        }
     });
 }

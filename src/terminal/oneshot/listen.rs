@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, LineWriter, Stdout, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::saver::{Saved, Saver};
 use super::{Joined, OneshotError, Place, join, leave};
@@ -49,19 +51,17 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     let files = joined.room.files(server.clone());
     let folder = args.save.as_deref();
     let mut saver = folder.map(|folder| Saver::new(files, server, folder));
-    let end = async {
-        match args.seconds {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
-        }
+    let is_way_known = tokio::select! {
+        () = joined.room.way_known() => true,
+        () = ending.come() => false,
     };
-    let end = async {
-        tokio::select! {
-            () = end => {}
-            () = ending.come() => {}
+    let heard = match is_way_known {
+        true => {
+            let end = end(args.seconds, &mut ending);
+            hear(&mut joined, &place, &mut output, &mut saver, end).await
         }
+        false => Ok(()),
     };
-    let heard = hear(&mut joined, &place, &mut output, &mut saver, end).await;
     let rest = saver.as_mut().map(Saver::rest).unwrap_or_default();
     let told = rest.iter().map(|saved| output.tell_saved(saved));
     let told = told.fold(heard, io::Result::and);
@@ -71,6 +71,20 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
     match output.not_saved.len() {
         0 => Ok(told?),
         files => Err(OneshotError::NotSaved(files)),
+    }
+}
+
+/// Until the time is over, if there is one, or a signal comes.
+async fn end(time: Option<Duration>, ending: &mut Ending) {
+    let over = async {
+        match time {
+            Some(time) => sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = over => {}
+        () = ending.come() => {}
     }
 }
 

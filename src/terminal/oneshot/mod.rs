@@ -171,6 +171,7 @@ async fn say_all(
     file: Option<&Path>,
     server: Option<Files>,
 ) -> Result<(), OneshotError> {
+    room.way_known().await;
     let joined = Instant::now();
     if dialect == Dialect::Reliable {
         gather(room).await;
@@ -258,7 +259,8 @@ struct Joined {
     overlap: Overlap,
 }
 
-/// Joins the room, and says so on standard error. With what was said there since then.
+/// Joins the room, and says so on standard error. With what was said there since then. By which way it is reached may not be
+/// known yet: that takes long enough for somebody to end the program, and who is in a room leaves it in order.
 async fn join(
     place: &Place,
     since: Option<Since>,
@@ -325,7 +327,6 @@ async fn join_room(
         "in room {} ({}) on {interface}",
         entry.name, entry.address
     ));
-    joined.room.way_known().await;
     Ok(Joined {
         room: joined.room,
         label: entry.name.to_string(),
