@@ -60,7 +60,7 @@ pub(super) async fn send(
     transfer: &Transfer,
     news: &Teller,
 ) -> Result<Done, String> {
-    let source = Arc::new(open(path).await?);
+    let source = Arc::new(open(path, transfer).await?);
     news.tell(Happened::Begun(source.offer().size_bytes));
     let uploaded = files.upload(Arc::clone(&source), transfer).await;
     uploaded.map_err(|error| error.to_string())?;
@@ -69,9 +69,13 @@ pub(super) async fn send(
     Ok(Done::Sent(ByteSize(source.offer().size_bytes)))
 }
 
-async fn open(path: PathBuf) -> Result<SourceFile, String> {
-    let opened = open_source(path).await;
-    opened.map_err(|error| error.to_string())
+/// Reading a large file for its hash takes long: who cancels it meanwhile does not wait for that, and nobody is offered it.
+async fn open(path: PathBuf, transfer: &Transfer) -> Result<SourceFile, String> {
+    tokio::select! {
+        biased;
+        () = transfer.cancel.cancelled() => Err("cancelled".to_owned()),
+        opened = open_source(path) => opened.map_err(|error| error.to_string()),
+    }
 }
 
 /// Until it is cancelled.
@@ -82,7 +86,7 @@ pub(super) async fn share(
     news: &Teller,
 ) -> Result<Done, String> {
     loop {
-        let source = open(path.clone()).await?;
+        let source = open(path.clone(), transfer).await?;
         let size_bytes = source.offer().size_bytes;
         news.tell(Happened::Begun(size_bytes));
         let shared = files.share(source, transfer).await;
@@ -184,4 +188,19 @@ async fn saved(offer: &FileOffer, path: PathBuf) -> Done {
     };
     let text = text.map(|text| text.to_string());
     Done::Saved { path, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_cancelled_while_it_is_read_for_its_hash_is_not_opened() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let transfer = Transfer::default();
+        open(file.path().to_owned(), &transfer).await.unwrap();
+        transfer.cancel.cancel();
+        let error = open(file.path().to_owned(), &transfer).await.unwrap_err();
+        assert_eq!(error, "cancelled");
+    }
 }
