@@ -28,8 +28,10 @@ pub enum KeepError {
     /// Somebody changed it on the server's disk, or the index does not have it: it is read again.
     #[error("the server looks whether it has this file still: try again")]
     LookedAt,
-    /// It is on its way.
-    #[error("the file is on its way: {have_bytes} of {size_bytes} bytes are there; try again")]
+    /// It is on its way, or was: nobody may be going on with it.
+    #[error(
+        "of the file {have_bytes} of {size_bytes} bytes are there: try again, or ask who has it to send it again"
+    )]
     NotWhole {
         /// So much is there.
         have_bytes: u64,
