@@ -62,12 +62,13 @@ pub async fn listen(args: ListenArgs, settings: Settings) -> Result<(), OneshotE
         }
         false => Ok(()),
     };
-    let rest = saver.as_mut().map(Saver::rest).unwrap_or_default();
-    let told = rest.iter().map(|saved| output.tell_saved(saved));
-    let told = told.fold(heard, io::Result::and);
+    let mut rest = saver.as_mut().map(Saver::done).unwrap_or_default();
     // Also where nobody reads any more what is heard: the others are told that we leave.
     let leaving = leave(joined.room, joined.connection);
     ending.unless_again(leaving).await;
+    rest.extend(saver.iter_mut().flat_map(Saver::rest));
+    let told = rest.iter().map(|saved| output.tell_saved(saved));
+    let told = told.fold(heard, io::Result::and);
     match output.not_saved.len() {
         0 => Ok(told?),
         files => Err(OneshotError::NotSaved(files)),

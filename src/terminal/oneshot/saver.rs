@@ -56,7 +56,7 @@ pub(super) struct Saver {
     /// All that was begun and is not done with: whose it is, by hash and whether it comes from the history.
     begun: BTreeMap<(FileHash, bool), (String, FileOffer)>,
     saved: mpsc::UnboundedSender<Saved>,
-    done: mpsc::UnboundedReceiver<Saved>,
+    saved_out: mpsc::UnboundedReceiver<Saved>,
     /// They end with this.
     running: JoinSet<()>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Saver {
 impl Saver {
     pub(super) fn new(files: RoomFiles, server: Option<Files>, folder: &Path) -> Self {
         tidy(folder);
-        let (saved, done) = mpsc::unbounded_channel();
+        let (saved, saved_out) = mpsc::unbounded_channel();
         Self {
             files,
             server,
@@ -76,7 +76,7 @@ impl Saver {
             offered: HashMap::new(),
             begun: BTreeMap::new(),
             saved,
-            done,
+            saved_out,
             running: JoinSet::new(),
         }
     }
@@ -175,7 +175,7 @@ impl Saver {
     /// The next file that is done with, one way or the other. May be dropped without losing any.
     pub(super) async fn next(&mut self) -> Option<Saved> {
         loop {
-            let saved = self.done.recv().await?;
+            let saved = self.saved_out.recv().await?;
             self.begun.remove(&(saved.file.hash, saved.is_past));
             // By the other way it may still be coming.
             let coming = match saved.is_past {
@@ -195,12 +195,25 @@ impl Saver {
         }
     }
 
-    /// What nobody waits for any more: those that are done with, and those that are still on their way.
+    /// Those that are done with by now.
+    pub(super) fn done(&mut self) -> Vec<Saved> {
+        let mut done = Vec::new();
+        while let Ok(saved) = self.saved_out.try_recv() {
+            self.begun.remove(&(saved.file.hash, saved.is_past));
+            done.push(saved);
+        }
+        done
+    }
+
+    /// When the room is left: those that were saved meanwhile, and those that were still on their way, whatever they say of a
+    /// room that is left.
     pub(super) fn rest(&mut self) -> Vec<Saved> {
         let mut rest = Vec::new();
-        while let Ok(saved) = self.done.try_recv() {
-            self.begun.remove(&(saved.file.hash, saved.is_past));
-            rest.push(saved);
+        while let Ok(saved) = self.saved_out.try_recv() {
+            if saved.result.is_ok() {
+                self.begun.remove(&(saved.file.hash, saved.is_past));
+                rest.push(saved);
+            }
         }
         let begun = std::mem::take(&mut self.begun).into_iter();
         rest.extend(begun.map(|((_, is_past), (from, file))| Saved {
