@@ -39,7 +39,8 @@ const WAITING_MAX_MEMBER: usize = 8;
 /// Files of which is remembered why they are not tried again, in one room.
 const REMEMBERED_MAX: usize = 1024;
 
-/// A file that did not come, or found no space, is tried again when it is offered again after this.
+/// A file that did not come, or found no space, is tried again when it is announced again after this; at once when it is
+/// offered anew.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The same for a file that a relayed guest has announced and that cannot be sent: it may be on its way here.
@@ -142,10 +143,33 @@ struct Keeping {
 /// A file that was kept, or was not, or was not sent.
 struct Remembered {
     again_at: Instant,
-    /// Who was told that it is here; anybody else who offers it is to be told too.
-    kept_of: Option<u64>,
+    whose: Whose,
     /// The log says why.
     is_told: bool,
+}
+
+/// Whose offers of a file are left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    All,
+    /// Who was told that it is here; anybody else who offers it is to be told too.
+    Member(u64),
+    /// This offer, by whom and when it was made: it may be over, or be about to be.
+    Offer(u64, Timestamp),
+}
+
+impl Whose {
+    fn offer(heard: &HeardOffer) -> Self {
+        Self::Offer(heard.origin, heard.said_at)
+    }
+
+    fn is(self, heard: &HeardOffer) -> bool {
+        match self {
+            Self::All => true,
+            Self::Member(origin) => origin == heard.origin,
+            Self::Offer(..) => self == Self::offer(heard),
+        }
+    }
 }
 
 impl RoomFiles {
@@ -187,10 +211,7 @@ impl RoomFiles {
             Wanted::Keep => self.keeping.contains_key(&hash),
         };
         let remembered = self.remembered.get(&(wanted, hash));
-        let is_too_early = remembered.is_some_and(|of| {
-            let concerns = of.kept_of.is_none_or(|origin| origin == heard.origin);
-            concerns && now < of.again_at
-        });
+        let is_too_early = remembered.is_some_and(|of| of.whose.is(&heard) && now < of.again_at);
         let of_member = |(_, other): &&(Wanted, HeardOffer)| other.origin == heard.origin;
         let of_member = self.waiting.iter().filter(of_member).count();
         let is_full = self.waiting.len() >= WAITING_MAX || of_member >= WAITING_MAX_MEMBER;
@@ -213,7 +234,7 @@ impl RoomFiles {
         // Who offers it anew asks anew.
         let key = (Wanted::Keep, hash);
         let remembered = self.remembered.get(&key);
-        if remembered.is_some_and(|of| of.kept_of == Some(origin)) {
+        if remembered.is_some_and(|of| of.whose == Whose::Member(origin)) {
             self.remembered.remove(&key);
         }
     }
@@ -321,18 +342,19 @@ impl RoomFiles {
         match ended {
             Ended::Keeping(heard, kept) => {
                 self.keeping.remove(&heard.hash());
-                let kept_of = kept.is_ok().then_some(heard.origin);
-                let (wait, why) = match kept {
-                    Ok(()) | Err(NotKept::Gone) => (AGAIN_AFTER, None),
-                    Err(NotKept::Later(why)) => (AGAIN_AFTER, Some(why)),
-                    Err(NotKept::Refused(why)) => (REFUSED_FOR, Some(why)),
+                let (wait, why, whose) = match kept {
+                    Ok(()) => (AGAIN_AFTER, None, Whose::Member(heard.origin)),
+                    Err(NotKept::Gone) => (AGAIN_AFTER, None, Whose::offer(&heard)),
+                    Err(NotKept::Later(why)) => (AGAIN_AFTER, Some(why), Whose::offer(&heard)),
+                    Err(NotKept::Refused(why)) => (REFUSED_FOR, Some(why), Whose::All),
                 };
-                self.remember(Wanted::Keep, &heard, wait, why, kept_of);
+                self.remember(Wanted::Keep, &heard, wait, why, whose);
             }
             Ended::Sending(heard, sent) => {
                 self.sending.remove(&heard.hash());
                 if let Err(why) = sent {
-                    self.remember(Wanted::Send, &heard, SENT_AGAIN_AFTER, Some(why), None);
+                    let whose = Whose::offer(&heard);
+                    self.remember(Wanted::Send, &heard, SENT_AGAIN_AFTER, Some(why), whose);
                 }
             }
         }
@@ -345,7 +367,7 @@ impl RoomFiles {
         heard: &HeardOffer,
         wait: Duration,
         why: Option<String>,
-        kept_of: Option<u64>,
+        whose: Whose,
     ) {
         let key = (wanted, heard.hash());
         let mut is_told = self.remembered.get(&key).is_some_and(|of| of.is_told);
@@ -367,7 +389,7 @@ impl RoomFiles {
         let again_at = Instant::now() + wait;
         let remembered = Remembered {
             again_at,
-            kept_of,
+            whose,
             is_told,
         };
         self.remembered.insert(key, remembered);
@@ -647,5 +669,14 @@ mod tests {
         room.withdrawn(ANA, offer.hash());
         end_of_one(&mut room).await;
         assert!(room.keeping.is_empty());
+        // What is still heard of it does not begin it again; offering it anew does.
+        room.hear(offer.clone(), false);
+        assert!(room.waiting.is_empty());
+        let anew = HeardOffer {
+            said_at: Timestamp::from_millisecond(1).unwrap(),
+            ..offer
+        };
+        room.hear(anew, false);
+        assert_eq!(room.waiting.len(), 1);
     }
 }
