@@ -37,7 +37,8 @@ pub enum Content {
 pub struct Offer {
     /// The file, of a tebibyte at most.
     pub file: FileOffer,
-    /// The bytes of each symbol, the last of the file perhaps fewer: even, and within the limits.
+    /// The bytes of each symbol, the last of the file perhaps fewer: a multiple of [`SYMBOL_BYTES_STEP`], and at most
+    /// [`SYMBOL_BYTES_MAX`].
     pub symbol_bytes: u16,
 }
 
