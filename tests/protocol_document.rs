@@ -1,9 +1,14 @@
-//! Holds the list of messages in `report/PROTOCOL.md` against the code's.
+//! Holds the list of messages in `report/PROTOCOL.md`, and numbers of its datagrams, against the code's.
 
 use std::fs;
 use std::path::Path;
 
 use crds::control::{Event, RefusalCode, Reply, RequestKind, plain_words};
+use crds::multicast::config::{SYMBOL_BYTES_MAX, SYMBOL_BYTES_STEP};
+use crds::multicast::packet::{
+    self, Body, HEADER_BYTES, Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime,
+    ReportEntry, Role,
+};
 
 #[test]
 fn the_document_has_every_message_and_no_other() {
@@ -25,16 +30,63 @@ fn the_document_has_every_message_and_no_other() {
 }
 
 #[test]
+fn the_document_tells_of_datagrams_as_they_are_written() {
+    let document = document();
+    let section = section_of(&document, "Rooms: the reliable dialect");
+    let datagram = report(0);
+    let version = usize::from(datagram[1]);
+    assert_eq!(number_behind(section, "| version | "), version);
+    let header_bytes = number_behind(section, "a header of ");
+    assert_eq!((header_bytes, datagram.len()), (HEADER_BYTES, HEADER_BYTES));
+    let entry_bytes = report(1).len() - HEADER_BYTES;
+    assert_eq!(number_behind(section, "for each origin ("), entry_bytes);
+    let step = number_behind(section, "the bytes of its symbols (2; a multiple of ");
+    assert_eq!(step, SYMBOL_BYTES_STEP);
+    let range = format!("a multiple of {step}, ");
+    assert_eq!(number_behind(section, &range), SYMBOL_BYTES_STEP);
+    let range = format!("{range}{SYMBOL_BYTES_STEP} to ");
+    assert_eq!(number_behind(section, &range), SYMBOL_BYTES_MAX);
+}
+
+#[test]
 fn a_document_is_read_as_it_is_written() {
     let document = "# Title\n## Requests\n### `hello`\ntext `x`\n### `bye`\n\
         ## Refusals\n| code | meaning |\n|---|---|\n| `too-fast` | slow `down` |\n## Else\n### `no`\n";
     assert_eq!(headings(section_of(document, "Requests")), ["hello", "bye"]);
     assert_eq!(first_cells(section_of(document, "Refusals")), ["too-fast"]);
+    assert_eq!(number_behind("1 of at most 1,372 bytes", "at most "), 1372);
 }
 
 fn document() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("report/PROTOCOL.md");
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// A report on so many origins, as a datagram.
+fn report(entries: usize) -> Vec<u8> {
+    let header = Header {
+        room_tag: 0,
+        transmitter: MemberId(1),
+        number: 0,
+        stamp_us: 0,
+        age_ms: 0,
+        round_trip: QuantisedTime::default(),
+        group_size: QuantisedSize::default(),
+        role: Role::Member,
+        poll: false,
+        wants_report: false,
+    };
+    let entry = ReportEntry {
+        origin: MemberId(1),
+        next: 0,
+        top: 0,
+        lost: (0, 0),
+        age_ms: 0,
+        echo_stamp_us: 0,
+        echo_delay_us: 0,
+        loss: QuantisedShare::default(),
+    };
+    packet::encode(&header, &Body::Report(vec![entry; entries]))
 }
 
 fn compare(section: &str, documented: Vec<&str>, in_code: &[&str]) {
@@ -60,6 +112,22 @@ fn section_of<'a>(document: &'a str, title: &str) -> &'a str {
     sections
         .find(|section| section.lines().next() == Some(title))
         .unwrap_or_else(|| panic!("PROTOCOL.md has no section {title}"))
+}
+
+/// The number behind these words, which stand there once.
+fn number_behind(section: &str, words: &str) -> usize {
+    let parts: Vec<&str> = section.split(words).collect();
+    let [_, behind] = parts[..] else {
+        let times = parts.len() - 1;
+        panic!("PROTOCOL.md has `{words}` {times} times, where it should stand once");
+    };
+    let number = behind
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == ',');
+    let digits: String = number.filter(char::is_ascii_digit).collect();
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("PROTOCOL.md has no number behind `{words}`"))
 }
 
 /// The words of the headings ``### `word` ``.
