@@ -14,7 +14,8 @@
 //! Around them, the drivers that touch the world:
 //!
 //! - [`files`]: files on their way to the disk and from it: parts that survive a crash, names that are safe.
-//! - [`net`]: interfaces, multicast sockets, control lines over TCP.
+//! - [`net`]: sockets, and what goes over them: control lines; rooms, with a task for a person's seat, the observer for the
+//!   server's own and the relay for whom multicast does not reach; transfers, files by multicast, with a thread for each.
 //! - [`store`]: what must survive a restart.
 //! - [`server`]: the directory server, one task a connection and one owner of hub and directory.
 //! - [`gateway`]: ways to the server for what speaks neither its protocol nor multicast: the page in a browser.
