@@ -8,6 +8,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/program.rs"]
 mod program;
 #[path = "common/pty.rs"]

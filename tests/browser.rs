@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/program.rs"]
 mod program;
 #[expect(dead_code, reason = "most is done in the browser's own tests")]

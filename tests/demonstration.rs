@@ -9,6 +9,8 @@ use socket2::{Domain, Socket, Type};
 
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/program.rs"]
 mod program;
 #[path = "common/pty.rs"]

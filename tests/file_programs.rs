@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/program.rs"]
@@ -18,12 +20,10 @@ mod program;
 #[path = "common/running.rs"]
 mod running;
 use group::free_group;
+use patience::PATIENCE;
 use process::{exit_code, signal};
 use program::crds;
 use running::Running;
-
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
 
 /// A reliable room without a server.
 struct Place {
@@ -260,7 +260,7 @@ fn many_small_files_all_come_by_themselves() {
     let began = Instant::now();
     let folder = lab.place.folder("Mel");
     while !folder.exists() || names_in(&folder).len() < FILES {
-        assert!(began.elapsed() < WAIT, "{:?}", names_in(&folder));
+        assert!(began.elapsed() < PATIENCE, "{:?}", names_in(&folder));
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -28,6 +28,8 @@ mod foreign;
 mod group;
 #[path = "common/loopback.rs"]
 mod loopback;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/program.rs"]
@@ -39,13 +41,11 @@ mod running;
 mod server;
 use group::free_group;
 use loopback::{running, start};
+use patience::PATIENCE;
 use process::{exit_code, signal};
 use program::crds;
 use running::Running;
 use server::{TestServer, serve};
-
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
 
 async fn connect(server: &TestServer, name: &str) -> Connection {
     let address = format!("127.0.0.1:{}", server.port).parse().unwrap();
@@ -115,7 +115,7 @@ impl Member {
     /// The next message, whatever else happens before it.
     async fn heard(&mut self) -> String {
         loop {
-            let event = timeout(WAIT, self.room.next_event())
+            let event = timeout(PATIENCE, self.room.next_event())
                 .await
                 .expect("nothing came");
             if let Some(RoomEvent::Message(message)) = event {
@@ -148,7 +148,7 @@ async fn await_history(
     room: &RoomName,
     wanted: impl Fn(&[String]) -> bool,
 ) -> Vec<String> {
-    let end = Instant::now() + WAIT;
+    let end = Instant::now() + PATIENCE;
     loop {
         let page = connection.whole_history(room.clone(), HistoryQuery::default(), None);
         let lines = read(&page.await.unwrap().entries);
@@ -194,7 +194,7 @@ async fn a_newcomer_of_a_reliable_room_gets_all_that_was_said_with_comings_and_g
     // The sender's own time, to the millisecond in which it was said.
     let said = &lou.past[1];
     let lag = said.heard_at.duration_since(said.said_at);
-    assert!(lag.as_secs().abs() < WAIT.as_secs() as i64, "{lag:?}");
+    assert!(lag.as_secs().abs() < PATIENCE.as_secs() as i64, "{lag:?}");
     let found = watcher
         .search(None, "morning".parse().unwrap(), None, None)
         .await;
@@ -764,7 +764,7 @@ async fn who_was_away_gets_from_the_server_what_no_member_has_any_more() {
     })
     .await;
     signal(&listener.child, "CONT");
-    let end = Instant::now() + 2 * WAIT;
+    let end = Instant::now() + 2 * PATIENCE;
     let heard = || {
         let lines = lines_of(&listener);
         let objects = lines

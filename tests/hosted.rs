@@ -11,6 +11,8 @@ mod foreign;
 mod group;
 #[path = "common/loopback.rs"]
 mod loopback;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/person.rs"]
 mod person;
 #[path = "common/server.rs"]
@@ -27,14 +29,12 @@ use crds::client::{
 };
 use group::free_group;
 use loopback::{running, start};
+use patience::PATIENCE;
 use person::Person;
 use serde_json::{Value, json};
 use server::TestServer;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
-
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
 
 impl Person {
     /// Hosted in this room.
@@ -150,7 +150,7 @@ impl Member {
                 }
             }
         };
-        timeout(WAIT, found).await.expect("nothing came")
+        timeout(PATIENCE, found).await.expect("nothing came")
     }
 
     async fn heard(&mut self) -> String {
@@ -291,7 +291,7 @@ fn a_newcomer_gets_everything_once() {
         }
         mel
     });
-    has_begun.recv_timeout(WAIT).unwrap();
+    has_begun.recv_timeout(PATIENCE).unwrap();
     ana.enter("lab");
     let page = ana.ask(json!({"request": "history", "room": "lab", "limit": 500}));
     let mut heard = std::collections::BTreeMap::new();
@@ -490,7 +490,7 @@ fn files_go_both_ways() {
         let (files, transfer) = (mel.room.files(None), Transfer::default());
         let mut turn = Turn::alone().await;
         let fetching = files.fetch(&offer, folder.path(), &transfer, &mut turn);
-        timeout(WAIT, fetching).await.unwrap().unwrap()
+        timeout(PATIENCE, fetching).await.unwrap().unwrap()
     });
     assert!(std::fs::read(&fetched.path).unwrap() == content);
 

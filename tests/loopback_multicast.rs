@@ -5,7 +5,6 @@
 //! the second of two things said, and not the first, will not hear the first any more.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use crds::chat::{Dialect, RoomAddress};
 use crds::client::{Interface, Room, RoomEvent, RoomOptions};
@@ -15,10 +14,10 @@ use tokio::time::timeout;
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 use group::free_group;
-
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
+use patience::PATIENCE;
 
 #[tokio::test]
 async fn all_members_hear_each_other_and_none_hears_itself() {
@@ -135,12 +134,12 @@ fn join(address: RoomAddress, name: &str) -> Room {
 }
 
 async fn say(room: &Room, text: &str) {
-    let said = timeout(WAIT, room.say(text.parse().unwrap())).await;
+    let said = timeout(PATIENCE, room.say(text.parse().unwrap())).await;
     said.expect("said in time").unwrap();
 }
 
 async fn heard(room: &mut Room) -> String {
-    let event = timeout(WAIT, room.next_event()).await;
+    let event = timeout(PATIENCE, room.next_event()).await;
     match event.expect("something is heard in time") {
         Some(RoomEvent::Message(message)) => format!("{}: {}", message.from, message.text),
         other => panic!("no message: {other:?}"),

@@ -18,6 +18,8 @@ use tempfile::TempDir;
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/program.rs"]
@@ -25,6 +27,7 @@ mod program;
 #[path = "common/running.rs"]
 mod running;
 use group::free_group;
+use patience::PATIENCE;
 use process::{exit_code, signal};
 use program::crds;
 use running::Running;
@@ -286,7 +289,7 @@ fn fill_pipe(lab: &Lab, unread: &ChildStdout) {
     let began = Instant::now();
     // What a pipe holds is 65,536 bytes, in pages of which not all are full.
     while rustix::io::ioctl_fionread(unread).unwrap() < 60_000 {
-        assert!(began.elapsed() < Duration::from_secs(30), "it is not full");
+        assert!(began.elapsed() < PATIENCE, "it is not full");
         foreign::send(&ana, lab.group, &text);
         thread::sleep(Duration::from_millis(1));
     }
@@ -442,7 +445,7 @@ fn parts_of_files_with_which_nobody_goes_on_are_removed_after_a_month() {
     let client = Running::start(crds(home.path(), &words));
     let began = Instant::now();
     while old.exists() {
-        assert!(began.elapsed() < Duration::from_secs(30), "it is there");
+        assert!(began.elapsed() < PATIENCE, "it is there");
         thread::sleep(Duration::from_millis(10));
     }
     drop(client);

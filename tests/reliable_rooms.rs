@@ -14,10 +14,10 @@ use tokio::time::timeout;
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 use group::free_group;
-
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
+use patience::PATIENCE;
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_and_its_sender_knows() {
@@ -33,7 +33,7 @@ async fn every_line_arrives_once_and_in_order_and_its_sender_knows() {
             assert_eq!(heard(member).await, format!("Ana: line {number}"));
         }
     }
-    let delivered = members[0].delivered(last.unwrap(), WAIT).await;
+    let delivered = members[0].delivered(last.unwrap(), PATIENCE).await;
     assert_eq!((delivered.by, delivered.of), (2, 2));
 }
 
@@ -153,7 +153,7 @@ async fn who_comes_later_starts_clean_and_hears_what_is_said_then() {
     let members = ["Ana", "Lou"].map(|name| join(address, name));
     gathered(&members).await;
     let said = say(&members[0], "before").await;
-    members[0].delivered(said, WAIT).await;
+    members[0].delivered(said, PATIENCE).await;
     // Who was there before the line was said is owed it.
     to_be_older().await;
     let mut late = join(address, "Mel");
@@ -207,17 +207,19 @@ async fn gathered(members: &[Room]) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(WAIT, all_there).await.expect("all find each other");
+        timeout(PATIENCE, all_there)
+            .await
+            .expect("all find each other");
     }
 }
 
 async fn say(room: &Room, text: &str) -> crds::client::Said {
-    let said = timeout(WAIT, room.say(text.parse().unwrap())).await;
+    let said = timeout(PATIENCE, room.say(text.parse().unwrap())).await;
     said.expect("said in time").unwrap()
 }
 
 async fn event(room: &mut Room) -> RoomEvent {
-    let event = timeout(WAIT, room.next_event()).await;
+    let event = timeout(PATIENCE, room.next_event()).await;
     event.expect("something happens in time").unwrap()
 }
 

@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/server.rs"]
 mod server;
 

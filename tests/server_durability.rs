@@ -4,6 +4,8 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/server.rs"]
@@ -17,15 +19,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use client::Client;
+use patience::PATIENCE;
 use process::{exit_code, signal};
 use serde_json::Value;
 use server::{TestServer, running, serve};
-
-/// Far longer than a room takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Room names.
 type Names = BTreeSet<String>;

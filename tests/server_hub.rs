@@ -2,6 +2,8 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/person.rs"]
 mod person;
 #[path = "common/process.rs"]

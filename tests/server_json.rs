@@ -2,6 +2,8 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/server.rs"]

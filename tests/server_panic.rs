@@ -4,14 +4,16 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/patience.rs"]
+mod patience;
 
 use std::net::Ipv4Addr;
 use std::thread;
-use std::time::Duration;
 
 use client::Client;
 use crds::chat::HistoryLimit;
 use crds::server::{Config, Limits, ServeError, Server, Shutdown};
+use patience::PATIENCE;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -49,7 +51,7 @@ fn a_panic_is_told_to_the_clients_and_ends_the_server() {
     assert_eq!(json.rest(), "");
     assert_eq!(plain.line(), "ERR the server is shutting down");
     assert_eq!(plain.rest(), "");
-    let ended = runtime.block_on(async { timeout(Duration::from_secs(30), serving).await });
+    let ended = runtime.block_on(async { timeout(PATIENCE, serving).await });
     match ended.unwrap().unwrap().unwrap_err() {
         ServeError::Failed(reason) => assert!(reason.contains("out of cheese"), "{reason}"),
         other => panic!("{other}"),

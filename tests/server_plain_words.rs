@@ -3,6 +3,8 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/server.rs"]
 mod server;
 
@@ -14,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use client::Client;
+use patience::PATIENCE;
 use serde_json::{Value, json};
 use server::{TestServer, running};
 
@@ -69,7 +72,7 @@ fn the_screen_and_the_log_show_what_happens() {
     let began = Instant::now();
     let mut log = String::new();
     while log.lines().count() < lines.len() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{log}");
+        assert!(began.elapsed() < PATIENCE, "{log}");
         log = fs::read_to_string(folder.path().join("server.log")).unwrap();
     }
     let logged: Vec<_> = log.lines().collect();
@@ -389,7 +392,7 @@ fn wait_until_read(client: &Client) {
         if is_read {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "{table}");
+        assert!(began.elapsed() < PATIENCE, "{table}");
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/program.rs"]
 mod program;
 #[path = "common/pty.rs"]

@@ -18,6 +18,8 @@ use tempfile::TempDir;
 mod foreign;
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/process.rs"]
 mod process;
 #[path = "common/program.rs"]

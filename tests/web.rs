@@ -4,6 +4,8 @@
 
 #[path = "common/http.rs"]
 mod http;
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/server.rs"]
 #[expect(dead_code, reason = "servers here have a page")]
 mod server;

@@ -3,10 +3,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
 
-/// Far longer than any answer takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 pub struct Client {
     /// To send as it is, to close, or to ask for addresses. Lines are read through [`Client::line`].

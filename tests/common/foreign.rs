@@ -2,13 +2,11 @@
 #![allow(clippy::disallowed_types)]
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::time::Duration;
 
 use crds::chat::RoomAddress;
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Far more than any datagram takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 pub fn sender() -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -26,7 +24,7 @@ pub fn receiver(address: RoomAddress) -> UdpSocket {
     socket
         .join_multicast_v4(&address.group(), &Ipv4Addr::LOCALHOST)
         .unwrap();
-    socket.set_read_timeout(Some(WAIT)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.into()
 }
 

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use crate::patience::PATIENCE;
+
 /// Set in the private namespaces, to the name of the network namespace outside.
 const OUTSIDE: &str = "LAN_TEST_OUTSIDE";
 
@@ -197,7 +199,7 @@ impl Lan {
     fn wait_until_up(&self, host: &str) {
         let began = Instant::now();
         while !self.run_on(host, "ip link show eth0").contains("state UP") {
-            assert!(began.elapsed() < Duration::from_secs(30), "{host}: no link");
+            assert!(began.elapsed() < PATIENCE, "{host}: no link");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -5,8 +5,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Far longer than any end takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 /// How often to look whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use pty_process::Size;
 use pty_process::blocking::{self, Pty};
 
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 /// Rows that scrolled off the top and are kept.
 const SCROLLBACK_ROWS: usize = 5000;
@@ -91,7 +90,7 @@ impl Terminal {
 
     /// Waits until the screen is so.
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
-        let end = Instant::now() + WAIT;
+        let end = Instant::now() + PATIENCE;
         let mut parser = self.view.parser.lock().unwrap();
         while !is_so(parser.screen()) {
             let left = end.saturating_duration_since(Instant::now());
@@ -123,7 +122,7 @@ impl Terminal {
     /// Waits until the program has ended, and tells how.
     #[allow(dead_code, reason = "most programs are ended by their test")]
     pub fn wait_for_end(&mut self) -> ExitStatus {
-        let end = Instant::now() + WAIT;
+        let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

@@ -3,10 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Far more than anything here takes, for a machine that is busy.
-const WAIT: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 /// Killed when dropped.
 pub struct Running {
@@ -46,7 +45,7 @@ impl Running {
 
     /// Waits for a line with this in it, on either output, and gives it back.
     pub fn wait_for(&self, text: &str) -> String {
-        let end = Instant::now() + WAIT;
+        let end = Instant::now() + PATIENCE;
         let mut lines = self.output.lines.lock().unwrap();
         loop {
             if let Some(line) = lines.iter().find(|line| line.contains(text)) {

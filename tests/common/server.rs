@@ -6,12 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// Far longer than anything takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 /// A running `crds serve`. It is killed at the end of its test.
 pub struct TestServer {

@@ -7,6 +7,8 @@ mod files;
 mod files_by_server;
 #[path = "../common/lan.rs"]
 mod lan;
+#[path = "../common/patience.rs"]
+mod patience;
 #[path = "../common/process.rs"]
 mod process;
 #[path = "../common/program.rs"]
