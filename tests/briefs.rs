@@ -8,6 +8,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "common/patience.rs"]
 mod patience;
 #[path = "common/program.rs"]
@@ -16,6 +18,7 @@ mod program;
 mod pty;
 #[path = "common/session.rs"]
 mod session;
+use folder::names_in;
 use pty::{ENTER, LEAVE, Terminal};
 use session::{MAIN, start_client, start_server};
 
@@ -341,14 +344,6 @@ fn unstamped(line: &str) -> Option<&str> {
     let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
     let is_time = time.len() == 8 && time.chars().all(|c| c.is_ascii_digit() || c == ':');
     is_time.then_some(rest)
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.collect()
 }
 
 /// All see the line, with the same time.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "common/group.rs"]
 mod group;
 #[path = "common/patience.rs"]
@@ -19,6 +21,7 @@ mod process;
 mod program;
 #[path = "common/running.rs"]
 mod running;
+use folder::names_in;
 use group::free_group;
 use patience::PATIENCE;
 use process::{exit_code, signal};
@@ -78,11 +81,9 @@ impl Place {
 }
 
 /// Those that a person sees.
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
-    names.sort();
+fn shown_in(folder: &Path) -> Vec<String> {
+    let mut names = names_in(folder);
+    names.retain(|name| !name.starts_with('.'));
     names
 }
 
@@ -93,14 +94,14 @@ fn who_withdraws_a_file_ends_the_waiting_and_what_came_is_there_when_it_is_offer
     let mut listener = place.listen(&folder, &["--count", "1"]);
     place.withdraw_while_it_comes(&file, &listener);
     assert_eq!(exit_code(&mut listener.child), Some(1));
-    assert_eq!(names_in(&folder), Vec::<String>::new());
+    assert_eq!(shown_in(&folder), Vec::<String>::new());
     let listener = place.listen(&folder, &[]);
     let mut ana = place.send(&file, &[]);
     listener.wait_for("going on with plan");
     ana.wait_for("1 of 1 have the file");
     assert_eq!(exit_code(&mut ana.child), Some(0));
     listener.wait_for("saved/plan: plan (3.0 MB) from Ana");
-    assert_eq!(names_in(&folder), ["plan"]);
+    assert_eq!(shown_in(&folder), ["plan"]);
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn who_is_gone_in_the_middle_is_told_and_waited_for() {
     listener.wait_for("receiving plan: ");
     signal(&ana.child, "KILL");
     listener.wait_for("plan (3.0 MB): nothing comes; it goes on when somebody sends it");
-    assert_eq!(names_in(&folder), Vec::<String>::new());
+    assert_eq!(shown_in(&folder), Vec::<String>::new());
     let mut ana = place.send(&file, &[]);
     assert_eq!(exit_code(&mut ana.child), Some(0));
     listener.wait_for("saved/plan: plan (3.0 MB) from Ana");
@@ -159,7 +160,7 @@ fn what_is_there_already_is_told_to_the_sender_and_not_saved_twice() {
             assert_eq!(exit_code(&mut ana.child), Some(0));
         }
         listener.wait_for("saved/plan (2): plan (100 kB) from Ana");
-        assert_eq!(names_in(&folder), ["plan", "plan (2)"]);
+        assert_eq!(shown_in(&folder), ["plan", "plan (2)"]);
     }
     assert_eq!(fs::read(folder.join("plan")).unwrap(), b"another");
 }
@@ -244,7 +245,7 @@ fn who_offers_a_file_again_at_once_has_it_gone_on_with() {
     ana.give(&send);
     mel.wait_for("/plan (3.0 MB) from Ana]");
     ana.wait_for("[1 of 1 have plan]");
-    assert_eq!(names_in(&lab.place.folder("Mel")), ["plan"]);
+    assert_eq!(shown_in(&lab.place.folder("Mel")), ["plan"]);
 }
 
 #[test]
@@ -259,8 +260,8 @@ fn many_small_files_all_come_by_themselves() {
     }
     let began = Instant::now();
     let folder = lab.place.folder("Mel");
-    while !folder.exists() || names_in(&folder).len() < FILES {
-        assert!(began.elapsed() < PATIENCE, "{:?}", names_in(&folder));
+    while shown_in(&folder).len() < FILES {
+        assert!(began.elapsed() < PATIENCE, "{:?}", shown_in(&folder));
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -290,7 +291,7 @@ fn what_was_offered_is_had_from_the_server_by_who_comes_back_and_when_its_sender
         client.wait_for("/plan (100 kB) from Ana]");
     }
     for folder in ["Mel", "Lou"] {
-        assert_eq!(names_in(&lab.place.folder(folder)), ["plan"]);
+        assert_eq!(shown_in(&lab.place.folder(folder)), ["plan"]);
     }
 }
 

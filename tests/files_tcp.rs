@@ -3,6 +3,10 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/folder.rs"]
+mod folder;
+#[path = "common/mounting.rs"]
+mod mounting;
 #[path = "common/patience.rs"]
 mod patience;
 #[path = "common/process.rs"]
@@ -18,7 +22,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +32,8 @@ use crds::client::{
     Connection, ConnectionEvent, FileFor, RequestError, ServerEvent, Transfer, TransferError,
 };
 use crds::files::{PartFile, SourceFile, parts_in};
+use folder::names_in;
+use mounting::mounting;
 use process::{exit_code, signal};
 use program::crds;
 use running::Running;
@@ -82,16 +88,6 @@ async fn offered(connection: &mut Connection) -> (Option<RoomName>, String, File
         }
     };
     tokio::time::timeout(PATIENCE, next).await.unwrap()
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -614,23 +610,6 @@ fn memory_stays_bounded_however_large_the_file() {
     assert!(peaks.iter().all(|peak| *peak < PEAK_KIB_MAX), "{peaks:?}");
     let saved = folders[1].path().join("downloads/huge.bin");
     assert_eq!(fs::metadata(saved).unwrap().len(), SIZE);
-}
-
-/// How to get rights to mount here, if at all: as root, or as an ordinary user in a namespace.
-fn mounting() -> Option<&'static str> {
-    let may = |how: &&str| {
-        Command::new("unshare")
-            .args([how, "sh", "-c", "mount -t tmpfs crds /tmp"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let how = ["-m", "-Urm"].into_iter().find(may);
-    if how.is_none() {
-        // Past the test harness, which shows only what failed.
-        let _ = writeln!(io::stderr(), "skipped: unshare may mount nothing here");
-    }
-    how
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/mounting.rs"]
+mod mounting;
 #[path = "common/patience.rs"]
 mod patience;
 #[path = "common/process.rs"]
@@ -13,7 +15,7 @@ mod server;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,6 +23,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use client::Client;
+use mounting::mounting;
 use patience::PATIENCE;
 use process::{exit_code, signal};
 use serde_json::Value;
@@ -339,23 +342,6 @@ fn a_write_that_fails_is_told_and_leaves_a_sound_store() {
     signal(&server.child, "KILL");
     assert_eq!(exit_code(&mut server.child), None);
     assert_eq!(names_after_restart(folder.path()), there);
-}
-
-/// How to get rights to mount here, if at all: as root, or as an ordinary user in a namespace.
-fn mounting() -> Option<&'static str> {
-    let may = |how: &&str| {
-        Command::new("unshare")
-            .args([how, "sh", "-c", "mount -t tmpfs crds /tmp"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let how = ["-m", "-Urm"].into_iter().find(may);
-    if how.is_none() {
-        // Past the test harness, which shows only what failed.
-        let _ = writeln!(io::stderr(), "skipped: unshare may mount nothing here");
-    }
-    how
 }
 
 /// `crds serve` with its data in `data`, a small disk of its own that nobody else sees and that
