@@ -11,9 +11,7 @@ use crds::chat::{
     Dialect, Happening, HistoryEntry, HistoryQuery, NewRoom, Room as DirectoryRoom, RoomName,
     SessionId, TransportChoice, UserName,
 };
-use crds::client::{
-    Connection, Entry, Interface, KnownPast, Room, RoomEvent, RoomOptions, new_member,
-};
+use crds::client::{Connection, Entry, KnownPast, Room, RoomOptions, new_member};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -34,6 +32,8 @@ mod patience;
 mod process;
 #[path = "common/program.rs"]
 mod program;
+#[path = "common/room.rs"]
+mod room;
 #[path = "common/running.rs"]
 mod running;
 #[path = "common/server.rs"]
@@ -74,7 +74,7 @@ struct Member {
 
 async fn come(server: &TestServer, entry: &DirectoryRoom, name: &str) -> Member {
     let connection = connect(server, name).await;
-    let interface = Interface::named("lo").unwrap();
+    let interface = room::loopback();
     let id = new_member().unwrap();
     let way = Entry {
         room: entry.name.clone(),
@@ -109,19 +109,12 @@ async fn come(server: &TestServer, entry: &DirectoryRoom, name: &str) -> Member 
 
 impl Member {
     async fn say(&self, text: &str) {
-        self.room.say(text.parse().unwrap()).await.unwrap();
+        room::say(&self.room, text).await;
     }
 
     /// The next message, whatever else happens before it.
     async fn heard(&mut self) -> String {
-        loop {
-            let event = timeout(PATIENCE, self.room.next_event())
-                .await
-                .expect("nothing came");
-            if let Some(RoomEvent::Message(message)) = event {
-                return format!("{}: {}", message.from, message.text);
-            }
-        }
+        room::heard_in_the_end(&mut self.room).await
     }
 
     async fn leave(self) {

@@ -15,6 +15,8 @@ mod loopback;
 mod patience;
 #[path = "common/person.rs"]
 mod person;
+#[path = "common/room.rs"]
+mod room;
 #[path = "common/server.rs"]
 #[expect(dead_code, reason = "servers here have their seats on loopback")]
 mod server;
@@ -24,8 +26,7 @@ use std::time::Duration;
 
 use crds::chat::{Dialect, RoomAddress, SessionId, TransportChoice, UserName};
 use crds::client::{
-    Connection, Entry, Interface, Room, RoomEvent, RoomOptions, SourceFile, Transfer, Turn,
-    new_member,
+    Connection, Entry, Room, RoomEvent, RoomOptions, SourceFile, Transfer, Turn, new_member,
 };
 use group::free_group;
 use loopback::{running, start};
@@ -109,7 +110,7 @@ async fn member(server: &TestServer, room: &str, address: RoomAddress, name: &st
     let at = format!("127.0.0.1:{}", server.port).parse().unwrap();
     let name: UserName = name.parse().unwrap();
     let connection = Connection::open(&at, Some(&name)).await.unwrap();
-    let interface = Interface::named("lo").unwrap();
+    let interface = room::loopback();
     let id = new_member().unwrap();
     let way = Entry {
         room: room.parse().unwrap(),
@@ -137,28 +138,16 @@ async fn member(server: &TestServer, room: &str, address: RoomAddress, name: &st
 
 impl Member {
     async fn say(&self, text: &str) {
-        self.room.say(text.parse().unwrap()).await.unwrap();
+        room::say(&self.room, text).await;
     }
 
     /// The first event that this gives something for.
-    async fn next<T>(&mut self, mut wanted: impl FnMut(RoomEvent) -> Option<T>) -> T {
-        let found = async {
-            loop {
-                let event = self.room.next_event().await.unwrap();
-                if let Some(found) = wanted(event) {
-                    return found;
-                }
-            }
-        };
-        timeout(PATIENCE, found).await.expect("nothing came")
+    async fn next<T>(&mut self, wanted: impl FnMut(RoomEvent) -> Option<T>) -> T {
+        room::next(&mut self.room, wanted).await
     }
 
     async fn heard(&mut self) -> String {
-        self.next(|event| match event {
-            RoomEvent::Message(message) => Some(format!("{}: {}", message.from, message.text)),
-            _ => None,
-        })
-        .await
+        room::heard_in_the_end(&mut self.room).await
     }
 
     async fn leave(self) {

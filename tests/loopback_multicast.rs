@@ -7,8 +7,7 @@
 use std::net::Ipv4Addr;
 
 use crds::chat::{Dialect, RoomAddress};
-use crds::client::{Interface, Room, RoomEvent, RoomOptions};
-use tokio::time::timeout;
+use crds::client::Room;
 
 #[path = "common/foreign.rs"]
 mod foreign;
@@ -16,8 +15,10 @@ mod foreign;
 mod group;
 #[path = "common/patience.rs"]
 mod patience;
+#[path = "common/room.rs"]
+mod room;
 use group::free_group;
-use patience::PATIENCE;
+use room::{heard, say};
 
 #[tokio::test]
 async fn all_members_hear_each_other_and_none_hears_itself() {
@@ -119,29 +120,5 @@ async fn the_talk_goes_on_when_members_leave_join_and_rename() {
 }
 
 fn join(address: RoomAddress, name: &str) -> Room {
-    let options = RoomOptions {
-        interface: Interface::named("lo").unwrap(),
-        ttl: 1,
-        name: name.parse().unwrap(),
-        dialect: Dialect::Plain,
-        rate_max: None,
-        replaces: None,
-        id: None,
-        relay: None,
-        past: None,
-    };
-    Room::join(address, options).unwrap()
-}
-
-async fn say(room: &Room, text: &str) {
-    let said = timeout(PATIENCE, room.say(text.parse().unwrap())).await;
-    said.expect("said in time").unwrap();
-}
-
-async fn heard(room: &mut Room) -> String {
-    let event = timeout(PATIENCE, room.next_event()).await;
-    match event.expect("something is heard in time") {
-        Some(RoomEvent::Message(message)) => format!("{}: {}", message.from, message.text),
-        other => panic!("no message: {other:?}"),
-    }
+    room::join(address, name, Dialect::Plain)
 }

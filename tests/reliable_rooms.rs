@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crds::chat::{Dialect, RoomAddress};
-use crds::client::{Interface, Room, RoomEvent, RoomOptions};
-use tokio::time::timeout;
+use crds::client::{Room, RoomEvent};
 
 #[path = "common/foreign.rs"]
 #[expect(
@@ -16,8 +15,11 @@ mod foreign;
 mod group;
 #[path = "common/patience.rs"]
 mod patience;
+#[path = "common/room.rs"]
+mod room;
 use group::free_group;
 use patience::PATIENCE;
+use room::{event, gathered, heard, say};
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_and_its_sender_knows() {
@@ -178,58 +180,11 @@ async fn what_is_said_just_before_leaving_is_heard() {
     assert_eq!(event(&mut mel).await, RoomEvent::Left("Ana".into()));
 }
 
-fn join(address: RoomAddress, name: &str) -> Room {
-    let options = RoomOptions {
-        interface: Interface::named("lo").unwrap(),
-        ttl: 1,
-        name: name.parse().unwrap(),
-        dialect: Dialect::Reliable,
-        rate_max: None,
-        replaces: None,
-        id: None,
-        relay: None,
-        past: None,
-    };
-    Room::join(address, options).unwrap()
-}
-
 /// Ages are told in milliseconds: who is to be older must be so by some of them.
 async fn to_be_older() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
-/// Waits until all know of all.
-async fn gathered(members: &[Room]) {
-    let others = members.len() - 1;
-    for member in members {
-        let all_there = async {
-            while member.members().await.len() < others {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(PATIENCE, all_there)
-            .await
-            .expect("all find each other");
-    }
-}
-
-async fn say(room: &Room, text: &str) -> crds::client::Said {
-    let said = timeout(PATIENCE, room.say(text.parse().unwrap())).await;
-    said.expect("said in time").unwrap()
-}
-
-async fn event(room: &mut Room) -> RoomEvent {
-    let event = timeout(PATIENCE, room.next_event()).await;
-    event.expect("something happens in time").unwrap()
-}
-
-/// The next message, whoever came meanwhile.
-async fn heard(room: &mut Room) -> String {
-    loop {
-        match event(room).await {
-            RoomEvent::Message(message) => return format!("{}: {}", message.from, message.text),
-            RoomEvent::Joined(_) | RoomEvent::Present(_) | RoomEvent::ShownAs(_) => {}
-            other => panic!("no message: {other:?}"),
-        }
-    }
+fn join(address: RoomAddress, name: &str) -> Room {
+    room::join(address, name, Dialect::Reliable)
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crds::chat::{Dialect, RoomAddress};
 use crds::client::{
-    Fetched, Interface, Offer, Room, RoomEvent, RoomFileError, RoomOptions, SayError, Shared,
-    SourceFile, Transfer, Turn,
+    Fetched, Offer, Room, RoomEvent, RoomFileError, RoomOptions, SayError, Shared, SourceFile,
+    Transfer, Turn,
 };
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -19,7 +19,12 @@ use tokio::time::timeout;
 
 #[path = "common/group.rs"]
 mod group;
+#[path = "common/patience.rs"]
+mod patience;
+#[path = "common/room.rs"]
+mod room;
 use group::free_group;
+use room::{gathered, next, options};
 
 /// Far more than anything here takes, for a machine that is busy.
 const WAIT: Duration = Duration::from_secs(60);
@@ -236,11 +241,7 @@ async fn a_file_that_changes_is_not_sent_any_more_and_all_are_told() {
 #[tokio::test]
 async fn a_plain_room_takes_no_files() {
     let home = TempDir::new().unwrap();
-    let options = RoomOptions {
-        dialect: Dialect::Plain,
-        ..options("Ana", None)
-    };
-    let ana = Room::join(free_group(), options).unwrap();
+    let ana = room::join(free_group(), "Ana", Dialect::Plain);
     let (path, _) = file(home.path(), "notes.bin", 10);
     let source = SourceFile::open(&path).unwrap();
     let shared = ana.files(None).share(source, &Transfer::default()).await;
@@ -267,36 +268,12 @@ fn kinds(listener: &UdpSocket) -> BTreeSet<u8> {
     std::iter::from_fn(|| listener.recv(&mut buffer).ok().map(|_| buffer[2])).collect()
 }
 
-fn options(name: &str, rate_max: Option<u64>) -> RoomOptions {
-    RoomOptions {
-        interface: Interface::named("lo")
-            .or_else(|_| Interface::named("lo0"))
-            .unwrap(),
-        ttl: 1,
-        name: name.parse().unwrap(),
-        dialect: Dialect::Reliable,
-        rate_max,
-        replaces: None,
-        id: None,
-        relay: None,
-        past: None,
-    }
-}
-
 fn join(address: RoomAddress, name: &str, rate_max: Option<u64>) -> Room {
-    Room::join(address, options(name, rate_max)).unwrap()
-}
-
-/// Waits until all know of each other.
-async fn gathered(members: &[&Room]) {
-    let all_know = async {
-        for member in members {
-            while member.members().await.len() + 1 < members.len() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
+    let options = RoomOptions {
+        rate_max,
+        ..options(name, Dialect::Reliable)
     };
-    timeout(WAIT, all_know).await.unwrap();
+    Room::join(address, options).unwrap()
 }
 
 fn file(home: &Path, name: &str, bytes: usize) -> (PathBuf, Vec<u8>) {
@@ -325,17 +302,4 @@ async fn offered(room: &mut Room) -> (String, Offer) {
         _ => None,
     })
     .await
-}
-
-/// The first event that this gives something for.
-async fn next<T>(room: &mut Room, mut wanted: impl FnMut(RoomEvent) -> Option<T>) -> T {
-    let found = async {
-        loop {
-            let event = room.next_event().await.unwrap();
-            if let Some(found) = wanted(event) {
-                return found;
-            }
-        }
-    };
-    timeout(WAIT, found).await.unwrap()
 }
