@@ -23,17 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .next()
         .map_or(Ok(u64::MAX), |count| count.parse())?;
 
-    let options = RoomOptions {
-        interface: interface.clone(),
-        ttl: 1,
-        name: "listener".parse()?,
-        dialect: Dialect::Plain,
-        rate_max: None,
-        replaces: None,
-        id: None,
-        relay: None,
-        past: None,
-    };
+    let options = RoomOptions::new(interface.clone(), "listener".parse()?, Dialect::Plain);
     let mut room = Room::join(address, options)?;
     println!("listening to {address} on {interface}");
     while left > 0

@@ -49,17 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The room needs the server no more.
     connection.bye().await;
 
-    let options = RoomOptions {
-        interface: interface.clone(),
-        ttl: 1,
-        name,
-        dialect: found.dialect,
-        rate_max: None,
-        replaces: None,
-        id: None,
-        relay: None,
-        past: None,
-    };
+    let options = RoomOptions::new(interface.clone(), name, found.dialect);
     let mut room = Room::join(found.address, options)?;
     println!("in room {} ({}) on {interface}", found.name, found.address);
     room.say("hello! Say `bot, who?` and I tell whom I heard.".parse()?)

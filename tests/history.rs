@@ -87,18 +87,13 @@ async fn come(server: &TestServer, entry: &DirectoryRoom, name: &str) -> Member 
     let page = connection.whole_history(entry.name.clone(), HistoryQuery::default(), None);
     let page = page.await.ok();
     let options = RoomOptions {
-        interface,
-        ttl: 1,
-        name: name.parse().unwrap(),
-        dialect: entry.dialect,
-        rate_max: None,
-        replaces: None,
         id: Some(id),
         relay: Some(relay.unwrap()),
         past: page.as_ref().map(|page| KnownPast {
             positions: page.positions.clone(),
             asked,
         }),
+        ..RoomOptions::new(interface, name.parse().unwrap(), entry.dialect)
     };
     Member {
         connection,

@@ -120,15 +120,9 @@ async fn member(server: &TestServer, room: &str, address: RoomAddress, name: &st
     };
     let relay = connection.enter(way, TransportChoice::Multicast).await;
     let options = RoomOptions {
-        interface,
-        ttl: 1,
-        name,
-        dialect: Dialect::Reliable,
-        rate_max: None,
-        replaces: None,
         id: Some(id),
         relay: Some(relay.unwrap()),
-        past: None,
+        ..RoomOptions::new(interface, name, Dialect::Reliable)
     };
     Member {
         connection,

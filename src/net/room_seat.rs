@@ -40,6 +40,23 @@ pub struct RoomOptions {
     pub past: Option<KnownPast>,
 }
 
+impl RoomOptions {
+    /// A seat on this network only, with nothing that need not be.
+    pub fn new(interface: Interface, name: UserName, dialect: Dialect) -> Self {
+        Self {
+            interface,
+            ttl: 1,
+            name,
+            dialect,
+            rate_max: None,
+            replaces: None,
+            id: None,
+            relay: None,
+            past: None,
+        }
+    }
+}
+
 /// How far a history reaches.
 #[derive(Clone, Debug)]
 pub struct KnownPast {

@@ -17,17 +17,7 @@ pub fn loopback() -> Interface {
 }
 
 pub fn options(name: &str, dialect: Dialect) -> RoomOptions {
-    RoomOptions {
-        interface: loopback(),
-        ttl: 1,
-        name: name.parse().unwrap(),
-        dialect,
-        rate_max: None,
-        replaces: None,
-        id: None,
-        relay: None,
-        past: None,
-    }
+    RoomOptions::new(loopback(), name.parse().unwrap(), dialect)
 }
 
 pub fn join(address: RoomAddress, name: &str, dialect: Dialect) -> Room {

@@ -128,15 +128,12 @@ impl Repl {
         let is_reported = relay.is_some();
         let (mut former, replaces) = self.former_seat(room.address).unzip();
         let options = RoomOptions {
-            interface: interface.clone(),
             ttl: self.settings.ttl,
-            name,
-            dialect: room.dialect,
             rate_max: self.settings.rate_max.map(BitRate::bytes_per_second),
             replaces: replaces.flatten(),
             id: Some(id),
             relay,
-            past: None,
+            ..RoomOptions::new(interface.clone(), name, room.dialect)
         };
         // Only who told the server that it is here is told what was said.
         let connection = self.connection.as_ref().filter(|_| is_reported);
