@@ -32,7 +32,7 @@ pub use history_limit::{HistoryLimit, HistoryLimitError};
 pub use message::{Message, MessageText, MessageTextError};
 pub use name::{GroupName, NameError, RoomName, UserName};
 pub use one_line::{OneLine, OneLineError};
-pub use printable::{is_printable, printable};
+pub use printable::{excerpt, is_printable, printable};
 pub use room::{
     Dialect, DialectError, MemberLimit, MemberLimitError, NewRoom, Origin, Room, RoomId,
 };

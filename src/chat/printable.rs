@@ -18,6 +18,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     )
 }
 
+/// The first characters of `text`, made [`printable`]: what an error repeats of what was given.
+pub fn excerpt(text: &str, chars_max: usize) -> String {
+    printable(text).chars().take(chars_max).collect()
+}
+
 /// Whether [`printable`] leaves this character as it is.
 pub fn is_printable(c: char) -> bool {
     replacement(c).is_none()

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::{HistoryLimit, OneLine, RoomAddress, RoomName, UserName, printable};
+use super::{HistoryLimit, OneLine, RoomAddress, RoomName, UserName, excerpt};
 
 /// The order of making, from 1. It is also the room's key in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ impl FromStr for Dialect {
         match given {
             "plain" => Ok(Self::Plain),
             "reliable" => Ok(Self::Reliable),
-            _ => Err(DialectError(printable(given).chars().take(32).collect())),
+            _ => Err(DialectError(excerpt(given, 32))),
         }
     }
 }

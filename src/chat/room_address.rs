@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use super::printable;
+use super::excerpt;
 
 /// A group address in 239.0.0.0/8 and a port of 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,12 +50,12 @@ impl RoomAddress {
     pub fn from_words(address: &str, port: &str) -> Result<Self, RoomAddressError> {
         let group: Ipv4Addr = address
             .parse()
-            .map_err(|_| RoomAddressError::NotAnAddress(shown(address)))?;
+            .map_err(|_| RoomAddressError::NotAnAddress(excerpt(address, 64)))?;
         // `u16` would accept a leading `+`, which no other program of the lab does.
         let digits = port.bytes().all(|b| b.is_ascii_digit());
         match port.parse::<u16>() {
             Ok(number) if digits && number > 0 => Self::new(group, number),
-            _ => Err(RoomAddressError::Port(shown(port))),
+            _ => Err(RoomAddressError::Port(excerpt(port, 64))),
         }
     }
 
@@ -93,10 +93,6 @@ impl RoomAddress {
     }
 }
 
-fn shown(given: &str) -> String {
-    printable(given).chars().take(64).collect()
-}
-
 impl fmt::Display for RoomAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.group, self.port)
@@ -109,7 +105,7 @@ impl FromStr for RoomAddress {
     fn from_str(given: &str) -> Result<Self, RoomAddressError> {
         let (address, port) = given
             .rsplit_once(':')
-            .ok_or_else(|| RoomAddressError::NoPort(shown(given)))?;
+            .ok_or_else(|| RoomAddressError::NoPort(excerpt(given, 64)))?;
         Self::from_words(address, port)
     }
 }

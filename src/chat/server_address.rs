@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use super::printable;
+use super::excerpt;
 
 /// The port of a directory server unless another is named; rooms whose address the server picks use
 /// the same number over UDP, so that there is one to open in a firewall.
@@ -47,7 +47,7 @@ impl FromStr for ServerAddress {
     type Err = ServerAddressError;
 
     fn from_str(given: &str) -> Result<Self, ServerAddressError> {
-        let refused = || ServerAddressError(printable(given).chars().take(128).collect());
+        let refused = || ServerAddressError(excerpt(given, 128));
         let (host, port) = split(given).ok_or_else(refused)?;
         let port = match port {
             None => DEFAULT_PORT,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use super::printable;
+use super::excerpt;
 
 /// The port of the page unless another is named.
 pub const DEFAULT_WEB_PORT: u16 = 12080;
@@ -47,9 +47,7 @@ impl FromStr for WebAddress {
                 address: Some(address),
                 port: None,
             }),
-            Err(_) => Err(WebAddressError(
-                printable(given).chars().take(128).collect(),
-            )),
+            Err(_) => Err(WebAddressError(excerpt(given, 128))),
         }
     }
 }

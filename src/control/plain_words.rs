@@ -1,7 +1,7 @@
 //! The protocol as people speak it with `nc`: a command a line, one line of answer.
 
 use super::{Refusal, RefusalCode, Reply, Request};
-use crate::chat::{Dialect, NewRoom, Room, RoomAddress, printable};
+use crate::chat::{Dialect, NewRoom, Room, RoomAddress, excerpt};
 
 /// The commands in plain words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ fn make_room(name: &str, address: Option<(&&str, &&str)>) -> Result<Request, Ref
 }
 
 fn unknown(word: &str) -> Refusal {
-    let word: String = printable(word).chars().take(64).collect();
+    let word = excerpt(word, 64);
     Refusal::new(
         RefusalCode::UnknownCommand,
         format!("unknown command `{word}`: {}", help()),

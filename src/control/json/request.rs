@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Carried, CarriedError, carried, line, offer, written};
 use crate::chat::{
     FileOffer, HistoryQuery, MemberLimit, MessageText, NewRoom, RecordRange, RoomAddress, Since,
-    printable,
+    excerpt, printable,
 };
 use crate::control::{FileFor, Refusal, RefusalCode, Request, RequestKind};
 use bytes::Bytes;
@@ -429,7 +429,7 @@ fn page_limit(wire: &WireRequest) -> Result<Option<u32>, Refusal> {
 fn kind_of(given: &str) -> Result<RequestKind, Refusal> {
     let kind = RequestKind::ALL.iter().find(|kind| kind.as_str() == given);
     kind.copied().ok_or_else(|| {
-        let word: String = printable(given).chars().take(64).collect();
+        let word = excerpt(given, 64);
         let known: Vec<_> = RequestKind::ALL.iter().map(|kind| kind.as_str()).collect();
         let text = format!(
             "unknown request `{word}`: the requests are {}",

@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::chat::{
     Followed, GroupName, MessageText, NewRoom, OneLine, RoomName, SearchWords, ServerAddress,
-    UserName, printable,
+    UserName, excerpt,
 };
 use arguments::Arguments;
 
@@ -142,7 +142,7 @@ pub(super) fn parse(line: &str, in_room: bool) -> Result<Parsed, String> {
     let command = find(first).ok_or_else(|| match in_room {
         true => format!(
             "unknown command `{0}`: /help lists the commands; //… says it",
-            shown(first)
+            excerpt(first, 64)
         ),
         false => unknown(first),
     })?;
@@ -232,12 +232,10 @@ pub(super) fn find(name: &str) -> Option<&'static Command> {
 }
 
 fn unknown(name: &str) -> String {
-    format!("unknown command `{}`: help lists the commands", shown(name))
-}
-
-/// What an error repeats of a word.
-fn shown(word: &str) -> String {
-    printable(word).chars().take(64).collect()
+    format!(
+        "unknown command `{}`: help lists the commands",
+        excerpt(name, 64)
+    )
 }
 
 #[cfg(test)]
