@@ -314,6 +314,11 @@ impl Members {
         self.all.get(&id).is_some_and(|m| m.name.is_some())
     }
 
+    pub(super) fn is_there(&self, id: MemberId) -> bool {
+        let member = self.all.get(&id);
+        member.is_some_and(|m| m.is_live && m.name.is_some())
+    }
+
     /// The members there whose names are known.
     pub(super) fn live(&self) -> impl Iterator<Item = MemberInfo> {
         let live = self.all.iter().filter(|(_, member)| member.is_live);

@@ -195,10 +195,13 @@ impl Reliable {
     /// Who came later hears of files too.
     fn hear_announcement(&mut self, header: &Header, told: Announcement) -> Option<RoomEvent> {
         let session = self.member.session();
-        let is_known = session.member(header.transmitter).is_some();
+        let from = header.transmitter;
         // Who comes back is told to have joined before what it offers.
-        let is_there = || session.members().any(|m| m.id == header.transmitter);
-        if header.room_tag != session.room_tag() || !is_known || !told.is_withdrawn && !is_there() {
+        let may_tell = match told.is_withdrawn {
+            true => session.member(from).is_some(),
+            false => session.is_there(from),
+        };
+        if header.room_tag != session.room_tag() || !may_tell {
             return None;
         }
         let from = name(session, header.transmitter);

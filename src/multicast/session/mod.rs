@@ -362,6 +362,11 @@ impl Session {
         self.members.info(id)
     }
 
+    /// Whether a member is there that told its name.
+    pub fn is_there(&self, id: MemberId) -> bool {
+        self.members.is_there(id)
+    }
+
     /// How far each other member was heard: the first record that was not handed out, where a message begins. A
     /// member that is given these as its past goes on from there.
     pub fn positions(&self) -> impl Iterator<Item = (MemberId, u64)> {

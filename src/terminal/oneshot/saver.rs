@@ -22,6 +22,9 @@ use crate::terminal::progress::{FileProgress, TELL, described, stuck};
 /// Files that are received at a time; others wait.
 const RUNNING_MAX: usize = 8;
 
+/// Files that wait for that; anybody may offer as many as they like.
+const OFFERED_MAX: usize = 1024;
+
 /// Who offers a file that nobody is taking says so every five seconds: twice that.
 const OFFERED_STILL_WAIT: Duration = Duration::from_secs(11);
 
@@ -97,6 +100,10 @@ impl Saver {
             }
             return;
         }
+        if self.offered.len() >= OFFERED_MAX {
+            self.refuse(from, offer.file);
+            return;
+        }
         let withdrawn = CancellationToken::new();
         let mut coming = OnItsWay {
             offered_by: Offerers::default(),
@@ -109,6 +116,18 @@ impl Saver {
         let source = FileSource::Room(self.files.clone(), offer);
         self.start(from, file, false, async move {
             place.fetch(&source, withdrawn).await
+        });
+    }
+
+    fn refuse(&self, from: String, file: FileOffer) {
+        let why =
+            format!("{OFFERED_MAX} files are on their way: ask for it again when they are here");
+        // It is read as long as there is a saver.
+        let _ = self.saved.send(Saved {
+            from,
+            file,
+            result: Err(why),
+            is_past: false,
         });
     }
 
