@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use super::hexadecimal::sixteen_digits;
+use super::from_hexadecimal;
 
 /// Which picture; written as 16 hexadecimal digits. It is made from the picture, so one that is shown under it does not
 /// change.
@@ -47,7 +47,8 @@ impl FromStr for AvatarId {
     type Err = AvatarIdError;
 
     fn from_str(given: &str) -> Result<Self, AvatarIdError> {
-        sixteen_digits(given).map(Self).ok_or(AvatarIdError)
+        let bytes = from_hexadecimal(given).ok_or(AvatarIdError)?;
+        Ok(Self(u64::from_be_bytes(bytes)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{MessageText, is_printable};
+use super::{MessageText, from_hexadecimal, is_printable};
 
 /// What a file is called, safe to be created in a folder: no path, not hidden, not a device, no flag of a command, nothing that a
 /// terminal would obey. At most 200 bytes of UTF-8 in NFC. Any text gives one.
@@ -139,15 +139,7 @@ impl FromStr for FileHash {
     type Err = FileHashError;
 
     fn from_str(given: &str) -> Result<Self, FileHashError> {
-        if given.len() != 64 || !given.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(FileHashError);
-        }
-        let mut hash = [0; 32];
-        for (index, byte) in hash.iter_mut().enumerate() {
-            let digits = &given[2 * index..2 * index + 2];
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| FileHashError)?;
-        }
-        Ok(Self(hash))
+        from_hexadecimal(given).map(Self).ok_or(FileHashError)
     }
 }
 

@@ -24,6 +24,7 @@ pub use bit_rate::{BitRate, BitRateError};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use file::{FileHash, FileHashError, FileName, FileOffer};
 pub use followed::{Followed, FollowedError, TopicWord};
+pub use hexadecimal::from_hexadecimal;
 pub use history::{
     Found, Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RecordRange,
     SearchWords, SearchWordsError, Since, Talk,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::hexadecimal::sixteen_digits;
+use super::from_hexadecimal;
 
 /// The number by which a reliable room knows a member; written as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,8 @@ impl FromStr for SessionId {
     type Err = SessionIdError;
 
     fn from_str(given: &str) -> Result<Self, SessionIdError> {
-        sixteen_digits(given).map(Self).ok_or(SessionIdError)
+        let bytes = from_hexadecimal(given).ok_or(SessionIdError)?;
+        Ok(Self(u64::from_be_bytes(bytes)))
     }
 }
 

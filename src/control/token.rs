@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::chat::from_hexadecimal;
+
 /// 128 random bits, written as 32 hexadecimal digits. Whoever knows it can take a person's place, so
 /// it is in no log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,12 +38,9 @@ impl FromStr for Token {
     type Err = TokenError;
 
     fn from_str(given: &str) -> Result<Self, TokenError> {
-        if given.len() != 32 || !given.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(TokenError);
-        }
-        u128::from_str_radix(given, 16)
-            .map(Self)
-            .map_err(|_| TokenError)
+        from_hexadecimal(given)
+            .map(Self::from_random)
+            .ok_or(TokenError)
     }
 }
 
