@@ -40,7 +40,7 @@ Type lowercase 'q' and press enter at any time to quit the chatroom.
 Type lowercase 'a' and press enter at any time to upload an attachment to the chatroom.
 Here is a history of the chatroom.";
 
-/// That the chatroom is full the server says itself, in the brief's words.
+/// The brief's words for a name that is taken. Those for a full chatroom are the server's own.
 const NAME_IN_USE: &str =
     "The server rejects the join request. Another user is using this username.";
 

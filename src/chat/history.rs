@@ -43,8 +43,8 @@ impl Happening {
     }
 }
 
-/// The last record of a message: who said it, and as which. In the lobby, whose lines the server counts, the
-/// origin is 0.
+/// The session that said a message, and the sequence of its last record. In the lobby, whose lines the server counts,
+/// the origin is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordId {
     /// The session that said it.

@@ -180,7 +180,7 @@ fn letters_and(signs: &[char], letters_max: usize, given: &str) -> Option<String
             || signs.contains(&c)
             || (at > 0 && is_combining_mark(c))
     };
-    // NFC at most halves the letters of its input by composing three into one; four times the limit is ample.
+    // Of a longer text no more than this is needed to see that it is too long.
     let name: String = given.nfc().take(4 * letters_max).collect();
     let letters = name.chars().count();
     let fits = (1..=letters_max).contains(&letters) && name.chars().enumerate().all(allowed);

@@ -9,7 +9,7 @@ use crate::chat::{OneLine, RoomName, SessionId, UserName};
 use crate::control::{Event, Present, Refusal, RefusalCode, Reply, Via};
 use crate::directory::{Directory, NoSuchRoom};
 
-/// Who relays is for the server's seats to say.
+/// The server's seats fill in `bridge` and `member`.
 fn entered() -> Done {
     Done::new(Reply::Entered {
         bridge: None,

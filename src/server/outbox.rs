@@ -60,7 +60,7 @@ struct Shared {
     socket: Option<Arc<TcpStream>>,
 }
 
-/// More would wait than may.
+/// The byte limit of the queue is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 

@@ -15,7 +15,7 @@ pub(super) struct Outcome {
     pub(super) events: Vec<Addressed>,
     /// What is to be put on disk, and how to take it back.
     pub(super) pending: Vec<Pending>,
-    /// Without the disk it is refused.
+    /// Refuse the request if that cannot be written to disk.
     pub(super) must_save: bool,
     /// Who was called this before, and is again if it is refused.
     pub(super) renamed: Option<(ClientId, UserName)>,

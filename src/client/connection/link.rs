@@ -25,8 +25,7 @@ const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// How often the client gives a sign of life. The server asks for one after 10 s.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Signs of life without a byte that flowed since, before the server counts as gone: with one that is
-/// after 10 s of silence.
+/// Unanswered pings, with not a byte that flowed since, after which the server is gone: within 10 s of silence.
 const UNHEARD_PINGS_MAX: u32 = 1;
 
 /// The same while the server has not answered to what brings raw bytes, as a piece of a file: of these the network itself

@@ -37,7 +37,7 @@ impl Pace {
         }
     }
 
-    /// As many were let go as at a stretch.
+    /// Called after each stretch of deletions.
     pub(super) fn let_go(&self) {
         self.rest();
     }

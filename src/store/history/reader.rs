@@ -148,7 +148,7 @@ impl Filling {
                 Happening::Text(text) => text.as_str().len(),
                 _ => 0,
             };
-            // One that is longer than a page has one to itself.
+            // An entry larger than a page gets a page of its own.
             let fits = self.entries.is_empty() || self.bytes + bytes <= PAGE_BYTES_MAX;
             if self.entries.len() >= entries_max || !fits {
                 self.is_full = true;

@@ -94,8 +94,8 @@ const JOINED: i64 = 3;
 const LEFT: i64 = 4;
 const RENAMED: i64 = 5;
 
-/// What an entry is reckoned at beside its texts, in bytes: its numbers, and its share of the indexes. That of a file which
-/// may be a text is as long as the file.
+/// What an entry counts beside its texts, in bytes: its numbers, and its share of the indexes. One of a file that may be
+/// a text counts the file's length besides, as its words are indexed.
 const ENTRY_BYTES: usize = 64;
 
 pub(super) const INSERT: &str = "
