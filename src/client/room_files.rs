@@ -205,11 +205,7 @@ impl RoomFiles {
         turn: &mut Turn,
     ) -> Result<Fetched, RoomFileError> {
         if let Some(path) = find_here(&offer.file, folder, transfer).await {
-            let (offer, there) = (offer.clone(), path.clone());
-            let incoming = self.ask(|answer| RoomCommand::ConfirmFile(offer, there, answer));
-            // Where that cannot be told it is here all the same.
-            let incoming = incoming.await.ok().and_then(Result::ok);
-            return Ok(Fetched { path, incoming });
+            return Ok(self.confirmed(offer, path).await);
         }
         let mut is_stalled = false;
         loop {
@@ -218,7 +214,11 @@ impl RoomFiles {
                 .ask_server(offer, folder, transfer, is_stalled || is_gone)
                 .await?
             {
-                return Ok(Fetched::at(path));
+                return Ok(match is_gone || self.is_relayed().await {
+                    true => Fetched::at(path),
+                    // Who sends it by multicast counts who has it.
+                    false => self.confirmed(offer, path).await,
+                });
             }
             if is_gone {
                 return Err(RoomFileError::Withdrawn);
@@ -237,6 +237,15 @@ impl RoomFiles {
                 }
             }
         }
+    }
+
+    /// It is here, which is told to who sends it by multicast.
+    async fn confirmed(&self, offer: &Offer, path: PathBuf) -> Fetched {
+        let (offer, there) = (offer.clone(), path.clone());
+        let incoming = self.ask(|answer| RoomCommand::ConfirmFile(offer, there, answer));
+        // Where that cannot be told it is here all the same.
+        let incoming = incoming.await.ok().and_then(Result::ok);
+        Fetched { path, incoming }
     }
 
     /// Has it from the server, if that is the way to it, or it `must` be: none if the server does not have it.

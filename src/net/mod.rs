@@ -8,6 +8,7 @@ mod interface;
 mod line_stream;
 mod multicast_socket;
 mod observer;
+mod offers;
 mod relay;
 mod room_event;
 mod room_seat;

@@ -1,6 +1,6 @@
 //! How a seat speaks the dialect of its room: what it makes of texts and of datagrams.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::offers::{Noted, Offers};
 use super::room_event::{RoomEvent, RoomMember, Said, SayError, Traffic};
 use super::room_seat::KnownPast;
 use super::seat::{Member, Outlet, SeatOptions};
-use crate::chat::{FileHash, Message, MessageText, RecordRange, RoomAddress, SessionId, UserName};
-use crate::multicast::config::OFFERS_KNOWN_MAX;
+use crate::chat::{Message, MessageText, RecordRange, RoomAddress, SessionId, UserName};
 use crate::multicast::content::{self, Content, Offer, UnknownContent};
 use crate::multicast::file::{self, Announcement, FileDatagram};
 use crate::multicast::packet::{Header, MemberId};
@@ -109,7 +109,7 @@ impl Reliable {
             present: Some((now + GATHER, Vec::new())),
             awaited: Vec::new(),
             watched: VecDeque::new(),
-            offers: Offers::new(),
+            offers: Offers::default(),
             ignored: 0,
         })
     }
@@ -212,15 +212,12 @@ impl Reliable {
         } = told;
         let key = (header.transmitter, offer.file.hash);
         match is_withdrawn {
-            // It is told several times: perhaps that was offered again since.
             true => {
-                let known = self.offers.get_mut(&key);
-                let known = known.filter(|known| !known.is_withdrawn && known.at <= said_at)?;
-                known.is_withdrawn = true;
-                Some(RoomEvent::Withdrawn { from, offer })
+                let is_news = self.offers.withdraw(key, said_at);
+                is_news.then_some(RoomEvent::Withdrawn { from, offer })
             }
             false => {
-                let noted = note_offer(&mut self.offers, key, said_at, Instant::now());
+                let noted = self.offers.note(key, said_at, Instant::now());
                 (noted == Noted::New).then_some(RoomEvent::Offered {
                     from,
                     said_at,
@@ -247,12 +244,12 @@ impl Reliable {
                 _ => None,
             };
             if let Event::Left(id) = event {
-                note_left(offers, id);
+                offers.note_left(id);
             }
             let event = translate(session, event, present, ignored);
             if let (Some(RoomEvent::Offered { offer, said_at, .. }), Some(origin)) =
                 (&event, origin)
-                && note_offer(offers, (origin, offer.file.hash), *said_at, Instant::now())
+                && offers.note((origin, offer.file.hash), *said_at, Instant::now())
                     == Noted::Withdrawn
             {
                 // The line came late: it was announced before, and withdrawn.
@@ -406,79 +403,6 @@ impl Reliable {
     }
 }
 
-/// Who has offered which file.
-type Offers = BTreeMap<(MemberId, FileHash), OfferKnown>;
-
-#[derive(Clone, Copy)]
-struct OfferKnown {
-    /// By the clock of who offers it.
-    at: Timestamp,
-    is_withdrawn: bool,
-    /// Who offered it has left since.
-    has_left: bool,
-    /// When we last heard of it.
-    heard: Instant,
-}
-
-/// What is new of an offer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Noted {
-    /// It was not offered, or not any more.
-    New,
-    /// It is known, and stands.
-    Standing,
-    /// It is this one that stood, or one before it.
-    Withdrawn,
-}
-
-fn note_offer(
-    offers: &mut Offers,
-    key: (MemberId, FileHash),
-    mut said_at: Timestamp,
-    now: Instant,
-) -> Noted {
-    let noted = match offers.get(&key) {
-        Some(known) if known.is_withdrawn && said_at <= known.at => return Noted::Withdrawn,
-        Some(known) if known.is_withdrawn || known.has_left => Noted::New,
-        Some(known) => {
-            said_at = said_at.max(known.at);
-            Noted::Standing
-        }
-        None => {
-            if offers.len() >= OFFERS_KNOWN_MAX {
-                forget_one(offers);
-            }
-            Noted::New
-        }
-    };
-    let known = OfferKnown {
-        at: said_at,
-        is_withdrawn: false,
-        has_left: false,
-        heard: now,
-    };
-    offers.insert(key, known);
-    noted
-}
-
-/// One that was withdrawn, if there is one, and the one that was not heard of for longest: what stands is announced again
-/// and again, and must not be news each time.
-fn forget_one(offers: &mut Offers) {
-    let least = offers
-        .iter()
-        .min_by_key(|(_, known)| (!known.is_withdrawn, known.heard));
-    if let Some(least) = least.map(|(key, _)| *key) {
-        offers.remove(&least);
-    }
-}
-
-/// What somebody announces who left and is back is news.
-fn note_left(offers: &mut Offers, left: MemberId) {
-    for ((member, _), known) in offers {
-        known.has_left |= *member == left;
-    }
-}
-
 /// What a person is told of an event, if anything yet.
 fn translate(
     session: &Session,
@@ -551,50 +475,10 @@ pub(super) fn name(session: &Session, id: MemberId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{FileName, FileOffer};
+    use crate::chat::{FileHash, FileName, FileOffer};
     use crate::multicast::packet::{
         Body, Heartbeat, Leave, QuantisedSize, QuantisedTime, Role, encode, room_tag,
     };
-
-    /// Of so many standing offers of one member, and one more of another, announced in turns three times: how many are news.
-    fn news_of(standing: usize, withdrawn: usize) -> usize {
-        let (mut offers, mut now) = (Offers::new(), Instant::now());
-        let hash = |number: usize| {
-            let mut hash = FileHash([0; 32]);
-            hash.0[..8].copy_from_slice(&number.to_be_bytes());
-            hash
-        };
-        let at = Timestamp::UNIX_EPOCH;
-        let mut note = |offers: &mut Offers, member, number| {
-            now += Duration::from_millis(1);
-            let noted = note_offer(offers, (MemberId(member), hash(number)), at, now);
-            usize::from(noted == Noted::New)
-        };
-        for number in 0..withdrawn {
-            note(&mut offers, 9, number);
-        }
-        offers
-            .values_mut()
-            .for_each(|known| known.is_withdrawn = true);
-        let mut news = 0;
-        for _ in 0..3 {
-            for number in 0..standing {
-                news += note(&mut offers, 1, number);
-            }
-        }
-        assert!(offers.len() <= OFFERS_KNOWN_MAX);
-        news
-    }
-
-    #[test]
-    fn an_offer_that_stands_is_news_once_however_many_were_withdrawn() {
-        assert_eq!(news_of(10, 0), 10);
-        assert_eq!(news_of(10, OFFERS_KNOWN_MAX), 10);
-        assert_eq!(
-            news_of(OFFERS_KNOWN_MAX, OFFERS_KNOWN_MAX),
-            OFFERS_KNOWN_MAX
-        );
-    }
 
     const ROOM: &str = "239.7.7.7:7000";
 
