@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use super::arrivals::Arrivals;
 use super::config::{
     IDLE_BYTES_PER_SECOND, IDLE_HEARTBEAT_BYTES, IDLE_INTERVAL_MIN, IDLE_RELAYED_BYTES_PER_SECOND,
-    LOST_SPANS_MAX, MEMBER_KEPT, MISSED_INTERVALS_MAX, REPAIR_ROUND_TRIP_MAX, ROUND_TRIP_FIRST,
-    ROUND_TRIP_MIN, SLOW_AFTER, SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
+    MEMBER_KEPT, MISSED_INTERVALS_MAX, REPAIR_ROUND_TRIP_MAX, ROUND_TRIP_FIRST, ROUND_TRIP_MIN,
+    SLOW_AFTER, SLOW_MEMBERS_MIN, SLOW_ROUND_TRIPS, STREAMS_MAX,
 };
 use super::floor::Floor;
 use super::packet::{Header, MemberId, QuantisedShare, QuantisedTime, Role};
+use super::progress::{Progress, Reported};
 use super::session::{Delivered, Event, MemberInfo};
 use crate::time::{Instant, Micros};
 
@@ -78,31 +79,14 @@ struct Member {
     arrivals: Arrivals,
     /// The loss of our datagrams that it told last.
     told_loss: Option<f64>,
-    /// Our sequence up to which it has everything but what it gave up.
-    has: u64,
-    /// What it gave up, in order.
-    lost: Vec<Range<u64>>,
-    /// The sequence after the highest of ours that it knows of.
-    top: u64,
-    /// When that last grew.
-    progressed: Instant,
+    /// How far it has what we said.
+    progress: Progress,
     /// It held everybody up and has not come on since.
     is_stalled: bool,
     /// Since when it has slowed a flow.
     slow: Option<Instant>,
     /// The application was told that it does.
     is_told_slow: bool,
-}
-
-/// How far a member told that it has what we said.
-#[derive(Debug)]
-pub(super) struct Reported {
-    /// The first of our sequences that it waits for.
-    pub(super) next: u64,
-    /// The sequence after the highest of ours that it knows of.
-    pub(super) top: u64,
-    /// What it gave up of late lies between these.
-    pub(super) lost: Range<u64>,
 }
 
 /// What the first datagram of a member, or one after a while, means.
@@ -169,10 +153,7 @@ impl Members {
             told_round_trip: QuantisedTime::default(),
             arrivals: Arrivals::default(),
             told_loss: None,
-            has: 0,
-            lost: Vec::new(),
-            top: unsent,
-            progressed: now,
+            progress: Progress::new(unsent, now),
             is_stalled: false,
             slow: None,
             is_told_slow: false,
@@ -192,7 +173,7 @@ impl Members {
         if was_live {
             return Heard::Known;
         }
-        member.top = member.top.max(unsent);
+        member.progress.skip_to(unsent);
         member.is_missed = false;
         self.live += 1;
         Heard::New
@@ -400,12 +381,12 @@ impl Members {
     pub(super) fn slowest(&self) -> Option<u64> {
         let waited_for = self.live_members();
         let waited_for = waited_for.filter(|m| !m.is_stalled && m.role == Role::Member);
-        waited_for.map(|member| member.top).min()
+        waited_for.map(|member| member.progress.top).min()
     }
 
     /// Whether nobody who is waited for knows of less of what we said.
     pub(super) fn is_slowest(&self, id: MemberId) -> bool {
-        let top = self.all.get(&id).map(|member| member.top);
+        let top = self.all.get(&id).map(|member| member.progress.top);
         top.is_some() && top <= self.slowest()
     }
 
@@ -413,7 +394,8 @@ impl Members {
     pub(super) fn stall(&mut self, since: Instant) {
         let slowest = self.slowest();
         for member in self.all.values_mut().filter(|member| member.is_live) {
-            member.is_stalled |= Some(member.top) == slowest && member.progressed < since;
+            member.is_stalled |=
+                Some(member.progress.top) == slowest && member.progress.grew < since;
         }
     }
 
@@ -445,11 +427,14 @@ impl Members {
 
     /// Our sequence up to which every member there has everything; none if nobody is there.
     pub(super) fn reported_by_all(&self) -> Option<u64> {
-        self.live_members().map(|member| member.has).min()
+        self.live_members().map(|member| member.progress.has).min()
     }
 
     pub(super) fn all_have(&self, next: u64) -> bool {
-        self.live > 0 && self.live_members().all(|member| member.has >= next)
+        self.live > 0
+            && self
+                .live_members()
+                .all(|member| member.progress.has >= next)
     }
 
     /// Who has these records of ours, the first of which was said at `first`, the last at `last`. Counted is who was there
@@ -461,7 +446,7 @@ impl Members {
     ) -> Delivered {
         let (mut of, mut by) = (0, 0);
         for member in self.all.values() {
-            let has = member.has_all(records);
+            let has = member.progress.has_all(records);
             let was_there = member.since <= last && (member.is_live || member.left >= first);
             let is_somebody = member.role != Role::Observer;
             if is_somebody && was_there && (has || member.is_live || member.is_missed) {
@@ -475,16 +460,18 @@ impl Members {
     /// How far those have come together, in records, who are there since before then and may report our record yet; none
     /// if nobody may.
     pub(super) fn reporting(&self, sequence: u64, said: Instant) -> Option<u64> {
-        let may = |m: &&Member| m.role != Role::Observer && m.since <= said && m.has <= sequence;
+        let may =
+            |m: &&Member| m.role != Role::Observer && m.since <= said && m.progress.has <= sequence;
         let reporting = self.live_members().filter(may);
-        let reporting = reporting.map(|member| member.has);
+        let reporting = reporting.map(|member| member.progress.has);
         reporting.reduce(|all, has| all.saturating_add(has))
     }
 
     /// The members there, since before then, who have not reported our record.
     pub(super) fn lacking(&self, sequence: u64, said: Instant) -> Vec<String> {
-        let lacking =
-            |m: &Member| m.is_live && m.since <= said && !m.has_all(&(sequence..=sequence));
+        let lacking = |m: &Member| {
+            m.is_live && m.since <= said && !m.progress.has_all(&(sequence..=sequence))
+        };
         // An observer has no name, so it is left out.
         let ids = self.those(lacking).into_iter();
         ids.filter_map(|id| Some(self.info(id)?.name)).collect()
@@ -573,38 +560,10 @@ impl Members {
 }
 
 impl Member {
-    /// How far it has what we said.
     fn reported(&mut self, told: &Reported, now: Instant) {
-        self.has = self.has.max(told.next);
-        self.note_lost(&told.lost);
-        if told.top > self.top {
-            self.top = told.top;
-            self.progressed = now;
+        if self.progress.reported(told, now) {
             self.is_stalled = false;
         }
-    }
-
-    /// The same is told several times, and may have grown.
-    fn note_lost(&mut self, lost: &Range<u64>) {
-        if lost.is_empty() {
-            return;
-        }
-        match self.lost.last_mut() {
-            Some(last) if lost.start <= last.end => {
-                *last = last.start.min(lost.start)..last.end.max(lost.end);
-            }
-            _ => self.lost.push(lost.clone()),
-        }
-        if self.lost.len() > LOST_SPANS_MAX {
-            let oldest = self.lost.remove(0);
-            self.lost[0].start = oldest.start;
-        }
-    }
-
-    /// Whether it has all of these.
-    fn has_all(&self, of: &RangeInclusive<u64>) -> bool {
-        let is_lost = |lost: &Range<u64>| lost.start <= *of.end() && *of.start() < lost.end;
-        self.has > *of.end() && !self.lost.iter().any(is_lost)
     }
 
     fn takes_relay(&self) -> bool {

@@ -15,6 +15,7 @@ mod nack;
 mod pace;
 pub mod packet;
 pub mod plain;
+mod progress;
 mod quantised;
 pub mod session;
 mod stream;

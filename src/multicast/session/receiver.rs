@@ -9,11 +9,12 @@ use crate::multicast::config::{
     PEER_REPAIR_WAIT, POLL_ANSWER_INTERVAL, POLL_ANSWER_MAX, REPAIR_HOLD, REPAIRS_WAITING_MAX,
     REPORT_INTERVAL, REPORT_SOON, RIDE_ALONG_WAIT_MAX, SEQUENCES_AHEAD_MAX, STREAMS_MAX,
 };
-use crate::multicast::membership::{Heard, ROUND_TRIP_MAX, Reported};
+use crate::multicast::membership::{Heard, ROUND_TRIP_MAX};
 use crate::multicast::nack::retry_spread;
 use crate::multicast::packet::{
     Body, Header, Heartbeat, MemberId, NackEntry, Record, Records, ReportEntry, Role,
 };
+use crate::multicast::progress::Reported;
 use crate::multicast::stream::{Delivery, Offer, Stream, expand};
 use crate::time::{Instant, Micros};
 
