@@ -84,6 +84,11 @@ impl RecordRange {
     }
 }
 
+/// As precise as times are kept and told: shorter on the wire.
+pub fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 /// From when on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {

@@ -27,7 +27,7 @@ pub use followed::{Followed, FollowedError, TopicWord};
 pub use hexadecimal::from_hexadecimal;
 pub use history::{
     Found, Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RecordRange,
-    SearchWords, SearchWordsError, Since, Talk,
+    SearchWords, SearchWordsError, Since, Talk, to_the_millisecond,
 };
 pub use history_limit::{HistoryLimit, HistoryLimitError};
 pub use message::{Message, MessageText, MessageTextError};

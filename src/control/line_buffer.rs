@@ -147,7 +147,7 @@ impl LineBuffer {
     /// What is left when no more will come, as a line; nothing if there is nothing.
     ///
     /// # Errors
-    /// As [`LineBuffer::next_line`].
+    /// As of [`LineBuffer::next_framed`].
     pub fn take_pending(&mut self) -> Option<Result<String, LineError>> {
         if self.header.take().is_some() {
             return Some(Err(LineError::BulkCut));

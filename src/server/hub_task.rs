@@ -20,7 +20,7 @@ use super::outcome::{Entering, Onward, Outcome, Pending, Undo};
 use super::rendered::Rendered;
 use super::told::Told;
 use super::{Shutdown, past};
-use crate::chat::{NewRoom, OneLine, Origin, RoomName};
+use crate::chat::{NewRoom, OneLine, Origin, RoomName, to_the_millisecond};
 use crate::control::{Event, FileFor, Refusal, Reply, Request, Token, VERSION, Via};
 use crate::directory::Directory;
 use crate::hub::{Addressed, Audience, ClientId, Hub};
@@ -590,7 +590,7 @@ impl HubTask {
 
 /// As precise as it is told.
 fn now() -> Timestamp {
-    past::to_the_millisecond(Timestamp::now())
+    to_the_millisecond(Timestamp::now())
 }
 
 #[cfg(test)]

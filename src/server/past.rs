@@ -10,7 +10,7 @@ use super::bridge::Bridge;
 use super::files::Files;
 use crate::chat::{
     Happening, HistoryEntry, HistoryPage, HistoryQuery, Position, RecordId, RoomId, RoomName,
-    SessionId,
+    SessionId, to_the_millisecond,
 };
 use crate::control::{Event, Refusal, RefusalCode, Reply, Request};
 use crate::directory::NoSuchRoom;
@@ -172,11 +172,6 @@ async fn page(
         kept: page.kept,
         now: to_the_millisecond(now),
     }))
-}
-
-/// As precise as a reader needs it, and shorter on the wire.
-pub(super) fn to_the_millisecond(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 fn after(record: RecordId) -> Position {

@@ -11,7 +11,7 @@ use super::task::Command;
 use super::{Connection, RequestError};
 use crate::chat::{
     Followed, Found, GroupName, HistoryPage, HistoryQuery, MessageText, NewRoom, OneLine, Room,
-    RoomName, SearchWords, TransportChoice, UserName,
+    RoomName, SearchWords, TransportChoice, UserName, to_the_millisecond,
 };
 use crate::control::{Group, Online, RefusalCode, Reply, Request, Via};
 use crate::net::RelayLink;
@@ -398,8 +398,7 @@ impl Connection {
 
 /// This machine's time, as precise as it is told.
 pub(super) fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    to_the_millisecond(Timestamp::now())
 }
 
 fn unexpected() -> RequestError {

@@ -92,7 +92,7 @@ pub struct MessageId {
     pub sequence: u64,
 }
 
-/// What the application is told. [`Session::member`] tells what a member is called.
+/// What the application is told. [`super::Session::member`] tells what a member is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A member is there.
@@ -137,7 +137,7 @@ pub enum SendError {
     /// Blank, or longer than the longest text with what stands before it.
     #[error("a message has 1 to 65543 bytes")]
     Length,
-    /// So much waits to be sent that this has to wait too: see [`Session::can_say`].
+    /// So much waits to be sent that this has to wait too: see [`super::Session::can_say`].
     #[error("too much waits to be sent: say it a little later")]
     Busy,
     /// The session has left the room.

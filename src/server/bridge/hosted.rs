@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Guest;
-use crate::chat::{RecordId, RoomName, UserName};
+use crate::chat::{RecordId, RoomName, UserName, to_the_millisecond};
 use crate::control::{self, Event, Refusal, RefusalCode, Reply, datagrams};
 use crate::hub::ClientId;
 use crate::multicast::content::Content;
@@ -18,7 +18,6 @@ use crate::multicast::packet::{self, Body, MemberId, Role};
 use crate::net::{HostedMember, MemberTold, SayError};
 use crate::server::job::Answer;
 use crate::server::outbox::{LetGo, Outbox};
-use crate::server::past::to_the_millisecond;
 
 /// Lines of one client that wait until the room can take more: as many as a connection waits for.
 const WAITING_MAX: usize = 256;
