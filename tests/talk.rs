@@ -183,6 +183,19 @@ fn a_word_to_one_person_reaches_nobody_else() {
 }
 
 #[test]
+fn in_a_room_the_line_after_a_name_that_is_taken_is_said() {
+    let lab = Lab::new();
+    let ann = lab.in_lobby("Ann");
+    let mel = lab.in_lobby("Mel");
+    ann.wait_for_line("[Mel is in the lobby]");
+    mel.answer("[lobby] Mel> ", "/name ann");
+    mel.wait_for_line("[Username has already been used. Please enter another name.]");
+    mel.wait_for_line("[your name stays Mel]");
+    mel.answer("[lobby] Mel> ", "hello");
+    ann.wait_for_text("Mel: hello");
+}
+
+#[test]
 fn two_ats_say_one_and_what_somebody_does_is_shown_so() {
     let lab = Lab::new();
     let ann = lab.in_lobby("Ann");

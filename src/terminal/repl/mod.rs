@@ -366,13 +366,19 @@ impl Repl {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// A name that is taken: at a terminal another is asked for. A script has no other to give, and ends.
+    /// A name that is taken: at a terminal another is asked for, but not in a room, where the next line may be said to the others. A
+    /// script has no other to give, and ends.
     async fn ask_for_another_name(&mut self, text: &str) -> io::Result<ControlFlow<()>> {
         if !self.console.is_terminal() {
             self.fail(text)?;
             return Ok(ControlFlow::Break(()));
         }
         self.notice(text)?;
+        if let (Some(_), Some(name)) = (&self.seat, &self.name) {
+            let stays = format!("your name stays {name}");
+            self.notice(&stays)?;
+            return Ok(ControlFlow::Continue(()));
+        }
         match self.ask_for_name().await {
             Ok(_) => {}
             Err(Failure::Output(error)) => return Err(error),
