@@ -110,6 +110,7 @@ fn wrong_usage_is_exit_code_two() {
         &["rooms", "lab1"],
         &["send"],
         &["send", "no room", "hi"],
+        &["send", "lab1", " ", ""],
         &["send", "--group", "10.0.0.1:6000", "hi"],
         &["listen"],
         &["listen", "lab1", "--count", "0"],

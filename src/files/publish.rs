@@ -13,6 +13,10 @@ use crate::chat::{FileName, FileOffer};
 /// So many files of one name are told apart by a number.
 const COPIES_MAX: u32 = 10_000;
 
+/// So many of them, as long as the one that is looked for, are read to see whether they are it. One that is not found comes
+/// once more, and gets no second name.
+const READ_MAX: usize = 64;
+
 /// Moves `part` to `NAME`, `NAME (2)` or so on in `folder`, whichever is free first. Where one of them is this very file, as it
 /// came by another way meanwhile, that stays, and `part` is removed.
 pub(super) fn publish(part: &Path, folder: &Path, name: &FileName) -> Result<PathBuf, FileError> {
@@ -71,11 +75,11 @@ fn is_same(part: &Path, there: &Path) -> Result<bool, FileError> {
 /// Where this very file is already under its name, or under that with a number.
 pub fn find_same(folder: &Path, offer: &FileOffer) -> Option<PathBuf> {
     let paths = (1..=COPIES_MAX).map(|copy| folder.join(copy_name(&offer.name, copy)));
-    let mut there = paths.take_while(|path| path.exists());
-    there.find(|path| {
-        let is_as_long = SourceFile::open_kept(path, offer).is_ok();
-        is_as_long && SourceFile::open(path).is_ok_and(|same| same.offer().hash == offer.hash)
-    })
+    let there = paths.take_while(|path| path.exists());
+    let as_long = there.filter(|path| SourceFile::open_kept(path, offer).is_ok());
+    as_long
+        .take(READ_MAX)
+        .find(|path| SourceFile::open(path).is_ok_and(|same| same.offer().hash == offer.hash))
 }
 
 /// `notes.txt`, then `notes (2).txt`.

@@ -264,7 +264,9 @@ async fn dial(server: &ServerAddress) -> Result<TcpStream, ConnectError> {
         .await
         .map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::Refused(server.clone()),
-            io::ErrorKind::TimedOut => ConnectError::NoAnswer(server.clone()),
+            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable => {
+                ConnectError::NoAnswer(server.clone())
+            }
             _ => ConnectError::Io(server.clone(), error),
         })
 }

@@ -145,6 +145,10 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
             return Err(OneshotError::Usage(text.to_owned()));
         }
     };
+    if !words.is_empty() && words.iter().all(|word| word.trim().is_empty()) {
+        let text = "there is nothing to say: the text is blank";
+        return Err(OneshotError::Usage(text.to_owned()));
+    }
     let Joined {
         mut room,
         dialect,
