@@ -160,19 +160,25 @@ fn answers_come_in_the_order_of_the_requests_under_their_numbers() {
         .map(|request| format!("{request}\n"))
         .collect();
     client.stream.write_all(lines.as_bytes()).unwrap();
-    for (id, key, word) in [
+    let told = client.rest();
+    let told = told.lines().map(|line| serde_json::from_str(line).unwrap());
+    // Whether it hears of the room before it is gone depends on what is saved together.
+    let (events, answers): (Vec<Value>, Vec<Value>) =
+        told.partition(|line: &Value| line.get("event").is_some());
+    assert!(events.iter().all(|event| event["event"] == "room-deleted"));
+    let expected = [
         (900, "reply", "done"),
         (7, "reply", "room-made"),
         (7, "error", "unknown-command"),
         (u64::MAX, "error", "name-taken"),
         (0, "reply", "room-deleted"),
         (12, "reply", "done"),
-    ] {
-        let answer = client.value();
+    ];
+    assert_eq!(answers.len(), expected.len(), "{answers:?}");
+    for (answer, (id, key, word)) in answers.iter().zip(expected) {
         assert_eq!(answer["id"], id, "{answer}");
         assert_eq!(answer[key], word, "{answer}");
     }
-    assert_eq!(client.rest(), "");
 }
 
 #[test]
