@@ -1,9 +1,7 @@
 //! The one place that reads and writes datagrams.
 
 use crds::multicast::config::DATAGRAM_BYTES_MAX;
-use crds::multicast::packet::{
-    Body, HEADER_BYTES, Header, MemberId, QuantisedSize, QuantisedTime, Role, decode, encode,
-};
+use crds::multicast::packet::{Body, HEADER_BYTES, Header, MemberId, Role, decode, encode};
 
 /// The room of all sessions here.
 pub const ROOM_TAG: u32 = 7;
@@ -27,13 +25,9 @@ pub fn assert_reads_back(bytes: &[u8]) {
 /// A datagram of this room with an honest header and this kind and content, whatever they are.
 pub fn datagram(from: u64, kind: u8, asks: u8, age_ms: u32, content: &[u8]) -> Vec<u8> {
     let header = Header {
-        room_tag: ROOM_TAG,
-        transmitter: MemberId(from),
         number: 1,
         stamp_us: 1,
         age_ms,
-        round_trip: QuantisedTime::default(),
-        group_size: QuantisedSize::default(),
         role: match asks / 4 % 4 {
             0 => Role::Relayed,
             1 => Role::Observer,
@@ -41,6 +35,7 @@ pub fn datagram(from: u64, kind: u8, asks: u8, age_ms: u32, content: &[u8]) -> V
         },
         poll: asks.is_multiple_of(4),
         wants_report: asks % 4 == 1,
+        ..Header::new(ROOM_TAG, MemberId(from))
     };
     let mut bytes = encode(&header, &Body::Report(Vec::new()));
     bytes.truncate(HEADER_BYTES);

@@ -6,8 +6,7 @@ use std::path::Path;
 use crds::control::{Event, RefusalCode, Reply, RequestKind, plain_words};
 use crds::multicast::config::{SYMBOL_BYTES_MAX, SYMBOL_BYTES_STEP};
 use crds::multicast::packet::{
-    self, Body, HEADER_BYTES, Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime,
-    ReportEntry, Role,
+    self, Body, HEADER_BYTES, Header, MemberId, QuantisedShare, ReportEntry,
 };
 
 #[test]
@@ -64,18 +63,7 @@ fn document() -> String {
 
 /// A report on so many origins, as a datagram.
 fn report(entries: usize) -> Vec<u8> {
-    let header = Header {
-        room_tag: 0,
-        transmitter: MemberId(1),
-        number: 0,
-        stamp_us: 0,
-        age_ms: 0,
-        round_trip: QuantisedTime::default(),
-        group_size: QuantisedSize::default(),
-        role: Role::Member,
-        poll: false,
-        wants_report: false,
-    };
+    let header = Header::new(0, MemberId(1));
     let entry = ReportEntry {
         origin: MemberId(1),
         next: 0,

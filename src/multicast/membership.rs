@@ -67,8 +67,6 @@ struct Member {
     left: Instant,
     /// When that was noticed.
     gone: Instant,
-    /// It went without a word.
-    is_missed: bool,
     stamp_us: u32,
     /// To it and back as we measured it.
     round_trip: Option<Micros>,
@@ -146,7 +144,6 @@ impl Members {
             heard: now,
             left: now,
             gone: now,
-            is_missed: false,
             stamp_us: 0,
             round_trip: None,
             round_trip_floor: Floor::new(now),
@@ -174,7 +171,6 @@ impl Members {
             return Heard::Known;
         }
         member.progress.skip_to(unsent);
-        member.is_missed = false;
         self.live += 1;
         Heard::New
     }
@@ -245,11 +241,7 @@ impl Members {
         let silent = |m: &Member| m.is_live && now.since(m.heard.max(asleep)) > wait;
         let mut told = self.those(silent);
         told.retain(|&id| {
-            let Some(member) = self.all.get_mut(&id) else {
-                return false;
-            };
-            member.is_missed = true;
-            let heard = member.heard;
+            let heard = self.all[&id].heard;
             self.left(id, heard, now)
         });
         told
@@ -449,7 +441,7 @@ impl Members {
             let has = member.progress.has_all(records);
             let was_there = member.since <= last && (member.is_live || member.left >= first);
             let is_somebody = member.role != Role::Observer;
-            if is_somebody && was_there && (has || member.is_live || member.is_missed) {
+            if is_somebody && was_there && (has || member.is_live || member.is_missed()) {
                 of += 1;
                 by += usize::from(has);
             }
@@ -564,6 +556,11 @@ impl Member {
         if self.progress.reported(told, now) {
             self.is_stalled = false;
         }
+    }
+
+    /// It went without a word: that was noticed later.
+    fn is_missed(&self) -> bool {
+        !self.is_live && self.left < self.gone
     }
 
     fn takes_relay(&self) -> bool {

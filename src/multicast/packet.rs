@@ -248,6 +248,22 @@ fn has_age(kind: u8) -> bool {
 }
 
 impl Header {
+    /// Of a member that has only come, and asks for nothing.
+    pub fn new(room_tag: u32, transmitter: MemberId) -> Self {
+        Self {
+            room_tag,
+            transmitter,
+            number: 0,
+            stamp_us: 0,
+            age_ms: 0,
+            round_trip: QuantisedTime::default(),
+            group_size: QuantisedSize::default(),
+            role: Role::Member,
+            poll: false,
+            wants_report: false,
+        }
+    }
+
     /// Writes the header of a datagram of this kind.
     pub(super) fn write(&self, kind: u8, out: &mut Vec<u8>) {
         let poll = if self.poll { FLAG_POLL } else { 0 };
@@ -707,19 +723,7 @@ mod tests {
     #[test]
     fn a_datagram_that_nobody_sends_so_long_is_dropped() {
         let mut header = Vec::new();
-        let blank = Header {
-            room_tag: 1,
-            transmitter: MemberId(2),
-            number: 0,
-            stamp_us: 0,
-            age_ms: 0,
-            round_trip: QuantisedTime::default(),
-            group_size: QuantisedSize::default(),
-            role: Role::Member,
-            poll: false,
-            wants_report: false,
-        };
-        blank.write(REPORT, &mut header);
+        Header::new(1, MemberId(2)).write(REPORT, &mut header);
         let report = |entries| [&header[..], &vec![0; entries * REPORT_ENTRY_BYTES]].concat();
         assert!(decode(&report(REPORT_ENTRIES_MAX)).is_ok());
         assert!(decode(&report(1000)).is_err());

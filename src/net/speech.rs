@@ -476,24 +476,14 @@ pub(super) fn name(session: &Session, id: MemberId) -> String {
 mod tests {
     use super::*;
     use crate::chat::{FileHash, FileName, FileOffer};
-    use crate::multicast::packet::{
-        Body, Heartbeat, Leave, QuantisedSize, QuantisedTime, Role, encode, room_tag,
-    };
+    use crate::multicast::packet::{Body, Heartbeat, Leave, encode, room_tag};
 
     const ROOM: &str = "239.7.7.7:7000";
 
     fn header(number: u32) -> Header {
         Header {
-            room_tag: room_tag(ROOM.parse().unwrap()),
-            transmitter: MemberId(7),
             number,
-            stamp_us: 0,
-            age_ms: 0,
-            round_trip: QuantisedTime::of(Micros(500)),
-            group_size: QuantisedSize::of(2),
-            role: Role::Member,
-            poll: false,
-            wants_report: false,
+            ..Header::new(room_tag(ROOM.parse().unwrap()), MemberId(7))
         }
     }
 

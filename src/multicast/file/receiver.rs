@@ -10,9 +10,7 @@ use crate::multicast::config::{
     ANSWERS_AT_ONCE, BLOCK_SYMBOLS, BLOCKS_OPEN_MAX, FILE_FLOWS_MAX, NEED_RETRY_FIRST,
     NEED_RETRY_MAX, PARITY_SYMBOLS,
 };
-use crate::multicast::packet::{
-    Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime, Role,
-};
+use crate::multicast::packet::{Header, MemberId, QuantisedShare, QuantisedSize, Role};
 use crate::time::{Instant, Micros};
 
 /// Words of a bitmap of a block's source symbols.
@@ -337,16 +335,10 @@ impl Receiver {
 
     fn header(&self, now: Instant) -> Header {
         Header {
-            room_tag: self.room_tag,
-            transmitter: self.me,
             number: self.number,
             stamp_us: now.as_micros() as u32,
-            age_ms: 0,
-            round_trip: QuantisedTime::default(),
-            group_size: QuantisedSize::default(),
             role: self.role,
-            poll: false,
-            wants_report: false,
+            ..Header::new(self.room_tag, self.me)
         }
     }
 

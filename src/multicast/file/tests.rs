@@ -14,9 +14,7 @@ use crate::multicast::config::{
     PARITY_SYMBOLS, SYMBOL_BYTES_STEP,
 };
 use crate::multicast::content::Offer;
-use crate::multicast::packet::{
-    Header, MemberId, QuantisedShare, QuantisedSize, QuantisedTime, Role,
-};
+use crate::multicast::packet::{Header, MemberId, QuantisedShare, Role};
 use crate::time::{Instant, Micros};
 
 const TAG: u32 = 9;
@@ -394,18 +392,7 @@ fn a_large_group_is_served_by_turns() {
 
 /// Of somebody who is nobody here.
 fn forged_header(transmitter: u64) -> Header {
-    Header {
-        room_tag: TAG,
-        transmitter: MemberId(transmitter),
-        number: 0,
-        stamp_us: 0,
-        age_ms: 0,
-        round_trip: QuantisedTime::default(),
-        group_size: QuantisedSize::default(),
-        role: Role::Member,
-        poll: false,
-        wants_report: false,
-    }
+    Header::new(TAG, MemberId(transmitter))
 }
 
 fn forged_need(answer: Answer, blocks: usize) -> Need {

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::multicast::config::{GIVE_UP_WAIT_PAST, MISSING_MAX, PARTIAL_BYTES_MAX};
 use crate::multicast::packet::{
-    Heartbeat, Leave, NackEntry, QuantisedShare, QuantisedTime, REPORT_ENTRIES_MAX, Records,
-    ReportEntry,
+    Heartbeat, Leave, NackEntry, QuantisedShare, REPORT_ENTRIES_MAX, Records, ReportEntry,
 };
 
 const ROOM: u32 = 7;
@@ -24,16 +23,8 @@ fn hear(session: &mut Session, from: u64, body: &Body<'_>, now: Instant) {
 
 fn hear_as(role: Role, session: &mut Session, from: u64, body: &Body<'_>, now: Instant) {
     let header = Header {
-        room_tag: ROOM,
-        transmitter: MemberId(from),
-        number: 0,
-        stamp_us: 0,
-        age_ms: 0,
-        round_trip: QuantisedTime::default(),
-        group_size: QuantisedSize::default(),
         role,
-        poll: false,
-        wants_report: false,
+        ..Header::new(ROOM, MemberId(from))
     };
     hear_bytes(session, &encode(&header, body), now);
 }
@@ -553,16 +544,8 @@ fn a_position_is_where_a_message_begins() {
 
 fn hear_aged(session: &mut Session, from: u64, body: &Body<'_>, age_ms: u32, now: Instant) {
     let header = Header {
-        room_tag: ROOM,
-        transmitter: MemberId(from),
-        number: 0,
-        stamp_us: 0,
         age_ms,
-        round_trip: QuantisedTime::default(),
-        group_size: QuantisedSize::default(),
-        role: Role::Member,
-        poll: false,
-        wants_report: false,
+        ..Header::new(ROOM, MemberId(from))
     };
     hear_bytes(session, &encode(&header, body), now);
 }

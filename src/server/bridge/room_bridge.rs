@@ -495,9 +495,7 @@ mod tests {
     use crate::chat::{FileHash, FileName, FileOffer, Origin};
     use crate::multicast::content::Offer;
     use crate::multicast::file::Announcement;
-    use crate::multicast::packet::{
-        Header, Heartbeat, QuantisedShare, QuantisedSize, QuantisedTime, ReportEntry, Role, encode,
-    };
+    use crate::multicast::packet::{Header, Heartbeat, QuantisedShare, ReportEntry, Role, encode};
     use crate::server::Shutdown;
     use crate::server::bridge::room_files::Places;
     use crate::server::files::Files;
@@ -576,16 +574,12 @@ mod tests {
         body: &Body<'_>,
     ) -> Vec<u8> {
         let header = Header {
-            room_tag: room_tag(bridge.room.address) ^ room_tag_change,
-            transmitter: MemberId(member),
             number: 1,
-            stamp_us: 0,
-            age_ms: 0,
-            round_trip: QuantisedTime::default(),
-            group_size: QuantisedSize::default(),
             role: Role::Relayed,
-            poll: false,
-            wants_report: false,
+            ..Header::new(
+                room_tag(bridge.room.address) ^ room_tag_change,
+                MemberId(member),
+            )
         };
         encode(&header, body)
     }

@@ -396,6 +396,14 @@ impl FileStore {
         }
     }
 
+    /// What came of a file by another way is not needed any more; what still comes finds that it is here.
+    fn discard_what_came(&mut self, hash: FileHash) -> Result<(), KeepError> {
+        match self.parts.get(&hash) {
+            Some(Part::Lent { .. }) => Ok(()),
+            _ => self.discard(hash),
+        }
+    }
+
     /// A whole part becomes a file.
     fn publish(&mut self, part: PartFile) -> Result<KeptFile, KeepError> {
         if let Some(kept) = self.find_sound(part.offer().hash) {

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::part::Part;
 use super::{CATCH_UP_BYTES, FileStore, KeepError, Kept, KeptFile};
 use crate::chat::{FileHash, FileName, FileOffer};
 
@@ -163,10 +162,7 @@ impl FileStore {
             // What is known was used later.
             used: 0,
         });
-        // What came of it by another way is not needed; what still comes finds that it is here.
-        if !matches!(self.parts.get(&hash), Some(Part::Lent { .. })) {
-            self.discard(hash)?;
-        }
+        self.discard_what_came(hash)?;
         self.make_place_to_keep()?;
         self.index.announce(&known.offer, known.used)?;
         self.index.kept(hash, name, state.modified)?;

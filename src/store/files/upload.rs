@@ -4,7 +4,6 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use super::part::Part;
 use super::room::{DISK_BLOCK_BYTES, on_disk};
 use super::{FileStore, KeepError, KeptFile, SizeMax};
 use crate::chat::{FileHash, FileName, FileOffer};
@@ -68,10 +67,7 @@ impl FileStore {
         }
         self.check_size(offer.size_bytes)?;
         self.make_room(0)?;
-        // What came of it by another way is not needed; what still comes finds that it is here.
-        if !matches!(self.parts.get(&offer.hash), Some(Part::Lent { .. })) {
-            self.discard(offer.hash)?;
-        }
+        self.discard_what_came(offer.hash)?;
         let name = offer.name.clone();
         self.keep(offer.clone(), || new.publish(&name))?;
         Ok(offer)

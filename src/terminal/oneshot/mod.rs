@@ -23,8 +23,8 @@ use super::relay::ask_for_relay;
 use super::render::{directory, notice};
 use super::signals::Ending;
 use crate::chat::{
-    BitRate, Dialect, HistoryEntry, HistoryQuery, MemberLimit, MessageTextError, OneLine,
-    RoomAddress, RoomName, Since, UserName, printable,
+    BitRate, Dialect, HistoryEntry, HistoryQuery, MemberLimit, MessageText, MessageTextError,
+    OneLine, RoomAddress, RoomName, Since, UserName, printable,
 };
 use crate::cli::{RoomsArgs, SendArgs};
 use crate::client::{
@@ -145,7 +145,8 @@ pub async fn send(args: SendArgs, settings: Settings) -> Result<(), OneshotError
             return Err(OneshotError::Usage(text.to_owned()));
         }
     };
-    if !words.is_empty() && words.iter().all(|word| word.trim().is_empty()) {
+    let text = words.join(" ").parse::<MessageText>();
+    if !words.is_empty() && text == Err(MessageTextError::Blank) {
         let text = "there is nothing to say: the text is blank";
         return Err(OneshotError::Usage(text.to_owned()));
     }
